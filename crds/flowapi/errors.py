@@ -1,0 +1,105 @@
+"""What can go wrong for the person at the keyboard: each error says what, where in the YAML, and what to do."""
+
+from collections.abc import Iterable
+from typing import ClassVar
+
+
+class FlowError(Exception):
+    """An error with a path into the YAML and a remedy; `code` is the engine's exit code for it.
+
+    Args:
+        message: What is wrong, without a full stop.
+        path: Where, as a path into the YAML such as `flow.terms[1].atom`; empty when it has no place there.
+        remedy: What to do about it, a sentence.
+    """
+
+    code: ClassVar[int] = 70
+    reason: ClassVar[str] = "InternalError"
+
+    def __init__(self, message: str, *, path: str = "", remedy: str = "") -> None:
+        self.message = message
+        self.path = path
+        self.remedy = remedy
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        place = f"{self.path}: " if self.path else ""
+        remedy = f". {self.remedy}" if self.remedy else ""
+        return f"{place}{self.message}{remedy}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Keep the keyword arguments when an error crosses a process border."""
+        return (_rebuild, (type(self), self.message, self.path, self.remedy))
+
+
+def _rebuild(kind: type[FlowError], message: str, path: str, remedy: str) -> FlowError:
+    return kind(message, path=path, remedy=remedy)
+
+
+class DocumentError(FlowError):
+    """Wrong from the document alone (exit 64)."""
+
+    code = 64
+    reason = "InvalidSpec"
+
+
+class DocumentErrors(DocumentError):
+    """Everything that is wrong with a document, found at once."""
+
+    def __init__(self, errors: Iterable[DocumentError]) -> None:
+        self.errors = tuple(errors)
+        first = self.errors[0]
+        if len(self.errors) == 1:
+            super().__init__(first.message, path=first.path, remedy=first.remedy)
+        else:
+            lines = "".join(f"\n  {error}" for error in self.errors)
+            super().__init__(f"{len(self.errors)} errors:{lines}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (DocumentErrors, (self.errors,))
+
+
+class DataError(FlowError):
+    """Wrong in the light of the data or the checkpoints: a missing file, a shape, another tree (exit 65)."""
+
+    code = 65
+    reason = "InvalidSpec"
+
+
+class IncompatibleError(DataError):
+    """A checkpoint that this flow or this version can't continue from."""
+
+    reason = "IncompatibleCheckpoint"
+
+
+class CorruptError(DataError):
+    """A checkpoint, or all of them, that no longer hold what was written."""
+
+    reason = "CheckpointsCorrupt"
+
+
+class VolumeInUseError(DataError):
+    """The volume belongs to another flow."""
+
+    reason = "VolumeInUse"
+
+
+class VolumeError(FlowError):
+    """The volume can't be read or written (exit 74)."""
+
+    code = 74
+    reason = "VolumeFull"
+
+
+class DivergedError(FlowError):
+    """The iterates left the finite numbers, and nothing brought them back (exit 76)."""
+
+    code = 76
+    reason = "Diverged"
+
+
+class FencedError(FlowError):
+    """A newer attempt owns the volume (exit 77)."""
+
+    code = 77
+    reason = "Fenced"

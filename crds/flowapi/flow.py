@@ -1,0 +1,259 @@
+"""The flow document: keys, types, and references between names. What it means is the engine's business."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
+
+from pydantic import Field, JsonValue, StringConstraints, model_validator
+
+from flowapi.errors import DocumentError, DocumentErrors
+from flowapi.model import (
+    DocumentFinding,
+    Model,
+    Name,
+    Number,
+    NumberOrName,
+    Positive,
+    PositiveInt,
+    join,
+    nearest,
+)
+from flowapi.numbers import canonical, canonical_json
+from flowapi.terms import (
+    OperatorSpec,
+    SourceSpec,
+    TermSpec,
+    collect,
+    parse_operator,
+    parse_source,
+    parse_term,
+)
+
+MAX_FLOW_BYTES = 128 * 1024
+FlowName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=40)]
+Dimension = Annotated[int, Field(strict=True, ge=1, le=2**31)]
+
+
+class Variable(Model):
+    """An unknown of the energy: its shape, or the data whose shape it has, and where it starts."""
+
+    shape: Annotated[tuple[Dimension, ...], Field(max_length=8)] | None = None
+    like: Name | None = None
+    init: NumberOrName = 0.0
+    later: ClassVar[frozenset[str]] = frozenset({"spread", "manifold", "chains"})
+
+    @model_validator(mode="after")
+    def _one_shape(self) -> "Variable":
+        if (self.shape is None) == (self.like is None):
+            raise DocumentFinding("a variable has either `shape` or `like`", remedy="Write exactly one of them.")
+        return self
+
+
+class Param(Model):
+    """A named number that weights may refer to; `range` says where it makes sense, `log` on which scale."""
+
+    value: Number
+    range: tuple[Number, Number] | None = None
+    log: Annotated[bool, Field(strict=True)] = False
+    later: ClassVar[frozenset[str]] = frozenset({"tune", "schedule"})
+
+    @model_validator(mode="after")
+    def _within(self) -> "Param":
+        if self.range and not self.range[0] <= self.value <= self.range[1]:
+            raise DocumentFinding(f"{self.value} is outside its range {list(self.range)}", path="value")
+        if self.log and (self.range or (self.value,))[0] <= 0:
+            raise DocumentFinding("a logarithmic scale needs numbers above 0", path="log")
+        return self
+
+
+class Policy(Model):
+    """How the energy is minimised; what is left out, the compiler chooses."""
+
+    family: Literal["basic", "accelerated"] = "basic"
+    algorithm: Literal["pg", "pd3o"] | None = None
+    step: Positive | None = None
+    threads: Annotated[int, Field(strict=True, ge=1, le=256)] = 2
+    later: ClassVar[frozenset[str]] = frozenset({"restart", "preconditioner", "metropolis", "temperature"})
+
+
+class Certificates(Model):
+    """How often residual, energy and gates are computed, in iterations."""
+
+    every: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 10
+    later: ClassVar[frozenset[str]] = frozenset({"gate", "advise", "invariants"})
+
+
+class Stop(Model):
+    """The first rule that holds stops the run; a rule left out never does. Tested at certificates."""
+
+    max_iterations: PositiveInt | None = None
+    gap: Positive | None = None
+    residual: Positive | None = None
+    relative_change: Positive | None = None
+    wall_time: Positive | None = None
+
+    @model_validator(mode="after")
+    def _stops(self) -> "Stop":
+        if not any(value is not None for value in self.__dict__.values()):
+            raise DocumentFinding("nothing would stop this flow", remedy="Add `maxIterations`.")
+        return self
+
+
+class Telemetry(Model):
+    """How often a row is kept, in iterations: a multiple of `certificates.every`, which is the default."""
+
+    every: PositiveInt | None = None
+
+
+class Outline(Model):
+    """The top of a flow document: simple parts typed, named parts still as they were read."""
+
+    name: FlowName | None = None
+    seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 0
+    dtype: Literal["float64", "float32"] = "float64"
+    data: dict[Name, Any] = {}
+    variables: Annotated[dict[Name, Any], Field(min_length=1)]
+    operators: dict[Name, Any] = {}
+    params: dict[Name, Any] = {}
+    terms: Annotated[tuple[Any, ...], Field(min_length=1, max_length=64)]
+    policy: Policy = Policy()
+    certificates: Certificates = Certificates()
+    stop: Stop
+    telemetry: Telemetry = Telemetry()
+    later: ClassVar[frozenset[str]] = frozenset({"entrypoint", "schedule", "controller", "tuner", "outputs"})
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class FlowDocument:
+    """A flow document whose keys, types and references are right. `raw` is its canonical form, which is hashed."""
+
+    name: str | None
+    seed: int
+    dtype: Literal["float64", "float32"]
+    data: Mapping[str, SourceSpec]
+    variables: Mapping[str, Variable]
+    operators: Mapping[str, OperatorSpec]
+    params: Mapping[str, float]
+    terms: tuple[TermSpec, ...]
+    policy: Policy
+    certificates: Certificates
+    stop: Stop
+    telemetry: Telemetry
+    raw: Mapping[str, Any]
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Path below the inputs of every array that comes from a file."""
+        paths = {name: getattr(source, type(source).__name__.lower(), None) for name, source in self.data.items()}
+        return {name: path for name, path in paths.items() if isinstance(path, str)}
+
+    @classmethod
+    def parse(cls, value: object, *, at: str = "flow") -> "FlowDocument":
+        """Read a flow document.
+
+        Args:
+            value: The JSON value behind the key `flow`.
+            at: Its path in the file: `flow`, or `spec.flow` in a resource.
+
+        Raises:
+            DocumentErrors: with everything that is wrong, each with its path and a remedy.
+        """
+        raw = canonical(value, at)
+        if not isinstance(raw, dict):
+            raise DocumentErrors([DocumentError("a flow is a mapping", path=at, remedy="See examples/.")])
+        if len(canonical_json(raw)) > MAX_FLOW_BYTES:
+            message = f"the flow is larger than {MAX_FLOW_BYTES} bytes"
+            raise DocumentErrors([DocumentError(message, path=at, remedy="Move inline data into a file.")])
+        outline = Outline.parse(raw, at=at)
+        errors: list[DocumentError] = []
+        terms = {str(index): term for index, term in enumerate(outline.terms)}
+        document = cls(
+            name=outline.name,
+            seed=outline.seed,
+            dtype=outline.dtype,
+            data=_each(outline.data, join(at, "data"), parse_source, errors),
+            variables=_each(outline.variables, join(at, "variables"), _variable, errors),
+            operators=_each(outline.operators, join(at, "operators"), parse_operator, errors),
+            params=_each(outline.params, join(at, "params"), _param, errors),
+            terms=tuple(_each(terms, join(at, "terms"), parse_term, errors).values()),
+            policy=outline.policy,
+            certificates=outline.certificates,
+            stop=outline.stop,
+            telemetry=outline.telemetry,
+            raw=MappingProxyType(raw),
+        )
+        errors.extend(_references(document, at) if not errors else ())
+        errors.extend(_telemetry(document, at))
+        if errors:
+            raise DocumentErrors(errors)
+        return document
+
+
+def _each(
+    values: Mapping[str, JsonValue],
+    at: str,
+    parse: Callable[[JsonValue, str], T],
+    errors: list[DocumentError],
+) -> dict[str, T]:
+    parsed = {}
+    for name, value in values.items():
+        try:
+            parsed[name] = parse(value, join(at, int(name) if name.isdigit() else name))
+        except DocumentError as error:
+            collect(errors, error)
+    return parsed
+
+
+def _variable(value: JsonValue, at: str) -> Variable:
+    return Variable.parse(value, at=at)
+
+
+def _param(value: JsonValue, at: str) -> float:
+    return Param.parse(value if isinstance(value, dict) else {"value": value}, at=at).value
+
+
+def _references(document: FlowDocument, at: str) -> Iterator[DocumentError]:
+    """Names that nothing defines."""
+    known: dict[str, Mapping[str, object]] = {
+        "data": document.data,
+        "params": document.params,
+        "variables": document.variables,
+        "operators": document.operators,
+    }
+    for kind, name, path in _mentions(document, at):
+        if isinstance(name, str) and name not in known[kind]:
+            remedy = nearest(name, known[kind]) or f"Define it under `{at}.{kind}`."
+            yield DocumentError(f"`{name}` is not among the {kind}", path=path, remedy=remedy)
+
+
+def _mentions(document: FlowDocument, at: str) -> Iterator[tuple[str, object, str]]:
+    """Every name that refers to something: (kind, name, path)."""
+    for name, variable in document.variables.items():
+        yield "data", variable.like, join(at, "variables", name, "like")
+        yield "data", variable.init, join(at, "variables", name, "init")
+    for name, operator in document.operators.items():
+        for key in ("matrix", "kernel", "mask"):
+            place = join(at, "operators", name, *(("conv",) if key == "kernel" else ()), key)
+            yield "data", getattr(operator, key, None), place
+    for index, term in enumerate(document.terms):
+        place = join(at, "terms", index)
+        yield "data", getattr(term, "data", None), join(place, "data")
+        yield "params", term.weight, join(place, "weight")
+        for summand in term.arg:
+            yield "variables", summand.var, join(place, "arg")
+            for operator_name in summand.operators:
+                yield "operators", operator_name, join(place, "arg")
+
+
+def _telemetry(document: FlowDocument, at: str) -> Iterator[DocumentError]:
+    every = document.telemetry.every
+    if every is not None and every % document.certificates.every:
+        yield DocumentError(
+            f"{every} is not a multiple of `certificates.every` ({document.certificates.every})",
+            path=join(at, "telemetry", "every"),
+            remedy="Rows are made at certificates: write a multiple.",
+        )

@@ -1,0 +1,176 @@
+"""What every model of a document shares, and how pydantic's findings become errors that a person can act on."""
+
+import difflib
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    StringConstraints,
+    ValidationError,
+)
+from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails
+
+from flowapi.errors import DocumentError, DocumentErrors
+
+NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=63)]
+"""A name that a document gives to data, a variable, an operator or a parameter."""
+Number = Annotated[float, PlainValidator(lambda value: _number(value))]
+PositiveInt = Annotated[int, Field(strict=True, ge=1, le=2**53)]
+Positive = Annotated[Number, AfterValidator(lambda value: _positive(value))]
+NumberOrName = Annotated[float | str, PlainValidator(lambda value: _number_or_name(value))]
+
+
+class DocumentFinding(ValueError):
+    """Raised by validators: what is wrong, below which path, and the remedy; `Model.parse` adds the place."""
+
+    def __init__(self, message: str, *, path: str = "", remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = path
+        self.remedy = remedy
+
+
+class Model(BaseModel):
+    """A frozen value with camelCase keys; unknown keys are refused, later ones by name.
+
+    `later` lists keys that the design has and this version doesn't act on: better refused than ignored.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, validate_by_name=True, validate_by_alias=True
+    )
+    later: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def parse(cls, value: object, *, at: str) -> Self:
+        """Validate a JSON value.
+
+        Args:
+            value: What the reader or the apiserver gave.
+            at: Its path, the start of every path in an error.
+
+        Raises:
+            DocumentErrors: with everything that is wrong, each with its path and a remedy.
+        """
+        try:
+            return cls.model_validate(value)
+        except ValidationError as error:
+            raise DocumentErrors(_unique(_explain(detail, cls, at) for detail in error.errors())) from None
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise DocumentFinding("a number is needed here")
+    return value
+
+
+def _positive(value: float) -> float:
+    if value <= 0:
+        raise DocumentFinding("a number above 0 is needed here")
+    return value
+
+
+def _number_or_name(value: object) -> float | str:
+    if isinstance(value, str) and re.match(NAME_PATTERN, value):
+        return value
+    return _number(value)
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A question with the known word that looks most like this one, or the list of all."""
+    names = sorted(known)
+    if found := difflib.get_close_matches(word, names, n=1):
+        return f"Did you mean `{found[0]}`?"
+    return f"Known: {', '.join(names)}." if names else ""
+
+
+def join(at: str, *parts: int | str) -> str:
+    """A path into the YAML: `flow.terms[1].atom`."""
+    for part in parts:
+        at = f"{at}[{part}]" if isinstance(part, int) else f"{at}.{part}" if at else part
+    return at
+
+
+def _unique(errors: Iterable[DocumentError]) -> list[DocumentError]:
+    return list({(error.path, error.message): error for error in errors}.values())
+
+
+def _explain(detail: ErrorDetails, model: type[Model], at: str) -> DocumentError:
+    location = detail["loc"]
+    owner = _owner(location, model)
+    path = join(at, *location)
+    word = str(location[-1]) if location else ""
+    context: Mapping[str, Any] = detail.get("ctx", {})
+    match detail["type"]:
+        case "extra_forbidden" if owner and word in owner.later:
+            return DocumentError("this key is not available in this version", path=path, remedy="Remove it.")
+        case "extra_forbidden":
+            return DocumentError("unknown key", path=path, remedy=nearest(word, keys(owner) if owner else ()))
+        case "missing":
+            return DocumentError("this key is required", path=path, remedy="Add it.")
+        case "value_error" if isinstance(finding := context.get("error"), DocumentFinding):
+            return DocumentError(
+                finding.message,
+                path=_below(path, finding.path),
+                remedy=finding.remedy or _given(detail["input"]),
+            )
+        case "literal_error":
+            return DocumentError(
+                f"unknown value `{detail['input']}`", path=path, remedy=f"Known: {context['expected']}."
+            )
+        case _:
+            return DocumentError(_sentence(detail["msg"]), path=path, remedy=_given(detail["input"]))
+
+
+def keys(model: type[Model]) -> list[str]:
+    """The keys of a model as a document writes them."""
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _owner(location: tuple[int | str, ...], model: type[Model]) -> type[Model] | None:
+    """The model that owns the last key of a location."""
+    owner: type[Model] | None = model
+    for part in location[:-1]:
+        owner = _child(owner, part) if owner else None
+    return owner
+
+
+def _child(owner: type[Model], part: int | str) -> type[Model] | None:
+    """The model behind a key, through optionals, sequences and mappings; the owner itself behind an index or a name."""
+    for name, field in owner.model_fields.items():
+        if part in (field.alias, name):
+            found = list(_models_in(field.annotation))
+            return found[0] if len(found) == 1 else None
+    return owner
+
+
+def _models_in(annotation: object) -> Iterable[type[Model]]:
+    if isinstance(annotation, type) and issubclass(annotation, Model):
+        yield annotation
+    for argument in getattr(annotation, "__args__", ()):
+        yield from _models_in(argument)
+
+
+def _below(path: str, inner: str) -> str:
+    if not inner:
+        return path
+    return f"{path}{inner}" if inner.startswith("[") else join(path, inner)
+
+
+def _sentence(message: str) -> str:
+    message = message.removeprefix("Value error, ").removeprefix("Input ")
+    return message[:1].lower() + message[1:]
+
+
+def _given(value: object) -> str:
+    text = repr(value)
+    return f"It is {text if len(text) <= 60 else text[:57] + '...'}."

@@ -1,0 +1,19 @@
+"""Certificates: residual, gap and energy, and the gates that colour a run."""
+
+from flowengine.certify.gates import COLOURS, Controller, judge, start_controller, watch_growth
+from flowengine.certify.residual import Scales, energy, gap, grow, has_conjugate, residual, start_scales
+
+__all__ = [
+    "COLOURS",
+    "Controller",
+    "Scales",
+    "energy",
+    "gap",
+    "grow",
+    "has_conjugate",
+    "judge",
+    "residual",
+    "start_controller",
+    "start_scales",
+    "watch_growth",
+]

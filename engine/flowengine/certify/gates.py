@@ -1,0 +1,62 @@
+"""Gates and the controller's colour: RED when broken, GREEN after three certificates in a row that held."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Int
+
+from flowengine.problem import Scalar, pytree
+
+RED, AMBER, GREEN = 0, 1, 2
+COLOURS = ("RED", "AMBER", "GREEN")
+PASSES_FOR_GREEN = 3
+BREAKS_FOR_RED = 3
+LYAPUNOV_GROWTH = 1.5
+LYAPUNOV_ROUNDING = 100.0
+
+
+@pytree()
+@dataclass(frozen=True)
+class Controller:
+    """What the gates said so far.
+
+    Attributes:
+        colour: 0 RED, 1 AMBER, 2 GREEN.
+        passes: Certificates in a row that held.
+        breaks: Certificates in a row whose Lyapunov quantity grew.
+        baseline: That quantity at the last certificate; +∞ before the first.
+    """
+
+    colour: Int[Array, ""]
+    passes: Int[Array, ""]
+    breaks: Int[Array, ""]
+    baseline: Scalar
+
+
+def start_controller(dtype: str) -> Controller:
+    """RED, having seen nothing."""
+    zero = jnp.zeros((), jnp.int32)
+    return Controller(zero, zero, zero, jnp.full((), jnp.inf, dtype))
+
+
+def judge(controller: Controller, *, finite: Bool[Array, ""], growth: Controller) -> Controller:
+    """The controller after one more certificate: GREEN once three in a row have held, RED as soon as one breaks."""
+    holds = finite & (growth.breaks < BREAKS_FOR_RED)
+    passes = jnp.where(holds, controller.passes + 1, 0)
+    colour = jnp.where(holds, jnp.where(passes >= PASSES_FOR_GREEN, GREEN, AMBER), RED).astype(jnp.int32)
+    return Controller(colour, passes, growth.breaks, growth.baseline)
+
+
+def watch_growth(controller: Controller, lyapunov: Scalar, size: Scalar) -> Controller:
+    """Compare the method's Lyapunov quantity with the last one seen.
+
+    It breaks when it grew by half and beyond rounding; only three times running count, for less happens to healthy
+    flows.
+    """
+    rounding = LYAPUNOV_ROUNDING * np.finfo(lyapunov.dtype).eps * size
+    grew = (lyapunov > LYAPUNOV_GROWTH * controller.baseline) & (lyapunov > rounding)
+    breaks = jnp.where(grew, controller.breaks + 1, 0).astype(jnp.int32)
+    return Controller(controller.colour, controller.passes, breaks, lyapunov)

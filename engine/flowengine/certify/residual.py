@@ -1,0 +1,105 @@
+"""Residual, energy and gap: the same meaning for every method."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+
+from flowengine.problem import Balance, Evidence, Problem, Scalar, pytree
+from flowengine.storage import add, norm
+
+
+@pytree()
+@dataclass(frozen=True)
+class Scales:
+    """Running maxima of the norms that make residuals relative.
+
+    Attributes:
+        balance: Of ∇f, ξ and Σ Wᵀy.
+        images: Of W_j x and z_j, for each dual term.
+    """
+
+    balance: Scalar
+    images: tuple[Scalar, ...]
+
+
+def start_scales(problem: Problem) -> Scales:
+    """Scales that have seen nothing."""
+    zero = jnp.zeros((), problem.dtype)
+    return Scales(zero, (zero,) * len(problem.dual))
+
+
+def grow(scales: Scales, balance: Balance, evidence: Evidence) -> Scales:
+    """The scales after one more look."""
+    norms = (scales.balance, *(norm(part) for part in balance.summands))
+    images = tuple(
+        jnp.maximum(before, jnp.maximum(norm(image), norm(split)))
+        for before, image, split in zip(scales.images, evidence.images, evidence.split, strict=True)
+    )
+    return Scales(jnp.max(jnp.stack(norms)), images)
+
+
+def residual(evidence: Evidence, scales: Scales) -> tuple[Scalar, Scalar, Scalar]:
+    """How far from a solution: (residual, feasibility, ‖∇f + ξ + ΣWᵀy‖).
+
+    residual = max(‖∇f(x) + ξ + Σ W_jᵀy_j‖ / S, max_j ‖W_j x − z_j‖ / S_j), the second part alone is `feasibility`.
+    """
+    balance = norm(evidence.imbalance)
+    feasibility = jnp.zeros_like(balance)
+    for image, split, scale in zip(evidence.images, evidence.split, scales.images, strict=True):
+        feasibility = jnp.maximum(feasibility, _relative(norm(add(image, split, -1.0)), scale))
+    return jnp.maximum(_relative(balance, scales.balance), feasibility), feasibility, balance
+
+
+def energy(problem: Problem, evidence: Evidence) -> Scalar:
+    """E = f(x) + g(x) + Σ h_j(z_j): dual terms at their Moreau points, indicators left out."""
+    total = jnp.zeros((), problem.dtype)
+    for term in problem.smooth:
+        total = total + term.atom.value(term.operator.apply(evidence.x))
+    if problem.prox is not None:
+        total = total + problem.prox.value(evidence.x)
+    for term, split in zip(problem.dual, evidence.split, strict=True):
+        total = total + term.atom.value(split)
+    return total
+
+
+def gap(problem: Problem, balance: Balance, evidence: Evidence) -> Scalar:
+    """(P − D)/max(|P|, |D|, tiny), with the dual value at the method's own duals.
+
+    D = −Σ f_i*(u_i) − Σ h_j*(y_j) − g*(−Σ A_iᵀu_i − Σ W_jᵀy_j), u_i = ∇ψ_i(A_i x). An l1 alone as g bounds the last
+    argument: all duals are shrunk until it fits. NaN where the dual has no finite value.
+    """
+    prox = problem.prox
+    if prox is None or not has_conjugate(problem):
+        return jnp.full((), jnp.nan, problem.dtype)
+    first, *rest = (part for part in (balance.gradient, balance.pull) if part is not None)
+    pulled = sum(rest, start=first)
+    shrink = jnp.ones((), problem.dtype)
+    if prox.quadratic is None and prox.interval is None:
+        weight = prox.l1.weight
+        shrink = jnp.minimum(1, weight / jnp.maximum(jnp.max(jnp.abs(pulled)), np.finfo(problem.dtype).tiny))
+    dual = -prox.conjugate(-shrink * pulled)
+    for term in problem.smooth:
+        dual = dual - term.atom.conjugate(shrink * term.atom.gradient(term.operator.apply(evidence.x)))
+    for term, y in zip(problem.dual, balance.dual, strict=True):
+        dual = dual - term.atom.conjugate(_shrunk(y, shrink))
+    primal = energy(problem, evidence)
+    return _relative(primal - dual, jnp.maximum(jnp.abs(primal), jnp.abs(dual)))
+
+
+def has_conjugate(problem: Problem) -> bool:
+    """Whether the dual has a finite value at every point that a method visits."""
+    prox = problem.prox
+    if prox is None or any(term.atom.indicator for term in problem.dual):
+        return False
+    return prox.quadratic is not None or prox.bounded or (prox.l1 is not None and prox.interval is None)
+
+
+def _shrunk(y: object, factor: Scalar) -> object:
+    return add(y, y, factor - 1)
+
+
+def _relative(value: Scalar, scale: Scalar) -> Scalar:
+    return value / jnp.maximum(scale, np.finfo(value.dtype).tiny)

@@ -1,0 +1,145 @@
+"""`cflow run`, `lint` and `resume`: a flow on this machine."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+
+from flowapi.errors import DataError
+from flowapi.reader import read_one
+from flowapi.report import ExitCode, RunReport
+from flowapi.revision import RevisionFile, RevisionTuple, RuntimeSettings
+from flowapi.spec import Manifest, load_manifest
+from flowengine.cli.messages import plain_errors
+from flowengine.cli.progress import Display, display
+from flowengine.run import platform
+from flowengine.run.board import Board
+from flowengine.run.request import RunRequest
+from flowengine.run.signals import StopRequest
+from flowengine.store import At, Fresh, Latest, Layout, Owner, Start
+
+LOCAL = "local"
+SETTINGS_FILE = "local.json"
+
+
+def run(file: Path, root: Path | None, *, until: int | None, fresh: bool, quiet: bool, as_json: bool) -> None:
+    """Run a manifest in a folder."""
+    with plain_errors():
+        manifest = _read(file)
+        root = root or Path(f"{manifest.name}.flow")
+        revision, settings = _revision(manifest), RuntimeSettings.of(manifest.spec, manifest.document)
+        start: Start = Fresh() if fresh else Latest()
+        request = RunRequest(
+            revision,
+            settings,
+            root,
+            file.resolve().parent,
+            _owner(manifest.name),
+            start=start,
+            until=until,
+            at=manifest.at,
+        )
+        _remember(request)
+        _go(request, display(manifest.name, quiet=quiet, as_json=as_json))
+
+
+def resume(root: Path, checkpoint: str, *, quiet: bool, as_json: bool) -> None:
+    """Go on in a folder that `run` left."""
+    with plain_errors():
+        request = _recall(root, checkpoint)
+        _go(request, display(request.revision.name, quiet=quiet, as_json=as_json))
+
+
+def lint(file: Path, *, as_json: bool) -> None:
+    """Check a manifest and its data."""
+    with plain_errors():
+        manifest = _read(file)
+        platform.prepare(manifest.document.policy.threads)
+        from flowengine.compiler import compile_flow, explain  # noqa: PLC0415 - jax comes after `prepare`
+
+        compiled = compile_flow(manifest.document, file.resolve().parent, at=manifest.at)
+        lines, revision = explain(compiled), _revision(manifest).hash
+        if as_json:
+            body = {"flow": manifest.name, "revision": revision, "plan": lines, "warnings": compiled.choice.warnings}
+            sys.stdout.write(json.dumps(body) + "\n")
+            return
+        sys.stdout.write(f"{manifest.name}: fine (revision {revision})\n")
+        sys.stdout.writelines(f"  {line}\n" for line in lines)
+        sys.stdout.writelines(f"  warning: {line}\n" for line in compiled.choice.warnings)
+
+
+def _read(file: Path) -> Manifest:
+    name = "".join(char if char.isalnum() else "-" for char in file.stem.lower()).strip("-") or "flow"
+    return load_manifest(read_one(file), default_name=name[:40])
+
+
+def _revision(manifest: Manifest) -> RevisionFile:
+    tuple_ = RevisionTuple.of(manifest.spec)
+    return RevisionFile(hash=tuple_.hash, name=manifest.name, namespace=LOCAL, uid=LOCAL, tuple=tuple_)
+
+
+def _owner(name: str) -> Owner:
+    return Owner(namespace=LOCAL, name=name, uid=LOCAL)
+
+
+def _go(request: RunRequest, shown: Display) -> None:
+    threads = request.revision.document(request.settings).policy.threads
+    platform.prepare(threads)
+    from flowengine.run.session import Session  # noqa: PLC0415 - jax comes after `prepare`
+
+    board = Board(RunReport(revision=request.revision.hash, attempt=request.attempt))
+    with ExitStack() as stack:
+        stop = stack.enter_context(StopRequest())
+        stack.enter_context(shown)
+        code = Session(request, board, stop, shown.observe).run()
+    if code is ExitCode.FINISHED:
+        shown.result(board.report, request.root)
+    else:
+        shown.paused(board.report, shlex.join(["cflow", *_same_command()]))
+    raise SystemExit(int(code))
+
+
+def _same_command() -> list[str]:
+    """This command without what makes it start over or pause."""
+    words = iter(sys.argv[1:])
+    kept = []
+    for word in words:
+        if word in ("--until", "--from"):
+            next(words, None)
+        elif word != "--fresh" and not word.startswith(("--until=", "--from=")):
+            kept.append(word)
+    return kept
+
+
+def _remember(request: RunRequest) -> None:
+    """Keep what `resume` needs beside the checkpoints."""
+    request.root.mkdir(parents=True, exist_ok=True)
+    body = {
+        "inputs": str(request.inputs),
+        "at": request.at,
+        "settings": json.loads(request.settings.to_json()),
+        "revision": json.loads(request.revision.to_bytes()),
+    }
+    scratch = request.root / f".{SETTINGS_FILE}.tmp"
+    scratch.write_text(json.dumps(body, indent=1), encoding="utf-8")
+    scratch.replace(request.root / SETTINGS_FILE)
+
+
+def _recall(root: Path, checkpoint: str) -> RunRequest:
+    try:
+        body = json.loads((root / SETTINGS_FILE).read_text(encoding="utf-8"))
+        revision = RevisionFile.model_validate(body["revision"])
+        settings = RuntimeSettings.model_validate(body["settings"])
+        inputs, at = Path(body["inputs"]), str(body["at"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{root} is not the folder of a local run", remedy="Give the --root of `cflow run`.") from error
+    start: Start = Latest()
+    if checkpoint:
+        folder = Layout(root).checkpoints(revision.hash)
+        if checkpoint not in {one.name for one in folder.iterdir()} if folder.is_dir() else True:
+            raise DataError(f"there is no checkpoint {checkpoint}", remedy=f"See `cflow checkpoints list {root}`.")
+        start = At(revision.hash, checkpoint)
+    return RunRequest(revision, settings, root, inputs, _owner(revision.name), start=start, at=at)

@@ -1,0 +1,172 @@
+"""Operators without a neighbourhood: identity, scale, mask, matrix, and the two ways to put operators together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Array, Float
+
+from flowengine.problem import Tree, pytree
+from flowengine.storage import add, scale
+
+DENSE_SVD_ENTRIES = 1_000_000
+POWER_ITERATIONS = 50
+POWER_MARGIN = 1.05  # power iteration comes from below, by up to a percent
+
+
+@pytree()
+@dataclass(frozen=True)
+class Identity:
+    """X ↦ x; norm 1."""
+
+    def apply(self, x: Tree) -> Tree:
+        """X."""
+        return x
+
+    def adjoint(self, y: Tree) -> Tree:
+        """Y."""
+        return y
+
+    def gram(self, x: Tree) -> Tree:
+        """X."""
+        return x
+
+    @property
+    def norm(self) -> float:
+        """Exactly 1."""
+        return 1.0
+
+
+@pytree("norm")
+@dataclass(frozen=True)
+class Mask:
+    """X ↦ m ⊙ x; norm max|mᵢ|."""
+
+    mask: Array
+    norm: float
+
+    def apply(self, x: Array) -> Array:
+        """M ⊙ x."""
+        return self.mask * x
+
+    def adjoint(self, y: Array) -> Array:
+        """M ⊙ y."""
+        return self.mask * y
+
+    def gram(self, x: Array) -> Array:
+        """M² ⊙ x."""
+        return self.mask * (self.mask * x)
+
+
+@pytree("mode", "shape", "norm")
+@dataclass(frozen=True)
+class Matrix:
+    """A dense matrix A: x ↦ A·ravel(x), or X ↦ AX (`left`), or X ↦ XA (`right`)."""
+
+    matrix: Float[Array, "m n"]
+    mode: str
+    shape: tuple[int, ...]
+    norm: float
+
+    def apply(self, x: Array) -> Array:
+        """A·ravel(x), AX or XA."""
+        match self.mode:
+            case "left":
+                return self.matrix @ x
+            case "right":
+                return x @ self.matrix
+            case _:
+                return self.matrix @ x.reshape(-1)
+
+    def adjoint(self, y: Array) -> Array:
+        """Aᵀy in the shape of x, AᵀY or YAᵀ."""
+        match self.mode:
+            case "left":
+                return self.matrix.T @ y
+            case "right":
+                return y @ self.matrix.T
+            case _:
+                return (self.matrix.T @ y).reshape(self.shape)
+
+    def gram(self, x: Array) -> Array:
+        """AᵀA x."""
+        return self.adjoint(self.apply(x))
+
+
+@pytree()
+@dataclass(frozen=True)
+class Chain:
+    """X ↦ W₁W₂…x, the last operator first."""
+
+    operators: tuple[Tree, ...]
+
+    def apply(self, x: Tree) -> Tree:
+        """Apply from the right."""
+        for operator in reversed(self.operators):
+            x = operator.apply(x)
+        return x
+
+    def adjoint(self, y: Tree) -> Tree:
+        """Apply the adjoints from the left."""
+        for operator in self.operators:
+            y = operator.adjoint(y)
+        return y
+
+    def gram(self, x: Tree) -> Tree:
+        """WᵀWx, with the outermost operator's own short way."""
+        first, *rest = self.operators
+        inner = Chain(tuple(rest)) if rest else Identity()
+        return inner.adjoint(first.gram(inner.apply(x)))
+
+    @property
+    def norm(self) -> float:
+        """At most the product of the norms."""
+        return float(np.prod([operator.norm for operator in self.operators]))
+
+
+@pytree("scales")
+@dataclass(frozen=True)
+class Sum:
+    """X ↦ Σ sᵢ Wᵢ x."""
+
+    operators: tuple[Tree, ...]
+    scales: tuple[float, ...]
+
+    def apply(self, x: Tree) -> Tree:
+        """Σ sᵢ Wᵢ x."""
+        total = scale(self.operators[0].apply(x), self.scales[0])
+        for operator, factor in zip(self.operators[1:], self.scales[1:], strict=True):
+            total = add(total, operator.apply(x), factor)
+        return total
+
+    def adjoint(self, y: Tree) -> Tree:
+        """Σ sᵢ Wᵢᵀ y."""
+        total = scale(self.operators[0].adjoint(y), self.scales[0])
+        for operator, factor in zip(self.operators[1:], self.scales[1:], strict=True):
+            total = add(total, operator.adjoint(y), factor)
+        return total
+
+    def gram(self, x: Tree) -> Tree:
+        """WᵀWx."""
+        return self.adjoint(self.apply(x))
+
+    @property
+    def norm(self) -> float:
+        """At most Σ |sᵢ| ‖Wᵢ‖."""
+        return float(sum(abs(s) * one.norm for s, one in zip(self.scales, self.operators, strict=True)))
+
+
+def spectral_norm(matrix: np.ndarray) -> float:
+    """An upper bound of a dense matrix's largest singular value: exact while that is cheap, else power iteration."""
+    if matrix.size == 0:
+        return 0.0
+    if matrix.size <= DENSE_SVD_ENTRIES:
+        return float(np.linalg.norm(matrix, 2)) * (1 + 1e-6)
+    vector = np.asarray(np.random.default_rng(0).standard_normal(matrix.shape[1]), matrix.dtype)
+    value = 0.0
+    for _ in range(POWER_ITERATIONS):
+        vector /= np.linalg.norm(vector) or 1.0
+        vector = matrix.T @ (matrix @ vector)
+        value = float(np.sqrt(np.linalg.norm(vector)))
+    return value * POWER_MARGIN

@@ -1,0 +1,81 @@
+"""Finite differences."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from flowengine.problem import pytree
+from flowengine.storage import Components, Packed, storage_for
+
+
+@pytree("boundary", "axes", "spacing", "norm")
+@dataclass(frozen=True)
+class Gradient:
+    """Forward differences (x_{i+1} − x_i)/h along each axis; with `neumann` the last one is 0.
+
+    The logical output has the shape (len(axes), *shape). ‖D‖² ≤ Σ (2/h)², with cos²(π/2n) in it for `neumann`.
+    """
+
+    boundary: str
+    axes: tuple[int, ...]
+    spacing: tuple[float, ...]
+    norm: float
+
+    def apply(self, x: Array) -> Packed | Components:
+        """Dx, in the storage of its components."""
+        parts = (self._difference(x, axis) / h for axis, h in zip(self.axes, self.spacing, strict=True))
+        return storage_for(len(self.axes), x.nbytes).of(tuple(parts))
+
+    def adjoint(self, y: Packed | Components) -> Array:
+        """Dᵀy, the negative divergence."""
+        parts = zip(y.components, self.axes, self.spacing, strict=True)
+        first, *rest = (self._adjoint_difference(part, axis) / h for part, axis, h in parts)
+        return sum(rest, start=first)
+
+    def gram(self, x: Array) -> Array:
+        """DᵀDx, the negative Laplacian."""
+        return self.adjoint(self.apply(x))
+
+    def _difference(self, x: Array, axis: int) -> Array:
+        if self.boundary == "periodic":
+            return jnp.roll(x, -1, axis) - x
+        return jnp.pad(_after(x, axis) - _before(x, axis), _padding(x.ndim, axis, (0, 1)))
+
+    def _adjoint_difference(self, y: Array, axis: int) -> Array:
+        if self.boundary == "periodic":
+            return jnp.roll(y, 1, axis) - y
+        inner = _before(y, axis)
+        return jnp.pad(inner, _padding(y.ndim, axis, (1, 0))) - jnp.pad(inner, _padding(y.ndim, axis, (0, 1)))
+
+
+def build_gradient(
+    shape: tuple[int, ...], boundary: str, axes: tuple[int, ...], spacing: tuple[float, ...]
+) -> Gradient:
+    """Build the gradient of arrays of this shape."""
+    return Gradient(boundary, axes, spacing, _norm(shape, boundary, axes, spacing))
+
+
+def _norm(shape: tuple[int, ...], boundary: str, axes: tuple[int, ...], spacing: tuple[float, ...]) -> float:
+    def largest(n: int) -> float:
+        if boundary == "neumann":
+            return 2 * math.cos(math.pi / (2 * n))
+        return 2.0 if n % 2 == 0 else 2 * math.cos(math.pi / (2 * n))
+
+    squares = ((largest(shape[axis]) / h) ** 2 for axis, h in zip(axes, spacing, strict=True))
+    return math.sqrt(sum(squares)) * (1 + 1e-6)
+
+
+def _after(x: Array, axis: int) -> Array:
+    return x[(slice(None),) * axis + (slice(1, None),)]
+
+
+def _before(x: Array, axis: int) -> Array:
+    return x[(slice(None),) * axis + (slice(None, -1),)]
+
+
+def _padding(ndim: int, axis: int, amount: tuple[int, int]) -> list[tuple[int, int]]:
+    return [amount if i == axis else (0, 0) for i in range(ndim)]

@@ -1,0 +1,19 @@
+"""The heart: the carry, and the one compiled function that advances it."""
+
+from flowengine.loop.blocks import advance
+from flowengine.loop.carry import Carry, LoopSettings, Stops, reopened, run_key, start
+from flowengine.loop.rows import Row, Snapshot, rows, snapshot
+
+__all__ = [
+    "Carry",
+    "LoopSettings",
+    "Row",
+    "Snapshot",
+    "Stops",
+    "advance",
+    "reopened",
+    "rows",
+    "run_key",
+    "snapshot",
+    "start",
+]

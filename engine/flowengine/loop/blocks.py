@@ -1,0 +1,153 @@
+"""The compiled loop: blocks of bare steps, a certificate after each.
+
+Everything fires at absolute iterations, never by the clock, so cutting a run into chunks, or killing it, changes no
+bit. The last step of a block stands in the outer body, where the certificate shares its intermediate values.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Int
+
+from flowengine.certify import Controller, Scales, energy, gap, grow, judge, residual, watch_growth
+from flowengine.loop.carry import (
+    BY_CHANGE,
+    BY_GAP,
+    BY_LIMIT,
+    BY_RESIDUAL,
+    DIVERGED,
+    RUNNING,
+    Carry,
+    LoopSettings,
+    Status,
+    Stops,
+)
+from flowengine.problem import Evidence, Method, Problem, Scalar, Tree, pytree
+
+RARE = 5  # certificates between two looks at what costs more
+
+
+@pytree()
+@dataclass(frozen=True)
+class Rare:
+    """The slow part of a certificate: scales of the residual, growth of the Lyapunov quantity, duality gap."""
+
+    scales: Scales
+    growth: Controller
+    duality: Scalar
+
+
+@functools.partial(jax.jit, static_argnames=("method", "settings"), donate_argnames=("carry",))
+def advance(
+    problem: Problem, carry: Carry, stops: Stops, until: Int[Array, ""], *, method: Method, settings: LoopSettings
+) -> Carry:
+    """Iterate until a stop rule holds or `until` is reached.
+
+    Blocks are never cut: the run stops at the first multiple of `settings.every` at or after `until`, or exactly at
+    the limit.
+    """
+    target = jnp.minimum(until, stops.limit)
+
+    def unfinished(now: Carry) -> Array:
+        return (now.status.code == RUNNING) & (now.k < target)
+
+    def block(now: Carry) -> Carry:
+        last = jnp.minimum((now.k // settings.every + 1) * settings.every, stops.limit) - 1
+        before = _bare_steps(problem, now, last, method)
+        after = method.step(problem, now.hypers, before)
+        evidence = method.evidence(problem, now.hypers, before, after)
+        rare = _rare(problem, now, before, after, method, settings)
+        return _certified(problem, now, after, evidence, rare, last + 1, stops, settings)
+
+    return lax.while_loop(unfinished, block, carry)
+
+
+def _bare_steps(problem: Problem, now: Carry, last: Int[Array, ""], method: Method) -> Tree:
+    def step(at: tuple[Array, Tree]) -> tuple[Array, Tree]:
+        return at[0] + 1, method.step(problem, now.hypers, at[1])
+
+    return lax.while_loop(lambda at: at[0] < last, step, (now.k, now.state))[1]
+
+
+def _rare(
+    problem: Problem,
+    now: Carry,
+    before: Tree,
+    after: Tree,
+    method: Method,
+    settings: LoopSettings,
+) -> Rare:
+    """What only the first of every `RARE` certificates looks at: it moves slowly, or costs as much as the rest."""
+
+    def look() -> Rare:
+        seen = method.evidence(problem, now.hypers, before, after)
+        balance = method.balance(problem, now.hypers, before, after)
+        growth = watch_growth(now.controller, *method.lyapunov(problem, now.hypers, before, after))
+        duality = gap(problem, balance, seen) if settings.with_gap else now.status.gap
+        return Rare(grow(now.scales, balance, seen), growth, duality)
+
+    due = now.certificates % RARE == 0
+    rare: Rare = lax.cond(due, look, lambda: Rare(now.scales, now.controller, now.status.gap))
+    return rare
+
+
+def _certified(
+    problem: Problem,
+    now: Carry,
+    state: Tree,
+    evidence: Evidence,
+    rare: Rare,
+    k: Int[Array, ""],
+    stops: Stops,
+    settings: LoopSettings,
+) -> Carry:
+    """The carry after a block: scales, gates, stop rules, and a row of telemetry."""
+    value = energy(problem, evidence)
+    relative, feasibility, balance = residual(evidence, rare.scales)
+    is_finite = jnp.isfinite(balance) & jnp.isfinite(feasibility)
+    controller = judge(now.controller, finite=is_finite, growth=rare.growth)
+    code = _stop_code(now.status, value, relative, rare.duality, k, stops, is_finite)
+    row = (k, value, relative, rare.duality, feasibility, balance, now.hypers.tau, controller.colour)
+    index = now.certificates % settings.rows
+    return Carry(
+        k=k,
+        state=state,
+        hypers=now.hypers,
+        scales=rare.scales,
+        controller=controller,
+        status=Status(code, value, relative, rare.duality),
+        key=now.key,
+        certificates=now.certificates + 1,
+        ring=now.ring.at[index].set(jnp.stack([jnp.asarray(one, jnp.float64) for one in row])),
+    )
+
+
+def _stop_code(
+    before: Status,
+    value: Scalar,
+    relative: Scalar,
+    duality: Scalar,
+    k: Int[Array, ""],
+    stops: Stops,
+    is_finite: Array,
+) -> Int[Array, ""]:
+    """The first rule that holds, in this order: not finite, residual, gap, change, limit."""
+    tiny = np.finfo(value.dtype).tiny
+    change = jnp.abs(value - before.energy) / jnp.maximum(jnp.abs(value), tiny)
+    rules = (
+        (~is_finite, DIVERGED),
+        (relative < stops.residual, BY_RESIDUAL),
+        (duality < stops.gap, BY_GAP),
+        (change < stops.change, BY_CHANGE),
+        (k >= stops.limit, BY_LIMIT),
+    )
+    code = jnp.full((), RUNNING, jnp.int32)
+    for holds, rule in reversed(rules):
+        code = jnp.where(holds, rule, code)
+    return code.astype(jnp.int32)

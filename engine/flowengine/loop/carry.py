@@ -1,0 +1,124 @@
+"""Everything a run is, as one pytree: what is saved, restored and hashed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from flowengine.certify import Controller, Scales, start_controller, start_scales
+from flowengine.problem import Hypers, Method, Problem, Scalar, Tree, pytree
+
+COLUMNS = ("iter", "E", "residual", "gap", "feasibility", "grad_norm", "alpha", "controller")
+RUNNING, BY_RESIDUAL, BY_GAP, BY_CHANGE, BY_LIMIT, DIVERGED = range(6)
+
+
+@dataclass(frozen=True)
+class LoopSettings:
+    """The static part of a run: a change compiles the loop again.
+
+    Attributes:
+        every: Iterations between certificates.
+        rows: How many certificates the ring holds; no chunk may be longer.
+        with_gap: Whether the duality gap is computed.
+    """
+
+    every: int = 10
+    rows: int = 256
+    with_gap: bool = False
+
+
+@pytree()
+@dataclass(frozen=True)
+class Stops:
+    """Thresholds, traced, so that changing one compiles nothing; 0 never stops.
+
+    Attributes:
+        limit: Iterations.
+        residual: Of `certify.residual`.
+        gap: Of `certify.gap`.
+        change: Of |E − E₋|/max(|E|, tiny) between certificates.
+    """
+
+    limit: Int[Array, ""]
+    residual: Scalar
+    gap: Scalar
+    change: Scalar
+
+
+@pytree()
+@dataclass(frozen=True)
+class Status:
+    """The last certificate.
+
+    Attributes:
+        code: 0 running, then by residual, gap, change, iteration limit, 5 diverged.
+        energy: E; NaN before the first certificate.
+        residual: As defined in `certify`.
+        gap: NaN where none is computed.
+    """
+
+    code: Int[Array, ""]
+    energy: Scalar
+    residual: Scalar
+    gap: Scalar
+
+
+@pytree()
+@dataclass(frozen=True)
+class Carry:
+    """The run: iteration, the method's state and steps, what certificates remember, random key, telemetry rows.
+
+    Row i of the ring is certificate i, at index i modulo its length; `certificates` counts them all.
+    """
+
+    k: Int[Array, ""]
+    state: Tree
+    hypers: Hypers
+    scales: Scales
+    controller: Controller
+    status: Status
+    key: Array
+    certificates: Int[Array, ""]
+    ring: Float[Array, "rows columns"]
+
+
+def start(problem: Problem, method: Method, hypers: Hypers, settings: LoopSettings, key: Array) -> Carry:
+    """The carry before the first iteration."""
+    nan = jnp.full((), jnp.nan, problem.dtype)
+    carry = Carry(
+        k=jnp.zeros((), jnp.int64),
+        state=method.init(problem, hypers),
+        hypers=hypers,
+        scales=start_scales(problem),
+        controller=start_controller(problem.dtype),
+        status=Status(jnp.zeros((), jnp.int32), nan, nan, nan),
+        key=key,
+        certificates=jnp.zeros((), jnp.int64),
+        ring=jnp.full((settings.rows, len(COLUMNS)), jnp.nan, jnp.float64),
+    )
+    distinct: Carry = jax.tree.map(jnp.copy, carry)  # `advance` donates it: no buffer may be in it twice
+    return distinct
+
+
+def run_key(seed: int, revision: str) -> Array:
+    """The run's random key: the seed with the revision's hash folded in."""
+    return jax.random.fold_in(jax.random.key(seed), int(revision[:8], 16))
+
+
+def reopened(carry: Carry, stops: Stops) -> Carry:
+    """A restored carry under the stop rules of now: it goes on where the rule that had ended it no longer holds."""
+    status = carry.status
+    held = {
+        BY_RESIDUAL: status.residual < stops.residual,
+        BY_GAP: status.gap < stops.gap,
+        BY_CHANGE: jnp.asarray(False),
+        BY_LIMIT: jnp.asarray(False),
+        DIVERGED: jnp.asarray(True),
+    }
+    code = jnp.where(carry.k >= stops.limit, BY_LIMIT, RUNNING)
+    for rule, holds in held.items():
+        code = jnp.where((status.code == rule) & holds, rule, code)
+    return replace(carry, status=replace(status, code=code.astype(jnp.int32)))

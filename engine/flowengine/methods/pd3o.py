@@ -1,0 +1,108 @@
+"""PD3O, primal-dual three-operator splitting: min f(x) + g(x) + Σ h_j(W_j x).
+
+    y_j⁺ = prox_{σ_j h_j*}(y_j + σ_j W_j x̄),   x̄ = 2x − x₋ + τ(∇f(x₋) − ∇f(x))
+    x⁺   = prox_{τg}(x − τ∇f(x) − τ Σ W_jᵀ y_j⁺)
+
+for τ < 2/L_f and τ Σ σ_j‖W_j‖² ≤ 1; with f = 0 it is Chambolle and Pock's method. The state keeps q = x₋ − τ∇f(x₋)
+instead of the extrapolated point: with the barrier between the dual and the primal update, XLA makes three kernels of
+a total-variation step instead of ten.
+Source: Yan, Journal of Scientific Computing 76, 2018.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array
+
+from flowengine.problem import Balance, Evidence, Hypers, Problem, Scalar, Tree, pytree
+from flowengine.steps import backward, dual_ascent, forward, smooth_gradient
+from flowengine.storage import add, dot, zeros_like
+
+
+@pytree()
+@dataclass(frozen=True)
+class State:
+    """Point, q = x₋ − τ∇f(x₋), duals, and ∇f(x) where there is an f (else None)."""
+
+    x: Array
+    q: Array
+    y: tuple[Tree, ...]
+    gradient: Array | None
+
+
+@dataclass(frozen=True)
+class PD3O:
+    """The method `pd3o`."""
+
+    name: str = "pd3o"
+
+    def init(self, problem: Problem, hypers: Hypers) -> State:
+        """Start at the problem's `init`, as a prox would have left it, with zero duals."""
+        x = backward(problem, problem.init, hypers.tau)
+        y = tuple(zeros_like(jax.eval_shape(term.operator.apply, x)) for term in problem.dual)
+        gradient = smooth_gradient(problem, x) if problem.smooth else None
+        return State(x, _forward(x, gradient, hypers), y, gradient)
+
+    def step(self, problem: Problem, hypers: Hypers, state: State) -> State:
+        """One dual and one primal update."""
+        moved = _forward(state.x, state.gradient, hypers)
+        extrapolated = state.x + (moved - state.q)
+        y = tuple(
+            dual_ascent(term, dual, extrapolated, sigma)
+            for term, dual, sigma in zip(problem.dual, state.y, hypers.sigma, strict=True)
+        )
+        y = lax.optimization_barrier(y)
+        x = backward(problem, moved - hypers.tau * _pull(problem, y), hypers.tau)
+        gradient = smooth_gradient(problem, x) if problem.smooth else None
+        return State(x, moved, y, gradient)
+
+    def point(self, state: State) -> Array:
+        """The point."""
+        return state.x
+
+    def evidence(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Evidence:
+        """z_j = W_j x̄ + (y_j − y_j⁺)/σ_j; in the imbalance ∇f(x⁺) + (q⁺ − x⁺)/τ the duals have cancelled."""
+        extrapolated = old.x + (new.q - old.q)
+        split = tuple(
+            add(term.operator.apply(extrapolated), add(before, after, -1.0), 1 / sigma)
+            for term, before, after, sigma in zip(problem.dual, old.y, new.y, hypers.sigma, strict=True)
+        )
+        imbalance = (new.q - new.x) / hypers.tau
+        return Evidence(
+            x=new.x,
+            imbalance=imbalance if new.gradient is None else imbalance + new.gradient,
+            images=tuple(term.operator.apply(new.x) for term in problem.dual),
+            split=split,
+        )
+
+    def balance(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Balance:
+        """ξ = (z − x⁺)/τ with z = q⁺ − τ Σ W_jᵀy_j⁺, the point that the last prox was given."""
+        pull = _pull(problem, new.y)
+        return Balance(new.gradient, (new.q - hypers.tau * pull - new.x) / hypers.tau, new.y, pull)
+
+    def lyapunov(self, problem: Problem, hypers: Hypers, old: State, new: State) -> tuple[Scalar, Scalar]:
+        """V² = ‖Δz‖² + Σ (τ/σ)‖Δy‖² − τ²‖ΣWᵀΔy‖², the method's own metric, and ‖(x, y)‖ in it."""
+        tau = hypers.tau
+        change = tuple(add(a, b, -1.0) for a, b in zip(new.y, old.y, strict=True))
+        pull = _pull(problem, change)
+        moved = (new.q - old.q) - tau * pull
+        ratios = [tau / sigma for sigma in hypers.sigma]
+        squared = dot(moved, moved) - tau**2 * dot(pull, pull)
+        squared += sum(ratio * dot(one, one) for ratio, one in zip(ratios, change, strict=True))
+        size = dot(new.x, new.x) + sum(ratio * dot(y, y) for ratio, y in zip(ratios, new.y, strict=True))
+        return jnp.sqrt(jnp.maximum(squared, 0)), jnp.sqrt(size)
+
+
+def _forward(x: Array, gradient: Array | None, hypers: Hypers) -> Array:
+    return x if gradient is None else forward(x, gradient, hypers.tau)
+
+
+def _pull(problem: Problem, y: tuple[Tree, ...]) -> Array:
+    """Σ W_jᵀ y_j."""
+    first, *rest = (term.operator.adjoint(dual) for term, dual in zip(problem.dual, y, strict=True))
+    total: Array = sum(rest, start=first)
+    return total

@@ -1,0 +1,192 @@
+"""The values that every part of the engine may import: terms, the problem they make, and what a method must offer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Any, Protocol, TypeVar
+
+import jax
+from jaxtyping import Array, Float
+
+Scalar = Float[Array, ""]
+Tree = Any
+"""A variable, or an operator's output: an array, or a registered dataclass of arrays (see `linops.storage`)."""
+
+C = TypeVar("C")
+
+
+def pytree(*static: str) -> Callable[[type[C]], type[C]]:
+    """Make jax see through a dataclass: all fields hold arrays or trees of them but those named here."""
+
+    def register(cls: type[C]) -> type[C]:
+        names = [field.name for field in fields(cls) if field.name not in static]  # type: ignore[arg-type]
+        jax.tree_util.register_dataclass(cls, data_fields=names, meta_fields=list(static))
+        return cls
+
+    return register
+
+
+class Role(StrEnum):
+    """How a term enters a method: by its gradient, by its prox, or by the prox of its conjugate."""
+
+    SMOOTH = "smooth"
+    PROX = "prox"
+    DUAL = "dual"
+
+
+class LinearOperator(Protocol):
+    """A linear map W with its adjoint: ⟨Wx, y⟩ = ⟨x, Wᵀy⟩."""
+
+    def apply(self, x: Tree) -> Tree:
+        """Wx."""
+
+    def adjoint(self, y: Tree) -> Tree:
+        """Wᵀy."""
+
+    def gram(self, x: Tree) -> Tree:
+        """WᵀWx, by a shorter way where there is one."""
+
+    @property
+    def norm(self) -> float:
+        """An upper bound of ‖W‖, never below it."""
+
+
+class Atom(Protocol):
+    """A convex function ψ with its weight and data inside."""
+
+    def value(self, z: Tree) -> Scalar:
+        """ψ(z); an indicator counts as 0 (its violation shows as `feasibility`)."""
+
+    def prox(self, v: Tree, step: Scalar) -> Tree:
+        """argmin_z ½‖z − v‖² + step · ψ(z)."""
+
+    def prox_conjugate(self, u: Tree, step: Scalar) -> Tree:
+        """argmin_y ½‖y − u‖² + step · ψ*(y)."""
+
+    def conjugate(self, y: Tree) -> Scalar:
+        """ψ*(y) for y in its domain."""
+
+
+@pytree("path")
+@dataclass(frozen=True)
+class Term:
+    """ψ(Wx): an atom on a linear map of the variable.
+
+    Attributes:
+        atom: ψ, weight and data inside.
+        operator: W.
+        pulled: Wᵀdata of a smooth term, computed once; None else.
+        path: Where in the YAML it stands.
+    """
+
+    atom: Any
+    operator: Any
+    pulled: Any
+    path: str
+
+
+@pytree("variable", "shape", "dtype")
+@dataclass(frozen=True)
+class Problem:
+    """min_x Σ f_i(x) + g(x) + Σ h_j(W_j x) for one variable x.
+
+    Attributes:
+        smooth: The f_i, with a gradient.
+        prox: The g, one atom (several were merged), or None.
+        dual: The h_j∘W_j, by the prox of their conjugates.
+        init: Where x starts.
+        variable: Its name.
+        shape: Its shape.
+        dtype: Of every array.
+    """
+
+    smooth: tuple[Term, ...]
+    prox: Any
+    dual: tuple[Term, ...]
+    init: Float[Array, ...]
+    variable: str
+    shape: tuple[int, ...]
+    dtype: str
+
+
+@pytree()
+@dataclass(frozen=True)
+class Hypers:
+    """Step sizes: part of the carry, saved with it, so that a resumed run never chooses them again.
+
+    Attributes:
+        tau: Primal step.
+        sigma: Dual step of each dual term.
+    """
+
+    tau: Scalar
+    sigma: tuple[Scalar, ...]
+
+
+@pytree()
+@dataclass(frozen=True)
+class Evidence:
+    """What a method knows of its last step, for every certificate.
+
+    Attributes:
+        x: The point.
+        imbalance: ∇f(x) + ξ + Σ W_jᵀy_j, zero at a solution.
+        images: W_j x.
+        split: z_j, the Moreau points with y_j ∈ ∂h_j(z_j), where the energy of dual terms is taken.
+    """
+
+    x: Array
+    imbalance: Array
+    images: tuple[Tree, ...]
+    split: tuple[Tree, ...]
+
+
+@pytree()
+@dataclass(frozen=True)
+class Balance:
+    """The summands of the imbalance, for the certificates that need them apart.
+
+    Attributes:
+        gradient: ∇f(x) of the smooth part; None where there is none.
+        subgradient: ξ ∈ ∂g(x), from the last prox.
+        dual: y_j.
+        pull: Σ W_jᵀ y_j; None where there are no dual terms.
+    """
+
+    gradient: Array | None
+    subgradient: Array
+    dual: tuple[Tree, ...]
+    pull: Array | None
+
+    @property
+    def summands(self) -> tuple[Array, ...]:
+        """Those that are there."""
+        return tuple(part for part in (self.gradient, self.subgradient, self.pull) if part is not None)
+
+
+class Method(Protocol):
+    """An iteration. Static and hashable: a method is part of the compiled program."""
+
+    @property
+    def name(self) -> str:
+        """As in `policy.algorithm`."""
+
+    def init(self, problem: Problem, hypers: Hypers) -> Tree:
+        """The state before the first step."""
+
+    def step(self, problem: Problem, hypers: Hypers, state: Tree) -> Tree:
+        """One iteration."""
+
+    def point(self, state: Tree) -> Array:
+        """The variable in a state."""
+
+    def evidence(self, problem: Problem, hypers: Hypers, old: Tree, new: Tree) -> Evidence:
+        """What every certificate needs, from a step `old → new`."""
+
+    def balance(self, problem: Problem, hypers: Hypers, old: Tree, new: Tree) -> Balance:
+        """What adds up to the imbalance."""
+
+    def lyapunov(self, problem: Problem, hypers: Hypers, old: Tree, new: Tree) -> tuple[Scalar, Scalar]:
+        """The quantity that must not grow from step to step, and ‖state‖, below whose rounding growth means nothing."""

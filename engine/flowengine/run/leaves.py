@@ -1,0 +1,70 @@
+"""Between the run's carry and what the store keeps: one named array a leaf."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from flowapi.errors import IncompatibleError
+from flowengine.loop import Carry
+from flowengine.store import Leaf
+
+
+def to_leaves(carry: Carry) -> dict[str, Leaf]:
+    """Every array of a carry by its path, such as `state/x`; on a CPU without copying."""
+    found, _ = jax.tree_util.tree_flatten_with_path(carry)
+    return {_name(path): _leaf(array) for path, array in found}
+
+
+def to_carry(leaves: Mapping[str, Leaf], template: Carry) -> Carry:
+    """A carry of the template's form with these arrays.
+
+    Raises:
+        IncompatibleError: the checkpoint has other arrays than this flow.
+    """
+    found, form = jax.tree_util.tree_flatten_with_path(template)
+    wanted = {_name(path): array for path, array in found}
+    if set(wanted) != set(leaves):
+        different = ", ".join(sorted(set(wanted) ^ set(leaves))[:6])
+        raise IncompatibleError(
+            f"the checkpoint has other arrays than this flow ({different})",
+            remedy="Start afresh with --fresh, or run the version that wrote it.",
+        )
+    arrays = [_array(name, leaves[name], wanted[name]) for name in wanted]
+    carry: Carry = jax.tree_util.tree_unflatten(form, arrays)
+    return carry
+
+
+def sha256(leaves: Mapping[str, Leaf]) -> str:
+    """SHA-256 over names and raw bytes, in the order of the names."""
+    digest = hashlib.sha256()
+    for name in sorted(leaves):
+        digest.update(f"{name}\n".encode())
+        digest.update(np.ascontiguousarray(leaves[name].array).tobytes())
+    return digest.hexdigest()
+
+
+def _leaf(array: jax.Array) -> Leaf:
+    if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
+        return Leaf(np.asarray(jax.random.key_data(array)), kind="key", impl=str(jax.random.key_impl(array)))
+    return Leaf(np.asarray(array), weak_type=bool(array.weak_type))
+
+
+def _array(name: str, leaf: Leaf, like: jax.Array) -> jax.Array:
+    if leaf.kind == "key":
+        key: jax.Array = jax.random.wrap_key_data(jnp.asarray(leaf.array), impl=leaf.impl)
+        return key
+    if leaf.array.shape != like.shape or leaf.array.dtype != like.dtype:
+        raise IncompatibleError(
+            f"{name} is {leaf.array.dtype}{leaf.array.shape} in the checkpoint, {like.dtype}{like.shape} here",
+            remedy="Start afresh with --fresh, or run the version that wrote it.",
+        )
+    return jnp.array(leaf.array)
+
+
+def _name(path: tuple[object, ...]) -> str:
+    return "/".join(str(getattr(part, "name", getattr(part, "idx", part))) for part in path)

@@ -1,0 +1,161 @@
+"""The beginning of a run: compile, claim the volume, and find the state to go on with."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax.numpy as jnp
+
+from flowapi.errors import DataError, IncompatibleError
+from flowapi.report import RestoredFrom
+from flowapi.revision import RevisionFile
+from flowengine.compiler import CompiledFlow, compile_flow, stops_of
+from flowengine.loop import Carry, Stops, reopened, run_key, start
+from flowengine.run import leaves, platform
+from flowengine.run.board import Board
+from flowengine.run.request import RunRequest
+from flowengine.store import CheckpointStore, Claimed, Latest, Restored
+
+STATE_POINT = "state/x"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A run that is ready to iterate.
+
+    Attributes:
+        compiled: Problem, method, settings.
+        store: Claimed.
+        claimed: What the claim found.
+        carry: Where to go on.
+        stops: The rules of now.
+        restored: The checkpoint behind `carry`, for the report.
+        env: Everything about the place that may change bits.
+        bit_identical: Whether the bits are those of an uninterrupted run here.
+        warnings: Sentences for a person.
+        wall_seconds: Time that earlier processes spent on this revision.
+    """
+
+    compiled: CompiledFlow
+    store: CheckpointStore
+    claimed: Claimed
+    carry: Carry
+    stops: Stops
+    restored: RestoredFrom | None
+    env: Mapping[str, Any]
+    bit_identical: bool
+    warnings: tuple[str, ...]
+    wall_seconds: float
+
+
+def open_run(request: RunRequest, board: Board) -> Opened:
+    """Do everything that comes before the first iteration; bad input ends here, before the volume is claimed."""
+    board.update(state="Loading")
+    document = request.revision.document(request.settings)
+    compiled = compile_flow(document, request.inputs, at=request.at)
+    stops = stops_of(document.stop, document.dtype)
+    board.update(state="Restoring", max_iterations=document.stop.max_iterations)
+    store = CheckpointStore.open(request.root, request.owner, request.attempt, adopt=request.adopt)
+    try:
+        claimed = store.claim(
+            request.revision.hash,
+            request.revision.to_bytes(),
+            request.start,
+            jump=request.jump,
+            holder=f"{socket.gethostname()}/{os.getpid()}",
+        )
+        return _with_state(request, compiled, store, claimed, stops)
+    except BaseException:
+        store.close()
+        raise
+
+
+def _with_state(
+    request: RunRequest, compiled: CompiledFlow, store: CheckpointStore, claimed: Claimed, stops: Stops
+) -> Opened:
+    document = compiled.document
+    key = run_key(document.seed, request.revision.hash)
+    problem = compiled.problem
+    if claimed.warm is not None:
+        problem = replace(problem, init=_warm_point(claimed.warm, compiled, store))
+    method, hypers = compiled.choice.method, compiled.choice.hypers
+    carry = start(problem, method, hypers, compiled.settings, key)
+    env = platform.describe(document.policy.threads)
+    different: list[str] = []
+    base = claimed.base
+    if base is not None:
+        _same_problem(base, compiled)
+        carry = leaves.to_carry(base.leaves, carry)
+        different = [name for name, value in env.items() if base.manifest.env.get(name) != value]
+    source = base or claimed.warm
+    warnings = [*compiled.choice.warnings]
+    if different:
+        warnings.append(f"resumed in another environment ({', '.join(different)}): bits may differ from here on")
+    warnings += [
+        f"checkpoint {one.id} is corrupt ({one.reason}); an older one was taken" for one in claimed.passed_over
+    ]
+    kept = not different and (base is None or bool(base.manifest.env.get("bitIdentical", True)))
+    return Opened(
+        compiled=compiled,
+        store=store,
+        claimed=claimed,
+        carry=reopened(carry, stops),
+        stops=stops,
+        restored=_restored_from(source, carry, request, claimed) if source else None,
+        env={**env, "bitIdentical": kept},
+        bit_identical=kept,
+        warnings=tuple(warnings),
+        wall_seconds=base.manifest.wall_seconds if base else 0.0,
+    )
+
+
+def _restored_from(source: Restored, carry: Carry, request: RunRequest, claimed: Claimed) -> RestoredFrom:
+    """What was restored; the digest is taken of the arrays as the loop will see them."""
+    ref = source.ref
+    if claimed.warm is not None:
+        reason, arrays = "Continue", leaves.sha256(source.leaves)
+    else:
+        reason = "Resume" if isinstance(request.start, Latest) or not claimed.jumped else "Restore"
+        arrays = leaves.sha256(leaves.to_leaves(carry))
+    return RestoredFrom.model_validate(
+        {
+            "revision": ref.revision,
+            "id": ref.id,
+            "iteration": ref.iteration,
+            "digest": ref.digest,
+            "arraysSha256": arrays,
+            "reason": reason,
+        }
+    )
+
+
+def _same_problem(base: Restored, compiled: CompiledFlow) -> None:
+    if base.manifest.lineage.problem_digest != compiled.digest:
+        raise IncompatibleError(
+            "the input data are not those that the checkpoint was computed from",
+            path="spec.inputs",
+            remedy="Put the old data back, or start afresh with --fresh.",
+        )
+
+
+def _warm_point(warm: Restored, compiled: CompiledFlow, store: CheckpointStore) -> Any:
+    """The variable of another revision's checkpoint, where name, shape and type are the same."""
+    problem = compiled.problem
+    try:
+        data = store.layout.revision_file(warm.ref.revision).read_bytes()
+        names = list(RevisionFile.model_validate_json(data).tuple.flow["variables"])
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"revision {warm.ref.revision} has no readable revision.json") from error
+    leaf = warm.leaves.get(STATE_POINT)
+    same = leaf is not None and leaf.array.shape == problem.shape and leaf.array.dtype.name == problem.dtype
+    if leaf is None or not same or names != [problem.variable]:
+        raise IncompatibleError(
+            f"revision {warm.ref.revision} has no variable `{problem.variable}` of this shape and type",
+            path="spec.upgrade.mode",
+            remedy="Use Restart.",
+        )
+    return jnp.array(leaf.array)

@@ -1,0 +1,52 @@
+"""What must be set before jax is imported, so that the same flow gives the same bits."""
+
+import os
+import platform as machine
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+XLA_FLAGS = "--xla_cpu_multi_thread_eigen=false"  # its multi-threaded FFT differs from run to run
+
+
+def prepare(threads: int) -> None:
+    """Set up the process for a flow; call it before the first import of jax.
+
+    Args:
+        threads: `policy.threads`. Matrix products and sums over axes differ between one and two threads, so their
+            number is part of the flow and not of the machine.
+    """
+    flags = os.environ.get("XLA_FLAGS", "")
+    if XLA_FLAGS not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} {XLA_FLAGS}".strip()
+    os.environ["NPROC"] = str(threads)
+    os.environ["JAX_ENABLE_X64"] = "1"
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+
+def describe(threads: int) -> dict[str, Any]:
+    """Everything about the place that may change bits; recorded in every checkpoint."""
+    import jax  # noqa: PLC0415 - only after `prepare`
+
+    device = jax.devices()[0]
+    return {
+        "jax": version("jax"),
+        "jaxlib": version("jaxlib"),
+        "platform": device.platform,
+        "deviceKind": device.device_kind,
+        "cpuIsa": _instruction_set(),
+        "xlaFlags": os.environ.get("XLA_FLAGS", ""),
+        "x64": True,
+        "threads": threads,
+    }
+
+
+def _instruction_set() -> str:
+    """Architecture, and the vector extensions that decide how XLA compiles for it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return machine.machine()
+    flags = next((line.split(":", 1)[1].split() for line in lines if line.startswith(("flags", "Features"))), [])
+    vector = sorted(flag for flag in flags if flag.startswith(("avx", "fma", "amx", "sve", "asimd")))
+    return " ".join([machine.machine(), *vector])

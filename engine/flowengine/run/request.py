@@ -1,0 +1,40 @@
+"""What a run is asked to do."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from flowapi.revision import RevisionFile, RuntimeSettings
+from flowengine.store import Latest, Owner, Start
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """One start of a flow.
+
+    Attributes:
+        revision: What is computed.
+        settings: When to stop and to save.
+        root: The volume, or a local folder.
+        inputs: The folder that data paths start from.
+        owner: Whose volume it must be.
+        attempt: The operator's number; 0 for a local run.
+        start: Where to start from.
+        jump: The id of a start that happens once.
+        adopt: The uid of a deleted flow of this name whose volume may be taken over.
+        retain: Other revisions that keep their newest checkpoint; None: all.
+        until: Pause after this iteration, as a SIGTERM would.
+        at: Path of the flow document in its file, for messages.
+    """
+
+    revision: RevisionFile
+    settings: RuntimeSettings
+    root: Path
+    inputs: Path
+    owner: Owner
+    attempt: int = 0
+    start: Start = field(default_factory=Latest)
+    jump: str = ""
+    adopt: str = ""
+    retain: frozenset[str] | None = None
+    until: int | None = None
+    at: str = "spec.flow"

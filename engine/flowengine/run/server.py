@@ -1,0 +1,85 @@
+"""The engine's port: GET /status, /metrics, /livez and /readyz, answered from the board and never from the loop."""
+
+import threading
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from flowapi.report import RunReport
+from flowengine.run.board import Board
+
+PORT = 8080
+_STATES_ALIVE = ("Starting", "Loading", "Compiling", "Restoring", "Running", "Stopping", "Finished", "Stopped")
+
+
+class StatusServer:
+    """Serves the board in a thread of its own, from before jax is imported until the process ends."""
+
+    def __init__(self, board: Board, port: int = PORT) -> None:
+        handler = type("Handler", (_Handler,), {"board": board})
+        self._server = ThreadingHTTPServer(("0.0.0.0", port), handler)  # noqa: S104 - the pod's address
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, name="status", daemon=True)
+        self._thread.start()
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self._server.server_address[1])
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    board: Board
+    timeout = 5
+
+    def do_GET(self) -> None:
+        report = self.board.report
+        match self.path:
+            case "/status":
+                self._answer(HTTPStatus.OK, "application/json", report.to_bytes(64 * 1024))
+            case "/metrics":
+                self._answer(HTTPStatus.OK, "text/plain; version=0.0.4; charset=utf-8", metrics(report))
+            case "/livez":
+                self._answer(HTTPStatus.OK, "text/plain", b"ok\n")
+            case "/readyz":
+                ready = report.saved is not None and report.saved.good and report.state in _STATES_ALIVE
+                status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
+                self._answer(status, "text/plain", b"stable\n" if ready else b"no good checkpoint yet\n")
+            case _:
+                self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"/status /metrics /livez /readyz\n")
+
+    def _answer(self, status: HTTPStatus, kind: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        """Probes every second are no news."""
+
+
+def metrics(report: RunReport) -> bytes:
+    """The report as Prometheus metrics."""
+    from prometheus_client import CollectorRegistry, Gauge, generate_latest  # noqa: PLC0415 - only when scraped
+
+    registry = CollectorRegistry()
+    values = {
+        "iteration": (report.iteration, "Iterations done."),
+        "max_iterations": (report.max_iterations, "Iterations at which the flow stops."),
+        "energy": (report.energy, "Energy at the last certificate."),
+        "residual": (report.residual, "Relative residual at the last certificate."),
+        "gap": (report.gap, "Relative duality gap at the last certificate."),
+        "iterations_per_second": (report.rate, "Rate of the last chunk."),
+        "durable_iteration": (report.durable, "Iteration of the newest durable checkpoint."),
+        "lost_iterations": (report.lost_iterations, "Iterations that the process before had computed and not saved."),
+        "epoch": (report.epoch, "Number of this process's claim on the volume."),
+    }
+    for name, (value, help_text) in values.items():
+        if value is not None:
+            Gauge(f"cflow_{name}", help_text, ["revision"], registry=registry).labels(report.revision).set(value)
+    return generate_latest(registry)

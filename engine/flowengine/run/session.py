@@ -1,0 +1,336 @@
+"""A run from start to end: chunks of the compiled loop, checkpoints, and an answer to everything that can stop it."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
+
+import jax.numpy as jnp
+import numpy as np
+
+from flowapi.errors import DivergedError, VolumeError
+from flowapi.report import ExitCode, RunReport, RunResult, SavedCheckpoint
+from flowengine import capsule
+from flowengine.loop import Carry, Snapshot, advance, rows, snapshot
+from flowengine.run import leaves
+from flowengine.run.board import Board
+from flowengine.run.cadence import Cadence, Pace
+from flowengine.run.opening import Opened, open_run
+from flowengine.run.request import RunRequest
+from flowengine.run.signals import StopRequest
+from flowengine.run.watchdog import Watchdog
+from flowengine.store import Health, Lineage, Retention, SaveMeta
+from flowengine.store.manifest import SaveReason
+
+HEARTBEAT_SECONDS = 0.25
+FAR = 2**53
+Observer = Callable[[RunReport], None]
+
+
+class Session:
+    """One process's share of a flow. `run` returns the exit code; errors leave as exceptions with theirs."""
+
+    def __init__(self, request: RunRequest, board: Board, stop: StopRequest, observe: Observer) -> None:
+        self._request = request
+        self._board = board
+        self._stop = stop
+        self._observe = observe
+
+    def run(self) -> ExitCode:
+        """Open the flow, iterate until something ends it, and leave it in order."""
+        watchdog = Watchdog()
+        opened = open_run(self._request, self._board)
+        try:
+            return _Run(self._request, opened, self._board, self._stop, self._observe, watchdog).go()
+        finally:
+            watchdog.close()
+            opened.store.close()
+
+
+class _Run:
+    """The part of a session that has a claim and a carry."""
+
+    def __init__(
+        self,
+        request: RunRequest,
+        opened: Opened,
+        board: Board,
+        stop: StopRequest,
+        observe: Observer,
+        watchdog: Watchdog,
+    ) -> None:
+        self._request, self._opened, self._board = request, opened, board
+        self._stop, self._observe, self._watchdog = stop, observe, watchdog
+        self._revision = request.revision.hash
+        self._started = time.monotonic()
+        self._carry: Carry = opened.carry
+        base = opened.claimed.base
+        checkpoint = request.settings.checkpoint
+        self._cadence = Cadence(
+            checkpoint.every_iterations, checkpoint.every_seconds, base.ref.iteration if base else 0, self._started
+        )
+        self._pace = Pace(1, opened.compiled.settings.rows * opened.compiled.settings.every)
+        self._drained = int(opened.carry.certificates)
+        self._beat_at = 0.0
+        self._warnings = opened.warnings
+        layout = opened.store.layout
+        common = {
+            "run_id": _run_id(request), "flow_name": request.revision.name,
+            "revision": self._revision, "epoch": opened.claimed.epoch,
+        }  # fmt: skip
+        self._capsule = capsule.Capsule(layout.telemetry(self._revision), common)
+
+    def go(self) -> ExitCode:
+        self._announce()
+        if (summary := self._finished_before()) is not None:
+            return summary
+        self._board.update(state="Compiling")
+        self._advance(self._iteration)
+        if self._opened.claimed.warm is not None:
+            self._save("jump")
+        self._board.update(state="Running")
+        return self._iterate()
+
+    @property
+    def _iteration(self) -> int:
+        return int(self._carry.k)
+
+    @property
+    def _wall_seconds(self) -> float:
+        return self._opened.wall_seconds + time.monotonic() - self._started
+
+    @property
+    def _wall_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    def _announce(self) -> None:
+        opened, base = self._opened, self._opened.claimed.base
+        self._board.update(
+            attempt=opened.store.attempt,
+            epoch=opened.claimed.epoch,
+            restored_from=opened.restored,
+            previous=opened.claimed.previous,
+            lost_iterations=opened.claimed.lost,
+            passed_over=len(opened.claimed.passed_over),
+            bit_identical=opened.bit_identical,
+            warnings=self._warnings[:4],
+            iteration=self._iteration,
+        )
+        for one in opened.claimed.passed_over:
+            self._capsule.event("CHECKPOINT_CORRUPT", self._iteration, self._wall_ms, f"{one.id}: {one.reason}")
+        if base is None:
+            self._capsule.event("RUN_STARTED", self._iteration, self._wall_ms)
+        else:
+            ref = base.ref
+            saved = SavedCheckpoint(revision=ref.revision, id=ref.id, iteration=ref.iteration, digest=ref.digest)
+            self._board.update(saved=saved, durable=ref.iteration)
+            detail = f"{ref.id}, {opened.claimed.lost} iterations lost"
+            self._capsule.event("FLOW_RESUMED", self._iteration, self._wall_ms, detail)
+        self._observe(self._board.report)
+
+    def _iterate(self) -> ExitCode:
+        """Chunks until a stop rule holds, the time is over, or somebody asks for an end."""
+        limit = self._request.settings.stop.wall_time
+        until = self._request.until or FAR
+        while True:
+            now = snapshot(self._carry)
+            if now.reason is not None:
+                return self._finish(now, now.reason)
+            if limit is not None and self._wall_seconds >= limit:
+                self._opened = replace(self._opened, bit_identical=False)
+                return self._finish(now, "TimeLimit")
+            if self._stop.wanted or now.iteration >= until:
+                return self._pause()
+            self._chunk(min(until, self._cadence.next_multiple(now.iteration), now.iteration + self._pace.iterations))
+            if self._cadence.due(self._iteration, time.monotonic()) and snapshot(self._carry).reason is None:
+                self._save("periodic")
+
+    def _chunk(self, until: int) -> None:
+        before, began = self._iteration, time.monotonic()
+        self._advance(until)
+        seconds, done = time.monotonic() - began, self._iteration - before
+        self._pace = self._pace.measured(max(done, 1), seconds)
+        self._drain(seconds)
+        self._heartbeat()
+        now = snapshot(self._carry)
+        rate = done / seconds
+        left = (self._request.settings.stop.max_iterations or now.iteration) - now.iteration
+        self._board.update(
+            iteration=now.iteration, energy=now.energy, residual=now.residual, gap=now.gap,
+            controller=now.controller, rate=rate, eta=left / rate if rate else None,
+        )  # fmt: skip
+        self._observe(self._board.report)
+
+    def _advance(self, until: int) -> None:
+        compiled = self._opened.compiled
+        if self._board.report.state == "Running":
+            self._watchdog.alive()
+        self._carry = advance(
+            compiled.problem,
+            self._carry,
+            self._opened.stops,
+            jnp.asarray(until, jnp.int64),
+            method=compiled.choice.method,
+            settings=compiled.settings,
+        )
+        self._carry.k.block_until_ready()
+        self._watchdog.suspend()
+
+    def _heartbeat(self) -> None:
+        now = time.monotonic()
+        if now - self._beat_at >= HEARTBEAT_SECONDS:
+            self._opened.store.check_fence()
+            self._opened.store.heartbeat(self._iteration, self._wall_ms)
+            self._beat_at = now
+
+    def _drain(self, seconds: float) -> None:
+        """Take the new certificates from the ring; their times are spread over the chunk."""
+        fresh = rows(self._carry, self._drained)
+        self._drained = int(self._carry.certificates)
+        every = self._request.settings.telemetry.every
+        end = self._wall_ms
+        for index, row in enumerate(fresh):
+            if every is None or row.iteration % every == 0:
+                self._capsule.row(
+                    iter=row.iteration, t_wall_ms=end - int(1000 * seconds * (len(fresh) - 1 - index) / len(fresh)),
+                    E=row.energy, residual=row.residual, gap=row.gap, feasibility=row.feasibility,
+                    grad_norm=row.gradient_norm, alpha=row.step, controller=row.controller,
+                )  # fmt: skip
+
+    def _save(self, reason: SaveReason) -> None:
+        """Save, or, while the volume is full, say so and go on; only the last save of a run must succeed."""
+        now = snapshot(self._carry)
+        try:
+            self._flush(now.iteration)
+            self._write(now, reason)
+        except VolumeError as error:
+            if reason != "periodic":
+                raise
+            self._warn(f"WriteFailed: {error}")
+        self._cadence = self._cadence.saved(now.iteration, time.monotonic())
+
+    def _write(self, now: Snapshot, reason: SaveReason) -> None:
+        opened, store = self._opened, self._opened.store
+        health = Health(
+            finite=now.finite, energy=_json(now.energy), residual=_json(now.residual), controller=now.controller,
+            good=now.finite,
+        )  # fmt: skip
+        lineage = Lineage(
+            revision=self._revision, attempt=store.attempt, problem_digest=opened.compiled.digest, reason=reason
+        )
+        meta = SaveMeta(lineage, health, self._wall_seconds, {**opened.env, "bitIdentical": opened.bit_identical})
+        ref = store.save(now.iteration, leaves.to_leaves(self._carry), meta)
+        store.heartbeat(now.iteration, self._wall_ms)
+        self._capsule.event("CHECKPOINT_CREATED", now.iteration, self._wall_ms, ref.id)
+        saved = SavedCheckpoint(
+            revision=ref.revision, id=ref.id, iteration=ref.iteration, digest=ref.digest, good=now.finite
+        )
+        self._board.update(saved=saved, durable=ref.iteration)
+        self._observe(self._board.report)
+        store.collect(Retention(self._revision, self._request.settings.checkpoint.keep, self._request.retain))
+
+    def _flush(self, iteration: int) -> None:
+        try:
+            self._capsule.flush(iteration)
+        except OSError as error:
+            self._warn(f"telemetry could not be written ({error.strerror})")
+
+    def _warn(self, sentence: str) -> None:
+        self._warnings = (*self._warnings, sentence)[-4:]
+        self._board.update(warnings=self._warnings)
+        self._observe(self._board.report)
+
+    def _pause(self) -> ExitCode:
+        self._board.update(state="Stopping")
+        if self._cadence.saved_iteration != self._iteration or self._board.report.saved is None:
+            self._capsule.event("CANCELLED", self._iteration, self._wall_ms)
+            self._save("sigterm")
+        self._flush(self._iteration)
+        self._board.update(state="Stopped")
+        return ExitCode.STOPPED
+
+    def _finish(self, now: Snapshot, reason: str) -> ExitCode:
+        if reason == "Diverged":
+            self._capsule.event("RUN_FAILED", now.iteration, self._wall_ms, "the iterates are not finite")
+            self._save("final")
+            raise DivergedError(
+                f"the iterates left the finite numbers by iteration {now.iteration}",
+                path=f"{self._request.at}.policy.step",
+                remedy="Use a smaller step, or leave it out.",
+            )
+        self._save("final")
+        self._capsule.event("RUN_FINISHED", now.iteration, self._wall_ms, reason)
+        self._flush(now.iteration)
+        self._capsule.compact()
+        point = np.asarray(self._opened.compiled.choice.method.point(self._carry.state))
+        name = self._opened.compiled.problem.variable
+        summary = self._summary(now, reason, {name: capsule.digest(point)})
+        layout = self._opened.store.layout
+        capsule.write_result(layout.result(self._revision), {name: point}, summary, layout.result_link)
+        self._report_result(summary)
+        return ExitCode.FINISHED
+
+    def _summary(self, now: Snapshot, reason: str, sha256: dict[str, str]) -> dict[str, object]:
+        seconds = self._wall_seconds
+        return {
+            "flow": self._request.revision.name,
+            "revision": self._revision,
+            "reason": reason,
+            "iterations": now.iteration,
+            "energy": _json(now.energy),
+            "residual": _json(now.residual),
+            "gap": _json(now.gap),
+            "certificate": now.controller,
+            "guarantee": "global",
+            "method": self._opened.compiled.choice.method.name,
+            "sha256": sha256,
+            "bitIdentical": self._opened.bit_identical,
+            "wallSeconds": round(seconds, 3),
+            "iterationsPerSecond": round(now.iteration / seconds, 3) if seconds > 0 else None,
+            "epochs": self._opened.claimed.epoch,
+            "stop": self._stop_rules,
+        }
+
+    @property
+    def _stop_rules(self) -> dict[str, object]:
+        return self._request.settings.stop.model_dump(by_alias=True, exclude_none=True)
+
+    def _finished_before(self) -> ExitCode | None:
+        """A flow that had ended under the same stop rules: its result again, nothing computed."""
+        layout = self._opened.store.layout
+        folder = layout.result(self._revision)
+        summary = capsule.read_summary(folder)
+        same = summary is not None and summary.get("stop") == self._stop_rules
+        if summary is None or not same or summary.get("iterations") != self._iteration:
+            return None
+        if not capsule.intact(folder, summary):
+            return None
+        capsule.point(layout.result_link, folder)
+        self._report_result(summary)
+        return ExitCode.FINISHED
+
+    def _report_result(self, summary: dict[str, object]) -> None:
+        result = RunResult.model_validate(
+            {
+                "reason": summary["reason"],
+                "iteration": summary["iterations"],
+                "energy": summary["energy"],
+                "path": f"revisions/{self._revision}/result",
+                "sha256": summary["sha256"],
+                "bitIdentical": summary["bitIdentical"],
+            }
+        )
+        self._board.update(state="Finished", result=result, energy=result.energy, iteration=result.iteration)
+        self._observe(self._board.report)
+
+
+def _run_id(request: RunRequest) -> str:
+    """The same for every process of a flow: telemetry of one flow has one run_id."""
+    name = f"{request.owner.namespace}/{request.owner.name}/{request.owner.uid}"
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, name))
+
+
+def _json(value: float | None) -> float | None:
+    return value if value is not None and abs(value) < float("inf") else None

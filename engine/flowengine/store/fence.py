@@ -1,0 +1,139 @@
+"""Claims: who may write. The newest claim does, whatever its revision; everyone else finds out before acknowledging."""
+
+import errno
+import json
+import secrets
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from flowapi.errors import CorruptError, FencedError
+from flowapi.model import Model
+from flowapi.report import PreviousEpoch
+from flowengine.store.io import IO, put_file, read_file
+from flowengine.store.layout import Layout, checkpoint_ids, epochs, revisions
+from flowengine.store.manifest import parse_body, seal, unseal
+
+MAX_RECORD_BYTES = 64 * 1024
+
+
+class ClaimRecord(Model):
+    """The file of a claim."""
+
+    epoch: int
+    revision: str
+    attempt: int
+    owner_uid: str = ""
+    jump: str = ""
+    holder: str = ""
+
+
+class BaseRecord(Model):
+    """The file beside a claim: the checkpoint of its revision that it continues from; empty when from none."""
+
+    base: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim on the volume. `base` is None until it has been chosen, and "" when the claim starts afresh."""
+
+    epoch: int
+    revision: str
+    attempt: int
+    jump: str = ""
+    base: str | None = None
+
+
+def read_claims(io: IO, layout: Layout) -> list[Claim]:
+    """Every claim on the volume, ascending. A claim that can't be read still fences, but bounds nothing."""
+    return [_read_claim(io, layout, epoch) for epoch in epochs(io, layout)]
+
+
+def _read_claim(io: IO, layout: Layout, epoch: int) -> Claim:
+    try:
+        record = parse_body(ClaimRecord, unseal(read_file(io, layout.claim(epoch), MAX_RECORD_BYTES), "claim"))
+    except (CorruptError, ValueError, FileNotFoundError):
+        return Claim(epoch, revision="", attempt=0)
+    claim = Claim(epoch, record.revision, record.attempt, record.jump)
+    try:
+        base = parse_body(BaseRecord, unseal(read_file(io, layout.base(epoch), MAX_RECORD_BYTES), "base"))
+    except (CorruptError, ValueError, FileNotFoundError):
+        return claim
+    return replace(claim, base=base.base)
+
+
+def write_claim(io: IO, layout: Layout, record: ClaimRecord) -> Claim:
+    """Take the next epoch. Only then may a base be chosen: the other way round lost acknowledged checkpoints."""
+    while True:
+        epoch = _newest_epoch(io, layout) + 1
+        body = record.model_copy(update={"epoch": epoch}).model_dump(by_alias=True)
+        scratch = layout.fence / f".{epoch}.{secrets.token_hex(4)}"
+        put_file(io, scratch, iter((seal(body),)))
+        try:
+            _take_name(io, layout, epoch, seal(body), scratch)
+        except FileExistsError:
+            continue
+        finally:
+            io.unlink(scratch)
+        io.fsync_folder(layout.fence)
+        return Claim(epoch, record.revision, record.attempt, record.jump)
+
+
+def _take_name(io: IO, layout: Layout, epoch: int, data: bytes, scratch: Path) -> None:
+    """Give the finished claim its name, which must be free: by a link, else by exclusive creation."""
+    try:
+        io.link(scratch, layout.claim(epoch))
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+            raise
+        put_file(io, layout.claim(epoch), iter((data,)))
+
+
+def _newest_epoch(io: IO, layout: Layout) -> int:
+    """The largest epoch that a claim or a checkpoint bears: an epoch is never used twice, even if claims were lost."""
+    written = (one.epoch for name in revisions(io, layout) for one in checkpoint_ids(io, layout, name)[-1:])
+    return max((*epochs(io, layout), *written, 0))
+
+
+def write_base(io: IO, layout: Layout, claim: Claim, base: str) -> Claim:
+    """Record the checkpoint that a claim continues from, once and for all."""
+    scratch = layout.fence / f".base.{claim.epoch}.{secrets.token_hex(4)}"
+    put_file(io, scratch, iter((seal(BaseRecord(base=base).model_dump()),)))
+    check(io, layout, claim.epoch)
+    io.rename(scratch, layout.base(claim.epoch))
+    io.fsync_folder(layout.fence)
+    return replace(claim, base=base)
+
+
+def check(io: IO, layout: Layout, epoch: int) -> None:
+    """Make sure that this epoch is still the newest.
+
+    Raises:
+        FencedError: a newer claim has the volume.
+    """
+    newest = max(epochs(io, layout), default=0)
+    if newest != epoch:
+        raise FencedError(
+            f"epoch {epoch} lost the volume to epoch {newest}", remedy="A newer attempt runs; this one ends."
+        )
+
+
+def write_progress(io: IO, layout: Layout, epoch: int, iteration: int, wall_ms: int) -> None:
+    """Leave a sign of life for the next epoch. A hint: not synced, and lost with the machine."""
+    scratch = layout.fence / f".progress.{epoch}"
+    scratch.unlink(missing_ok=True)
+    descriptor = io.create(scratch)
+    try:
+        io.write(descriptor, json.dumps({"lastIteration": iteration, "lastWallMs": wall_ms}).encode())
+    finally:
+        io.close(descriptor)
+    io.rename(scratch, layout.progress(epoch))
+
+
+def read_progress(io: IO, layout: Layout, epoch: int) -> PreviousEpoch | None:
+    """How far an epoch had come by its last sign of life; None when it left none."""
+    try:
+        body = json.loads(read_file(io, layout.progress(epoch), MAX_RECORD_BYTES))
+        return PreviousEpoch(epoch=epoch, last_iteration=body["lastIteration"], last_wall_ms=body["lastWallMs"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

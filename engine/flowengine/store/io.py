@@ -1,0 +1,128 @@
+"""Every system call of the store, in one object, so that tests can put a fault at each of them."""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from typing_extensions import Buffer
+
+READ_CHUNK = 1 << 24
+
+
+class IO:
+    """Plain system calls; symbolic links are never followed in the last component of a path."""
+
+    def create(self, path: Path) -> int:
+        """Create a file that must not exist; return its descriptor."""
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
+
+    def write(self, descriptor: int, data: Buffer) -> None:
+        """Write all of the data."""
+        view = memoryview(data).cast("B")
+        while view:
+            view = view[os.write(descriptor, view) :]
+
+    def fsync(self, descriptor: int) -> None:
+        """Bring a file's bytes to the disk. Never retried: after a failure the kernel may have dropped them."""
+        os.fsync(descriptor)
+
+    def close(self, descriptor: int) -> None:
+        """Close; a write error may show only here."""
+        os.close(descriptor)
+
+    def rename(self, source: Path, target: Path) -> None:
+        """Put a file in its place, atomically."""
+        source.rename(target)
+
+    def link(self, source: Path, target: Path) -> None:
+        """Give a whole file a second name that must not exist."""
+        os.link(source, target, follow_symlinks=False)
+
+    def mkdir(self, path: Path) -> None:
+        """Make one folder that must not exist."""
+        path.mkdir(mode=0o750)
+
+    def unlink(self, path: Path) -> None:
+        """Remove a name."""
+        path.unlink()
+
+    def rmdir(self, path: Path) -> None:
+        """Remove an empty folder."""
+        path.rmdir()
+
+    def fsync_folder(self, path: Path) -> None:
+        """Bring a folder's names to the disk."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def open_read(self, path: Path) -> int:
+        """Open a regular file for reading."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise FileNotFoundError(f"{path} is not a regular file")
+        return descriptor
+
+    def size(self, descriptor: int) -> int:
+        """Bytes in an open file."""
+        return os.fstat(descriptor).st_size
+
+    def read_into(self, descriptor: int, view: memoryview) -> int:
+        """Fill a view from an open file; return how much came, less than its size only at the file's end."""
+        filled = 0
+        while filled < len(view):
+            count = os.readv(descriptor, [view[filled : filled + READ_CHUNK]])
+            if count == 0:
+                break
+            filled += count
+        return filled
+
+    def names(self, path: Path) -> list[str]:
+        """The names in a folder; none if there is no folder."""
+        try:
+            return sorted(os.listdir(path))  # noqa: PTH208 - names are all that is wanted
+        except FileNotFoundError:
+            return []
+
+
+def read_file(io: IO, path: Path, limit: int) -> bytes:
+    """A whole small file.
+
+    Raises:
+        FileNotFoundError: there is no such regular file.
+        ValueError: it has more than `limit` bytes.
+    """
+    descriptor = io.open_read(path)
+    try:
+        size = io.size(descriptor)
+        if size > limit:
+            raise ValueError(f"{path.name} has {size} bytes, more than {limit}")
+        data = bytearray(size)
+        filled = io.read_into(descriptor, memoryview(data))
+        return bytes(data[:filled])
+    finally:
+        io.close(descriptor)
+
+
+def put_file(io: IO, path: Path, chunks: Iterator[Buffer]) -> None:
+    """Create a file with these bytes and bring them to the disk. On an error the file is unfinished: discard it."""
+    descriptor = io.create(path)
+    try:
+        for chunk in chunks:
+            io.write(descriptor, chunk)
+        io.fsync(descriptor)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    io.close(descriptor)
+
+
+def replace_file(io: IO, path: Path, data: bytes, *, scratch: Path) -> None:
+    """Put these bytes in place of a file, whole or not at all, and durable."""
+    put_file(io, scratch, iter((data,)))
+    io.rename(scratch, path)
+    io.fsync_folder(path.parent)

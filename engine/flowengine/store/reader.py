@@ -1,0 +1,150 @@
+"""Reading checkpoints: what is corrupt is passed over and reported, what is only unreachable is tried again."""
+
+import errno
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from flowapi.errors import CorruptError, VolumeError
+from flowengine.store.chain import visible
+from flowengine.store.codec import Leaf, decode
+from flowengine.store.fence import read_claims
+from flowengine.store.io import IO, read_file
+from flowengine.store.layout import (
+    CORRUPT_MARK,
+    MANIFEST_FILE,
+    STATE_FILE,
+    CheckpointId,
+    Layout,
+    checkpoint_ids,
+)
+from flowengine.store.manifest import MAX_MANIFEST_BYTES, Manifest
+
+TRANSIENT = frozenset((errno.EIO, errno.ESTALE, errno.EACCES, errno.ETIMEDOUT, errno.EAGAIN))
+RETRY_SECONDS = (0.05, 0.2, 1.0)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class CheckpointRef:
+    """A committed checkpoint. `digest` is its manifest's, which covers every byte."""
+
+    revision: str
+    id: str
+    iteration: int
+    epoch: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A checkpoint in memory, every byte verified."""
+
+    ref: CheckpointRef
+    leaves: Mapping[str, Leaf]
+    manifest: Manifest
+
+
+@dataclass(frozen=True)
+class PassedOver:
+    """A checkpoint that was not used, and why."""
+
+    revision: str
+    id: str
+    reason: str
+
+
+class Reader:
+    """Reads a volume; needs no claim, and works on one mounted read-only."""
+
+    def __init__(self, io: IO, layout: Layout) -> None:
+        self._io = io
+        self._layout = layout
+
+    def visible(self, revision: str) -> list[CheckpointId]:
+        """The checkpoint folders of a revision that count, newest first, committed or not."""
+        claims = read_claims(self._io, self._layout)
+        return visible(checkpoint_ids(self._io, self._layout, revision), claims, revision)
+
+    def committed(self, revision: str, identity: CheckpointId) -> bool:
+        """Whether a checkpoint has its commit record."""
+        return MANIFEST_FILE in self._io.names(self._layout.checkpoint(revision, identity))
+
+    def marked_corrupt(self, revision: str, identity: CheckpointId) -> bool:
+        """Whether an earlier restore found it corrupt."""
+        return CORRUPT_MARK in self._io.names(self._layout.checkpoint(revision, identity))
+
+    def manifest(self, revision: str, identity: CheckpointId) -> Manifest:
+        """The commit record of a checkpoint.
+
+        Raises:
+            CorruptError: it is not what was written, or belongs elsewhere.
+            IncompatibleError: a newer version wrote it.
+            VolumeError: the volume can't be read.
+        """
+        path = self._layout.checkpoint(revision, identity) / MANIFEST_FILE
+
+        def read() -> bytes:
+            try:
+                return read_file(self._io, path, MAX_MANIFEST_BYTES)
+            except ValueError as error:
+                raise CorruptError(str(error)) from error
+            except FileNotFoundError as error:
+                raise CorruptError("the manifest is missing") from error
+
+        manifest = Manifest.unseal(_patiently(read))
+        named = (manifest.id, manifest.epoch, manifest.iteration, manifest.lineage.revision)
+        if named != (str(identity), identity.epoch, identity.iteration, revision):
+            raise CorruptError("the manifest belongs to another checkpoint")
+        return manifest
+
+    def load(self, revision: str, identity: CheckpointId) -> Restored:
+        """A whole checkpoint, verified; errors as `manifest`."""
+        manifest = self.manifest(revision, identity)
+        path = self._layout.checkpoint(revision, identity) / STATE_FILE
+        leaves = _patiently(lambda: decode(self._io, path, manifest))
+        return Restored(ref_of(manifest), leaves, manifest)
+
+    def newest(self, revision: str, passed_over: list[PassedOver], *, at_most: str = "") -> Restored | None:
+        """The newest visible checkpoint that is intact and good.
+
+        Args:
+            revision: Whose chain is walked.
+            passed_over: Gets what was found corrupt on the way.
+            at_most: Start the walk at this checkpoint instead of at the newest.
+        """
+        for identity in self._walk(revision, at_most):
+            try:
+                restored = self.load(revision, identity)
+            except CorruptError as error:
+                passed_over.append(PassedOver(revision, str(identity), error.message))
+                continue
+            if restored.manifest.health.good:
+                return restored
+        return None
+
+    def _walk(self, revision: str, at_most: str) -> Iterator[CheckpointId]:
+        limit = CheckpointId.parse(at_most)
+        for identity in self.visible(revision):
+            if self.committed(revision, identity) and (limit is None or identity <= limit):
+                yield identity
+
+
+def ref_of(manifest: Manifest) -> CheckpointRef:
+    """How others name the checkpoint of a manifest."""
+    return CheckpointRef(manifest.lineage.revision, manifest.id, manifest.iteration, manifest.epoch, manifest.digest)
+
+
+def _patiently(read: Callable[[], T]) -> T:
+    """Read, and try again what may pass by itself; an unreachable checkpoint is no reason to take an older one."""
+    for pause in (*RETRY_SECONDS, None):
+        try:
+            return read()
+        except OSError as error:
+            if error.errno not in TRANSIENT or pause is None:
+                raise VolumeError(
+                    f"the volume can't be read ({error.strerror})", remedy="Check the volume and its permissions."
+                ) from error
+            time.sleep(pause)
+    raise AssertionError("the last round returned or raised")

@@ -1,0 +1,311 @@
+"""The checkpoint store of a flow's volume: claim it, save to it, restore from it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from flowapi.errors import CorruptError, DataError, FencedError, VolumeError
+from flowapi.report import PreviousEpoch
+from flowengine.store import fence, gc, layout, owner, writer
+from flowengine.store.codec import Leaf
+from flowengine.store.io import IO, replace_file
+from flowengine.store.manifest import Parent
+from flowengine.store.reader import CheckpointRef, PassedOver, Reader, Restored, ref_of
+
+
+@dataclass(frozen=True)
+class Latest:
+    """Start from the newest good checkpoint of the revision, or from its beginning."""
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """Start from the beginning; what the revision had before no longer counts."""
+
+
+@dataclass(frozen=True)
+class At:
+    """Start from this checkpoint, of this or another revision; `latest`, or one that is gone: from the newest good."""
+
+    revision: str
+    checkpoint: str = "latest"
+
+
+Start = Latest | Fresh | At
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """What a claim found.
+
+    Attributes:
+        epoch: The number of the claim, on every checkpoint it writes.
+        base: The state to go on with, verified; None to start from the beginning.
+        warm: A state of another revision to start from, verified.
+        jumped: Whether this claim made the jump it was asked for; False when it had happened before.
+        previous: The last sign of life of the epoch before.
+        lost: Iterations that the epoch before had computed and nobody saved.
+        passed_over: Corrupt checkpoints on the way.
+        adopted: Whether the volume was taken over from a deleted flow.
+    """
+
+    epoch: int
+    base: Restored | None
+    warm: Restored | None
+    jumped: bool
+    previous: PreviousEpoch | None
+    lost: int
+    passed_over: tuple[PassedOver, ...]
+    adopted: bool
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A committed checkpoint in a listing. `problem` says what is wrong with it."""
+
+    ref: CheckpointRef
+    reason: str
+    good: bool
+    visible: bool
+    bytes: int
+    problem: str = ""
+
+
+class CheckpointStore:
+    """A volume, claimed by one process. Use `open`, then `claim`, then `save`."""
+
+    def __init__(self, io: IO, paths: layout.Layout, owner_: owner.Owner, attempt: int, *, adopted: bool) -> None:
+        self._io = io
+        self.layout = paths
+        self.reader = Reader(io, paths)
+        self.owner = owner_
+        self.attempt = attempt
+        self._adopted = adopted
+        self._lock: owner.Lock | None = None
+        self._claim: fence.Claim | None = None
+        self._parent: Parent | None = None
+        self._in_use: frozenset[tuple[str, str]] = frozenset()
+
+    @classmethod
+    def open(
+        cls, root: Path, owner_: owner.Owner, attempt: int = 0, *, adopt: str = "", io: IO | None = None
+    ) -> "CheckpointStore":
+        """Open a flow's volume for writing.
+
+        Args:
+            root: The volume's root; made if it isn't there.
+            owner_: The flow.
+            attempt: The operator's number of this start; 0 takes the newest on the volume.
+            adopt: The uid of a deleted flow of this name whose volume may be taken over.
+            io: System calls.
+
+        Raises:
+            FencedError: a newer attempt has been here, or the flow runs already on this machine.
+            VolumeInUseError: the volume is another flow's.
+            VolumeError: it can't be written.
+        """
+        io = io or IO()
+        paths = layout.Layout(root)
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            for folder in (paths.fence, paths.revisions):
+                layout.make_folder(io, folder)
+            newest = max((claim.attempt for claim in fence.read_claims(io, paths)), default=0)
+            if 0 < attempt < newest:
+                raise FencedError(
+                    f"attempt {attempt} is older than attempt {newest}, which had this volume",
+                    remedy="A newer attempt runs; this one ends.",
+                )
+            lock = owner.Lock(paths)
+            if not lock.take() and attempt <= newest:
+                lock.release()
+                raise FencedError(
+                    f"another process runs in {root}", remedy="Wait for it to end, or use another --root."
+                )
+            adopted = owner.take_ownership(io, paths, owner_, adopt=adopt, max_attempt=newest)
+        except OSError as error:
+            raise VolumeError(
+                f"{root} can't be used for checkpoints ({error.strerror})", remedy="Check that it can be written."
+            ) from error
+        store = cls(io, paths, owner_, attempt or max(newest, 1), adopted=adopted)
+        store._lock = lock
+        return store
+
+    def claim(self, revision: str, revision_json: bytes, start: Start, *, jump: str = "", holder: str = "") -> Claimed:
+        """Take the volume and find the state to go on with.
+
+        A jump (any start but `Latest`) with an id happens once: when a claim with this id has been completed
+        before, the start is `Latest`.
+
+        Raises:
+            DataError: the checkpoint to start from is not there.
+            CorruptError: the revision has checkpoints, and none is intact.
+            VolumeError: the volume can't be read or written.
+        """
+        io, paths = self._io, self.layout
+        try:
+            self._prepare(revision, revision_json)
+            claims = fence.read_claims(io, paths)
+            done = any(claim.jump == jump and claim.base is not None for claim in claims) if jump else False
+            wanted, start = start, Latest() if done else start
+            record = fence.ClaimRecord(
+                epoch=0, revision=revision, attempt=self.attempt, owner_uid=self.owner.uid, jump=jump, holder=holder
+            )
+            claim = fence.write_claim(io, paths, record)
+            passed_over: list[PassedOver] = []
+            base, warm = self._choose(revision, start, passed_over)
+            if done and base is None and isinstance(wanted, At) and wanted.revision != revision:
+                base, warm = self._choose(revision, wanted, passed_over)  # it was killed before its first checkpoint
+            self._claim = fence.write_base(io, paths, claim, base.ref.id if base else "")
+            for one in passed_over:
+                self._mark(one)
+        except OSError as error:
+            raise VolumeError(
+                f"the volume can't be claimed ({error.strerror})", remedy="Check that it can be written."
+            ) from error
+        previous = fence.read_progress(io, paths, claims[-1].epoch) if claims else None
+        jumped = not isinstance(start, Latest)
+        same = bool(claims) and claims[-1].revision == revision and not jumped
+        resumed = base.ref.iteration if base else 0
+        source = base or warm
+        self._parent = _parent_of(source.ref) if source else None
+        self._in_use = frozenset({(source.ref.revision, source.ref.id)} if source else ())
+        return Claimed(
+            epoch=claim.epoch,
+            base=base,
+            warm=warm,
+            jumped=jumped,
+            previous=previous,
+            lost=max(0, previous.last_iteration - resumed) if previous and same else 0,
+            passed_over=tuple(passed_over),
+            adopted=self._adopted,
+        )
+
+    def _prepare(self, revision: str, revision_json: bytes) -> None:
+        for folder in (self.layout.revision(revision), self.layout.checkpoints(revision)):
+            layout.make_folder(self._io, folder)
+        path = self.layout.revision_file(revision)
+        if path.name not in self._io.names(path.parent):
+            scratch = path.with_name(f".{path.name}.{self.attempt}")
+            scratch.unlink(missing_ok=True)
+            replace_file(self._io, path, revision_json, scratch=scratch)
+
+    def _choose(
+        self, revision: str, start: Start, passed_over: list[PassedOver]
+    ) -> tuple[Restored | None, Restored | None]:
+        """The base in this revision, or the state of another revision to start from."""
+        match start:
+            case Fresh():
+                return None, None
+            case Latest():
+                return self._newest(revision, "", passed_over), None
+            case At(source, checkpoint):
+                found = self._newest(source, checkpoint, passed_over)
+                if found is None:
+                    raise DataError(
+                        f"revision {source} has no good checkpoint to start from", remedy="Use upgrade mode Restart."
+                    )
+                return (found, None) if source == revision else (None, found)
+
+    def _newest(self, revision: str, at_most: str, passed_over: list[PassedOver]) -> Restored | None:
+        found = self.reader.newest(revision, passed_over, at_most=at_most)
+        if found is None and passed_over:
+            raise CorruptError(
+                f"no checkpoint of revision {revision} is intact ({len(passed_over)} corrupt)",
+                remedy="Start afresh with --fresh, or restore the volume from a backup.",
+            )
+        return found
+
+    def _mark(self, one: PassedOver) -> None:
+        identity = layout.CheckpointId.parse(one.id)
+        if identity and not self.reader.marked_corrupt(one.revision, identity):
+            writer.mark_corrupt(self._io, self.layout.checkpoint(one.revision, identity), one.reason)
+
+    def save(self, iteration: int, leaves: Mapping[str, Leaf], meta: writer.SaveMeta) -> CheckpointRef:
+        """Save the state of an iteration; durable when this returns. Errors as `writer.write_checkpoint`."""
+        ref = writer.write_checkpoint(self._io, self.layout, self.epoch, iteration, leaves, meta, self._parent)
+        self._parent = _parent_of(ref)
+        return ref
+
+    def heartbeat(self, iteration: int, wall_ms: int) -> None:
+        """Leave a sign of life, from which the next epoch tells what was lost. Failing to is no failure."""
+        try:
+            fence.write_progress(self._io, self.layout, self.epoch, iteration, wall_ms)
+        except OSError:
+            return
+
+    def check_fence(self) -> None:
+        """Make sure that no newer attempt has the volume (FencedError)."""
+        fence.check(self._io, self.layout, self.epoch)
+
+    def collect(self, policy: gc.Retention) -> list[str]:
+        """Remove what retention lets go; the ids that went."""
+        self.check_fence()
+        standings = {name: self._standings(name) for name in layout.revisions(self._io, self.layout)}
+        doomed = gc.disposable(standings, policy, self.epoch, self._in_use)
+        for revision, identity in doomed:
+            writer.discard(self._io, self.layout.checkpoint(revision, identity))
+        return [str(identity) for _, identity in doomed]
+
+    def _standings(self, revision: str) -> list[gc.Standing]:
+        seen = set(self.reader.visible(revision))
+        return [
+            gc.Standing(
+                identity,
+                visible=identity in seen,
+                committed=self.reader.committed(revision, identity),
+                good=not self.reader.marked_corrupt(revision, identity) and self._good(revision, identity),
+            )
+            for identity in layout.checkpoint_ids(self._io, self.layout, revision)
+        ]
+
+    def _good(self, revision: str, identity: layout.CheckpointId) -> bool:
+        try:
+            return self.reader.manifest(revision, identity).health.good
+        except (DataError, VolumeError):
+            return False
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of the claim."""
+        if self._claim is None:
+            raise RuntimeError("claim the volume first")
+        return self._claim.epoch
+
+    def close(self) -> None:
+        """Let go of the lock."""
+        if self._lock:
+            self._lock.release()
+
+
+def list_checkpoints(root: Path, *, deep: bool = False, io: IO | None = None) -> list[Listed]:
+    """Every committed checkpoint below a root, by revision, newest first. Works on a volume mounted read-only.
+
+    Args:
+        root: The flow's root.
+        deep: Read and verify every byte of the states too, not only the manifests.
+        io: System calls.
+    """
+    io = io or IO()
+    paths = layout.Layout(root)
+    reader = Reader(io, paths)
+    found = []
+    for revision in layout.revisions(io, paths):
+        seen = set(reader.visible(revision))
+        ids = [one for one in layout.checkpoint_ids(io, paths, revision) if reader.committed(revision, one)]
+        found += [_listed(reader, revision, one, visible=one in seen, deep=deep) for one in reversed(ids)]
+    return found
+
+
+def _listed(reader: Reader, revision: str, identity: layout.CheckpointId, *, visible: bool, deep: bool) -> Listed:
+    try:
+        manifest = reader.load(revision, identity).manifest if deep else reader.manifest(revision, identity)
+    except DataError as error:
+        ref = CheckpointRef(revision, str(identity), identity.iteration, identity.epoch, "")
+        return Listed(ref, "", good=False, visible=visible, bytes=0, problem=error.message)
+    size = sum(record.bytes for record in manifest.files.values())
+    return Listed(ref_of(manifest), manifest.lineage.reason, manifest.health.good, visible, size)
+
+
+def _parent_of(ref: CheckpointRef) -> Parent:
+    return Parent(revision=ref.revision, id=ref.id, digest=ref.digest)
