@@ -39,6 +39,10 @@ _STORED = {
 }  # fmt: skip
 
 
+class TornError(CorruptError):
+    """A manifest without its state: a power cut left it before it was acknowledged, or somebody removed the state."""
+
+
 @dataclass(frozen=True)
 class Leaf:
     """One array of the state.
@@ -148,7 +152,7 @@ def decode(io: IO, path: Path, manifest: Manifest) -> dict[str, Leaf]:
     try:
         descriptor = io.open_read(path)
     except FileNotFoundError as error:
-        raise CorruptError("the state is missing") from error
+        raise TornError("the state is missing") from error
     try:
         if io.size(descriptor) != record.bytes:
             raise CorruptError(f"the state has {io.size(descriptor)} bytes instead of {record.bytes}")

@@ -1,13 +1,21 @@
 """Every system call of the store, in one object, so that tests can put a fault at each of them."""
 
+import errno
 import os
 import stat
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from typing_extensions import Buffer
 
+from flowapi.errors import VolumeError
+
 READ_CHUNK = 1 << 24
+TRANSIENT = frozenset((errno.EIO, errno.ESTALE, errno.EACCES, errno.ETIMEDOUT, errno.EAGAIN))
+RETRY_SECONDS = (0.05, 0.2, 1.0)
+T = TypeVar("T")
 
 
 class IO:
@@ -89,13 +97,38 @@ class IO:
             return []
 
 
+def patiently(read: Callable[[], T]) -> T:
+    """Read, and try again what may pass by itself; an unreachable checkpoint is no reason to take an older one.
+
+    Raises:
+        VolumeError: it did not pass.
+    """
+    for pause in (*RETRY_SECONDS, None):
+        try:
+            return read()
+        except OSError as error:
+            if error.errno not in TRANSIENT:
+                raise
+            if pause is None:
+                raise VolumeError(
+                    f"the volume can't be read ({error.strerror})", remedy="Check the volume and its permissions."
+                ) from error
+            time.sleep(pause)
+    raise AssertionError("the last round returned or raised")
+
+
 def read_file(io: IO, path: Path, limit: int) -> bytes:
     """A whole small file.
 
     Raises:
         FileNotFoundError: there is no such regular file.
         ValueError: it has more than `limit` bytes.
+        VolumeError: the volume can't be read, not even after a while.
     """
+    return patiently(lambda: _read_once(io, path, limit))
+
+
+def _read_once(io: IO, path: Path, limit: int) -> bytes:
     descriptor = io.open_read(path)
     try:
         size = io.size(descriptor)

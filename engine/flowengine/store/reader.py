@@ -1,16 +1,13 @@
 """Reading checkpoints: what is corrupt is passed over and reported, what is only unreachable is tried again."""
 
-import errno
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 
-from flowapi.errors import CorruptError, VolumeError
+from flowapi.errors import CorruptError
 from flowengine.store.chain import visible
-from flowengine.store.codec import Leaf, decode
+from flowengine.store.codec import Leaf, TornError, decode
 from flowengine.store.fence import read_claims
-from flowengine.store.io import IO, read_file
+from flowengine.store.io import IO, patiently, read_file
 from flowengine.store.layout import (
     CORRUPT_MARK,
     MANIFEST_FILE,
@@ -20,10 +17,6 @@ from flowengine.store.layout import (
     checkpoint_ids,
 )
 from flowengine.store.manifest import MAX_MANIFEST_BYTES, Manifest
-
-TRANSIENT = frozenset((errno.EIO, errno.ESTALE, errno.EACCES, errno.ETIMEDOUT, errno.EAGAIN))
-RETRY_SECONDS = (0.05, 0.2, 1.0)
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -48,11 +41,12 @@ class Restored:
 
 @dataclass(frozen=True)
 class PassedOver:
-    """A checkpoint that was not used, and why."""
+    """A checkpoint that was not used, and why; `torn` when its commit itself is in doubt."""
 
     revision: str
     id: str
     reason: str
+    torn: bool = False
 
 
 class Reader:
@@ -93,7 +87,7 @@ class Reader:
             except FileNotFoundError as error:
                 raise CorruptError("the manifest is missing") from error
 
-        manifest = Manifest.unseal(_patiently(read))
+        manifest = Manifest.unseal(read())
         named = (manifest.id, manifest.epoch, manifest.iteration, manifest.lineage.revision)
         if named != (str(identity), identity.epoch, identity.iteration, revision):
             raise CorruptError("the manifest belongs to another checkpoint")
@@ -103,7 +97,7 @@ class Reader:
         """A whole checkpoint, verified; errors as `manifest`."""
         manifest = self.manifest(revision, identity)
         path = self._layout.checkpoint(revision, identity) / STATE_FILE
-        leaves = _patiently(lambda: decode(self._io, path, manifest))
+        leaves = patiently(lambda: decode(self._io, path, manifest))
         return Restored(ref_of(manifest), leaves, manifest)
 
     def newest(self, revision: str, passed_over: list[PassedOver], *, at_most: str = "") -> Restored | None:
@@ -118,7 +112,9 @@ class Reader:
             try:
                 restored = self.load(revision, identity)
             except CorruptError as error:
-                passed_over.append(PassedOver(revision, str(identity), error.message))
+                passed_over.append(
+                    PassedOver(revision, str(identity), error.message, torn=isinstance(error, TornError))
+                )
                 continue
             if restored.manifest.health.good:
                 return restored
@@ -134,17 +130,3 @@ class Reader:
 def ref_of(manifest: Manifest) -> CheckpointRef:
     """How others name the checkpoint of a manifest."""
     return CheckpointRef(manifest.lineage.revision, manifest.id, manifest.iteration, manifest.epoch, manifest.digest)
-
-
-def _patiently(read: Callable[[], T]) -> T:
-    """Read, and try again what may pass by itself; an unreachable checkpoint is no reason to take an older one."""
-    for pause in (*RETRY_SECONDS, None):
-        try:
-            return read()
-        except OSError as error:
-            if error.errno not in TRANSIENT or pause is None:
-                raise VolumeError(
-                    f"the volume can't be read ({error.strerror})", remedy="Check the volume and its permissions."
-                ) from error
-            time.sleep(pause)
-    raise AssertionError("the last round returned or raised")

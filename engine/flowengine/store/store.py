@@ -122,7 +122,11 @@ class CheckpointStore:
                 raise FencedError(
                     f"another process runs in {root}", remedy="Wait for it to end, or use another --root."
                 )
-            adopted = owner.take_ownership(io, paths, owner_, adopt=adopt, max_attempt=newest)
+            try:
+                adopted = owner.take_ownership(io, paths, owner_, adopt=adopt, max_attempt=newest)
+            except BaseException:
+                lock.release()
+                raise
         except OSError as error:
             raise VolumeError(
                 f"{root} can't be used for checkpoints ({error.strerror})", remedy="Check that it can be written."
@@ -209,7 +213,7 @@ class CheckpointStore:
 
     def _newest(self, revision: str, at_most: str, passed_over: list[PassedOver]) -> Restored | None:
         found = self.reader.newest(revision, passed_over, at_most=at_most)
-        if found is None and passed_over:
+        if found is None and not all(one.torn for one in passed_over):
             raise CorruptError(
                 f"no checkpoint of revision {revision} is intact ({len(passed_over)} corrupt)",
                 remedy="Start afresh with --fresh, or restore the volume from a backup.",
@@ -240,11 +244,16 @@ class CheckpointStore:
 
     def collect(self, policy: gc.Retention) -> list[str]:
         """Remove what retention lets go; the ids that went."""
-        self.check_fence()
-        standings = {name: self._standings(name) for name in layout.revisions(self._io, self.layout)}
-        doomed = gc.disposable(standings, policy, self.epoch, self._in_use)
-        for revision, identity in doomed:
-            writer.discard(self._io, self.layout.checkpoint(revision, identity))
+        try:
+            self.check_fence()
+            standings = {name: self._standings(name) for name in layout.revisions(self._io, self.layout)}
+            doomed = gc.disposable(standings, policy, self.epoch, self._in_use)
+            for revision, identity in doomed:
+                writer.discard(self._io, self.layout.checkpoint(revision, identity))
+        except OSError as error:
+            raise VolumeError(
+                f"old checkpoints can't be removed ({error.strerror})", remedy="Check the volume."
+            ) from error
         return [str(identity) for _, identity in doomed]
 
     def _standings(self, revision: str) -> list[gc.Standing]:

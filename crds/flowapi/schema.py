@@ -1,0 +1,216 @@
+"""The CustomResourceDefinition, generated from the models: structural, bounded, with the rules that CEL can check.
+
+`python -m flowapi.schema --write` writes it, `--check` fails when the file differs.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from flowapi.spec import GROUP, KIND, VERSION, FlowSpec
+from flowapi.status import FlowStatus
+
+PLURAL = "computableflows"
+FILE = Path(__file__).parent.parent / f"{PLURAL}.{GROUP}.yaml"
+
+# Keys that pydantic knows and a structural schema has in another form, or not at all.
+_KEPT = frozenset(("type", "enum", "pattern", "minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum",
+                   "minItems", "maxItems", "maxProperties", "minProperties", "description"))  # fmt: skip
+_FREE = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+
+_FLOW = {
+    "type": "object",
+    "description": "What is computed: an energy, where its data lie, when to stop. Checked in full by the operator.",
+    "x-kubernetes-preserve-unknown-fields": True,
+    "properties": {
+        "terms": {
+            "type": "array",
+            "description": "The terms of the energy: atom, arg, data, weight.",
+            "maxItems": 64,
+            "items": _FREE,
+        },
+        "entrypoint": {
+            "type": "string",
+            "maxLength": 253,
+            "description": "A Python function that builds the problem; not available in this version.",
+        },
+    },
+    "x-kubernetes-validations": [
+        {"rule": "has(self.terms) != has(self.entrypoint)", "message": "give exactly one of terms and entrypoint"}
+    ],
+}
+
+
+def _has_volume(name: str) -> str:
+    return f"has({name}.checkpoint) && has({name}.checkpoint.volume)"
+
+
+_RULES: dict[str, list[dict[str, str]]] = {
+    "inputs.items": [
+        {
+            "rule": "has(self.claimName) != has(self.configMapName)",
+            "message": "give exactly one of claimName and configMapName",
+        }
+    ],
+    "checkpoint.volume": [
+        {
+            "rule": "!has(self.claimName) || (!has(self.size) && !has(self.storageClassName))",
+            "message": "claimName names a claim that exists; size and storageClassName describe one to be made",
+        },
+    ],
+    "rollback": [
+        {
+            "rule": "!has(self.automatic) || !self.automatic",
+            "message": "automatic rollback is not available in this version",
+        }
+    ],
+    "": [
+        {
+            "rule": f"({_has_volume('self')}) == ({_has_volume('oldSelf')}) && "
+            f"(!({_has_volume('self')}) || self.checkpoint.volume == oldSelf.checkpoint.volume)",
+            "message": "the checkpoint volume is immutable; make a new flow for another volume",
+        }
+    ],
+}
+_COLUMNS = (
+    ("Phase", "string", ".status.phase"),
+    ("Iteration", "integer", ".status.progress.iteration"),
+    ("Energy", "number", ".status.progress.energy"),
+    ("Cert", "string", ".status.progress.controller"),
+    ("Revision", "string", ".status.revision.current"),
+    ("Checkpoint", "date", ".status.checkpoint.time"),
+    ("Recoveries", "integer", ".status.recoveries.count"),
+    ("Age", "date", ".metadata.creationTimestamp"),
+)
+
+
+def definition() -> dict[str, Any]:
+    """The CustomResourceDefinition."""
+    spec = structural(FlowSpec, _RULES)
+    spec["properties"]["flow"] = _FLOW
+    schema = {
+        "type": "object",
+        "description": "A long optimisation job that survives eviction and goes back on rollback.",
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"type": "object"},
+            "spec": spec,
+            "status": structural(FlowStatus, {}),
+        },
+        "x-kubernetes-validations": [
+            {
+                "rule": "size(self.metadata.name) <= 40 && !self.metadata.name.contains('.')",
+                "message": "a flow's name has at most 40 characters and no dots",
+            }
+        ],
+    }
+    version = {
+        "name": VERSION,
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": schema},
+        "subresources": {"status": {}},
+        "additionalPrinterColumns": [{"name": name, "type": kind, "jsonPath": path} for name, kind, path in _COLUMNS],
+    }
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{PLURAL}.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "scope": "Namespaced",
+            "names": {
+                "kind": KIND,
+                "plural": PLURAL,
+                "singular": KIND.lower(),
+                "listKind": f"{KIND}List",
+                "shortNames": ["cflow"],
+                "categories": ["all"],
+            },
+            "versions": [version],
+        },
+    }
+
+
+def structural(model: type[BaseModel], rules: dict[str, list[dict[str, str]]]) -> dict[str, Any]:
+    """A model's schema in the form that Kubernetes wants: no references, no unions, every object typed."""
+    schema = model.model_json_schema(by_alias=True)
+    return _plain(schema, schema.get("$defs", {}), "", rules)
+
+
+def _plain(
+    node: dict[str, Any], known: dict[str, Any], path: str, rules: dict[str, list[dict[str, str]]]
+) -> dict[str, Any]:
+    node = _resolved(node, known)
+    result = {key: value for key, value in node.items() if key in _KEPT}
+    if "exclusiveMinimum" in result:
+        result |= {"minimum": result["exclusiveMinimum"], "exclusiveMinimum": True}
+    if "const" in node:
+        result["enum"] = [node["const"]]
+    if isinstance(result.get("enum"), list) and "type" not in result:
+        result["type"] = "string"
+    if result.get("type") == "array":
+        result["items"] = _plain(node.get("items", _FREE), known, _join(path, "items"), rules)
+    elif result.get("type") == "object" or "type" not in result:
+        result |= _object(node, known, path, rules)
+    if "x-kubernetes-int-or-string" in node:
+        result = {"x-kubernetes-int-or-string": True, "maxLength": 32}
+    if path in rules:
+        result["x-kubernetes-validations"] = rules[path]
+    return result
+
+
+def _object(
+    node: dict[str, Any], known: dict[str, Any], path: str, rules: dict[str, list[dict[str, str]]]
+) -> dict[str, Any]:
+    """The part of a schema that says what an object's keys are."""
+    if "properties" in node:
+        children = node["properties"].items()
+        properties = {key: _plain(child, known, _join(path, key), rules) for key, child in children}
+        return {"properties": properties} | ({"required": node["required"]} if node.get("required") else {})
+    if isinstance(node.get("additionalProperties"), dict):
+        return {"additionalProperties": _plain(node["additionalProperties"], known, _join(path, "*"), rules)}
+    return _FREE
+
+
+def _resolved(node: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
+    """Follow a reference; of an optional value take the value; a number or a text becomes int-or-string."""
+    description = {"description": node["description"]} if "description" in node else {}
+    if "$ref" in node:
+        return _resolved(known[node["$ref"].rsplit("/", 1)[1]], known) | description
+    if "anyOf" in node:
+        options = [option for option in node["anyOf"] if option.get("type") != "null"]
+        if {option.get("type") for option in options} == {"integer", "string"}:
+            return {"x-kubernetes-int-or-string": True}
+        return _resolved(options[0], known) | description
+    return node
+
+
+def _join(path: str, key: str) -> str:
+    return f"{path}.{key}" if path else key
+
+
+def rendered() -> str:
+    """The CRD as YAML."""
+    header = "# Generated from crds/flowapi by `make crd`; don't edit.\n"
+    return header + yaml.safe_dump(definition(), sort_keys=False, width=120, allow_unicode=True)
+
+
+def main() -> int:
+    """Write the CRD, or check that the file is what would be written."""
+    text = rendered()
+    if "--write" in sys.argv:
+        FILE.write_text(text, encoding="utf-8")
+    elif not FILE.exists() or FILE.read_text(encoding="utf-8") != text:
+        sys.stderr.write(f"{FILE.name} differs from the models; run `make crd`\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
