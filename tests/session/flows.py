@@ -1,0 +1,120 @@
+"""Small flows for the tests of whole runs, and how to run them as a person would."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from flowengine.store import Layout, Leaf, list_checkpoints
+from flowengine.store.io import IO
+from flowengine.store.layout import CheckpointId
+from flowengine.store.reader import Reader
+
+CFLOW = Path(sys.executable).with_name("cflow")
+
+DENOISE = """
+flow:
+  name: denoise
+  dtype: {dtype}
+  data: {{b: {{npy: b.npy}}}}
+  variables: {{x: {{like: b, init: b}}}}
+  operators: {{D: {{gradient: {{}}}}}}
+  terms:
+  - {{atom: quadratic, arg: x, data: b}}
+  - {{atom: norm_l21, arg: D x, weight: 0.1}}
+  stop: {{maxIterations: {limit}}}
+"""
+DEBLUR = """
+flow:
+  name: deblur
+  dtype: {dtype}
+  data: {{b: {{npy: b.npy}}, k: {{inline: [[0.1, 0.1, 0.1], [0.1, 0.2, 0.1], [0.1, 0.1, 0.1]]}}}}
+  variables: {{x: {{like: b, init: b}}}}
+  operators: {{K: {{conv: {{kernel: k}}}}, D: {{gradient: {{boundary: periodic}}}}}}
+  terms:
+  - {{atom: quadratic, arg: K x, data: b}}
+  - {{atom: norm_l21, arg: D x, weight: 0.01}}
+  - {{atom: box, arg: x, lo: 0, hi: 1}}
+  stop: {{maxIterations: {limit}}}
+"""
+
+
+def write_flow(
+    folder: Path,
+    template: str = DENOISE,
+    *,
+    dtype: str = "float64",
+    limit: int = 3000,
+    size: int = 64,
+    every=100,
+    seconds=0,
+) -> Path:
+    """A ComputableFlow manifest with its data in a folder."""
+    folder.mkdir(exist_ok=True, parents=True)
+    (folder / "in").mkdir(exist_ok=True)
+    np.save(folder / "in" / "b.npy", np.random.default_rng(5).random((size, size)).astype(dtype))
+    flow = template.format(dtype=dtype, limit=limit).replace("b.npy", "in/b.npy").strip().replace("\n", "\n  ")
+    name = flow.split("name: ")[1].split("\n")[0]
+    body = flow.replace(f"    name: {name}\n", "")
+    text = (
+        f"apiVersion: computableflow.dev/v1alpha1\nkind: ComputableFlow\nmetadata: {{name: {name}}}\nspec:\n  {body}\n"
+        f"  inputs: [{{name: in, configMapName: data}}]\n"
+        f"  checkpoint: {{everyIterations: {every}, everySeconds: {seconds}}}\n"
+    )
+    path = folder / "flow.yaml"
+    path.write_text(text)
+    return path
+
+
+def start(*arguments: object) -> subprocess.Popen:
+    return subprocess.Popen(
+        [str(CFLOW), *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+
+
+def run(*arguments: object, code: int = 0) -> str:
+    """Run to the end; the output. Any other exit code is an error."""
+    process = start(*arguments)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == code, (process.returncode, out, err)
+    return out + err
+
+
+def summary(root: Path) -> dict:
+    return json.loads((root / "result" / "summary.json").read_text())
+
+
+def final_state(root: Path) -> dict[str, bytes]:
+    """Every array of the newest checkpoint, as raw bytes."""
+    newest = next(one for one in list_checkpoints(root) if one.visible)
+    identity = CheckpointId.parse(newest.ref.id)
+    leaves: dict[str, Leaf] = Reader(IO(), Layout(root)).load(newest.ref.revision, identity).leaves
+    return {name: leaf.array.tobytes() for name, leaf in leaves.items()}
+
+
+def saved(root: Path) -> int:
+    """Iteration of the newest committed checkpoint."""
+    return max((one.ref.iteration for one in list_checkpoints(root)), default=0)
+
+
+def progress(root: Path) -> int:
+    """The newest sign of life below a root."""
+    found = sorted((root / "fence").glob("*.progress"))
+    try:
+        return json.loads(found[-1].read_text())["lastIteration"] if found else 0
+    except ValueError:
+        return 0
+
+
+def kill_when(process: subprocess.Popen, ready, number: int = signal.SIGKILL) -> str:
+    """Send a signal as soon as `ready()` holds, and take what the process printed; it must not end before."""
+    while process.poll() is None:
+        if ready():
+            process.send_signal(number)
+            return "".join(process.communicate(timeout=60))
+    raise AssertionError(f"it ended by itself: {process.returncode} {process.communicate()}")

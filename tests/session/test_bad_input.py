@@ -1,0 +1,93 @@
+"""Bad input ends before any compute, with 64 or 65, the YAML path and a remedy; nothing is written."""
+
+import numpy as np
+import pytest
+from flows import run, write_flow
+
+from flowengine.store import list_checkpoints
+
+CASES = {
+    "misspelt atom": ("quadratic", "quadartic", 64, "spec.flow.terms[0].atom", "Did you mean `quadratic`?"),
+    "unknown key": ("weight: 0.1", "weigth: 0.1", 64, "spec.flow.terms[1].weigth", "Did you mean `weight`?"),
+    "key y": ("variables: {x:", "variables: {y:", 64, "spec.flow.variables.y", 'Quote it ("y") or rename it.'),
+    "unknown key beside flow": ("  inputs:", "  inptus:", 64, "spec.inptus", "Did you mean `inputs`?"),
+    "later key": ("  stop:", "  tuner: {}\n    stop:", 64, "spec.flow.tuner", "not available in this version"),
+    "later atom": ("atom: quadratic", "atom: huber", 64, "spec.flow.terms[0].atom", "not available in this version"),
+    "no such reference": ("arg: D x", "arg: E x", 64, "spec.flow.terms[1].arg", "Known: D."),
+    "path out of the inputs": ("in/b.npy", "in/../../b.npy", 64, "spec.flow.data.b.npy", "leaves the inputs"),
+    "missing file": ("in/b.npy", "in/c.npy", 65, "spec.flow.data.b.npy", "there is: b.npy"),
+    "shape mismatch": ("{like: b, init: b}", "{shape: [8, 9]}", 65, "spec.flow.terms[0].data", "(64, 64)"),
+    "gap without a dual": ("maxIterations: 300", "gap: 1e-3", 64, "spec.flow.stop.gap", "residual"),
+    "number in another grammar": ("weight: 0.1", "weight: .1", 64, "spec.flow.terms[1].weight", "Write 0.1"),
+    "negative weight": ("weight: 0.1", "weight: -1", 64, "spec.flow.terms[1].weight", "positive"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_message_names_path_and_remedy(tmp_path, case) -> None:
+    old, new, code, path, remedy = CASES[case]
+    manifest = write_flow(tmp_path / "flow", limit=300)
+    text = manifest.read_text()
+    if case == "gap without a dual":
+        text = text.replace("atom: quadratic, arg: x", "atom: quadratic, arg: D x").replace(", data: b}", "}")
+    assert old in text
+    manifest.write_text(text.replace(old, new))
+    root = tmp_path / "root"
+    for command in (("lint", manifest), ("run", manifest, "--root", root)):
+        out = run(*command, code=code)
+        assert path in out
+        assert remedy in out
+        assert "Traceback" not in out
+    assert list_checkpoints(root) == []
+
+
+@pytest.mark.parametrize(("value", "word"), [(np.nan, "NaN"), (np.inf, "infinite")])
+def test_data_that_are_not_finite(tmp_path, value, word) -> None:
+    manifest = write_flow(tmp_path / "flow", limit=300)
+    data = np.load(tmp_path / "flow" / "in" / "b.npy")
+    data[3, 4] = value
+    np.save(tmp_path / "flow" / "in" / "b.npy", data)
+    out = run("run", manifest, "--root", tmp_path / "root", code=65)
+    assert "spec.flow.data.b: 1 of 4096 numbers are NaN or infinite, the first at [3, 4]" in out
+    assert word in out
+
+
+def test_a_pickle_is_never_loaded(tmp_path) -> None:
+    manifest = write_flow(tmp_path / "flow", limit=300)
+
+    class Bomb:
+        def __reduce__(self):
+            return (print, ("boom",))
+
+    np.save(tmp_path / "flow" / "in" / "b.npy", np.asarray([Bomb()], dtype=object), allow_pickle=True)
+    out = run("run", manifest, "--root", tmp_path / "root", code=65)
+    assert "boom" not in out
+    assert "Python objects" in out
+
+
+def test_changed_data_are_not_resumed_on(tmp_path) -> None:
+    manifest = write_flow(tmp_path / "flow", limit=300)
+    root = tmp_path / "root"
+    run("run", manifest, "--root", root, "--until", "100", code=75)
+    np.save(tmp_path / "flow" / "in" / "b.npy", np.zeros((64, 64)))
+    out = run("run", manifest, "--root", root, code=65)
+    assert "the input data are not those" in out
+
+
+def test_another_flows_folder_is_refused(tmp_path) -> None:
+    manifest = write_flow(tmp_path / "flow", limit=100)
+    root = tmp_path / "root"
+    run("run", manifest, "--root", root)
+    manifest.write_text(manifest.read_text().replace("name: denoise", "name: other"))
+    out = run("run", manifest, "--root", root, code=65)
+    assert "belongs to the flow local/denoise" in out
+
+
+def test_divergence_is_exit_76(tmp_path) -> None:
+    manifest = write_flow(tmp_path / "flow", limit=20_000)
+    text = manifest.read_text()
+    smooth = text.replace("atom: norm_l21, arg: D x, weight: 0.1", "atom: quadratic, arg: D x, weight: 0.1")
+    manifest.write_text(smooth.replace("    stop:", "    policy: {step: 30}\n    stop:"))
+    assert "warning" in run("lint", manifest)
+    out = run("run", manifest, "--root", tmp_path / "root", code=76)
+    assert "spec.flow.policy.step" in out

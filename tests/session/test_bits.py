@@ -1,0 +1,125 @@
+"""The second promise, through the real command: killed any number of times, the same bits."""
+
+import random
+import signal
+
+import pytest
+from flows import DEBLUR, DENOISE, final_state, kill_when, progress, run, saved, start, summary, write_flow
+
+from flowengine import capsule
+
+
+@pytest.mark.parametrize(
+    ("template", "dtype"), [(DENOISE, "float32"), (DEBLUR, "float64")], ids=["pdhg-f32", "pd3o-f64"]
+)
+def test_killed_again_and_again_ends_with_the_same_bits(tmp_path, template, dtype) -> None:
+    """Kills strictly between checkpoints lose iterations; none changes a bit of the result or of the final state."""
+    manifest = write_flow(tmp_path / "flow", template, dtype=dtype, limit=24_000, every=2_000)
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    run("run", manifest, "--root", whole, "--quiet")
+    rng = random.Random(11)
+    lost = 0
+    for _ in range(3):
+        process = start("run", manifest, "--root", cut, "--json")
+        base = saved(cut)
+        target = base + rng.randrange(2_500, 6_000)
+        # past a checkpoint and strictly before the next one
+        kill_when(process, lambda target=target: progress(cut) >= target and progress(cut) > saved(cut) + 100)
+        lost += progress(cut) > saved(cut)
+    assert lost > 0
+    run("run", manifest, "--root", cut, "--quiet")
+    assert summary(cut)["sha256"] == summary(whole)["sha256"]
+    assert final_state(cut) == final_state(whole)
+    assert summary(cut)["bitIdentical"] is True
+    events = capsule.read((cut / "result").resolve().parent / "telemetry", "events")
+    resumed = [event for event in events if event["event"] == "FLOW_RESUMED"]
+    assert resumed
+    assert any(int(event["detail"].split(", ")[1].split()[0]) > 0 for event in resumed)
+
+
+def test_sigterm_loses_nothing_and_exits_75(tmp_path) -> None:
+    manifest = write_flow(tmp_path / "flow", limit=40_000, every=100_000)
+    root = tmp_path / "root"
+    process = start("run", manifest, "--root", root)
+    out = kill_when(process, lambda: progress(root) > 1_000, signal.SIGTERM)
+    assert process.returncode == 75
+    assert "the same command goes on" in out
+    stopped = saved(root)
+    assert stopped > 1_000
+    out = run("run", manifest, "--root", root)
+    assert f"going on from iteration {stopped}" in out
+    assert "lost" not in out
+    whole = tmp_path / "whole"
+    run("run", manifest, "--root", whole, "--quiet")
+    assert summary(root)["sha256"] == summary(whole)["sha256"]
+    assert final_state(root) == final_state(whole)
+
+
+def test_until_pauses_and_more_iterations_continue(tmp_path) -> None:
+    manifest = write_flow(tmp_path / "flow", limit=400)
+    root, whole = tmp_path / "root", tmp_path / "whole"
+    run("run", manifest, "--root", root, "--until", "130", code=75)
+    assert saved(root) == 130
+    run("run", manifest, "--root", root)
+    assert summary(root)["iterations"] == 400
+    longer = write_flow(tmp_path / "flow", limit=900)
+    run("run", longer, "--root", root)
+    run("run", longer, "--root", whole)
+    assert summary(root)["iterations"] == 900
+    assert summary(root)["sha256"] == summary(whole)["sha256"]
+    assert final_state(root) == final_state(whole)
+
+
+def test_a_finished_flow_reprints_its_result_and_computes_nothing(tmp_path) -> None:
+    manifest = write_flow(tmp_path / "flow", limit=200)
+    root = tmp_path / "root"
+    first = run("run", manifest, "--root", root)
+    before = final_state(root), summary(root)
+    again = run("run", manifest, "--root", root)
+    assert first.splitlines()[-1] == again.splitlines()[-1]
+    assert (final_state(root), summary(root)) == before
+
+
+def test_edit_and_revert_resume_the_first_revision_where_it_was(tmp_path) -> None:
+    """A → B → A on a laptop: the revert goes on from A's own checkpoint, and ends with A's bits."""
+    folder = tmp_path / "flow"
+    manifest = write_flow(folder, limit=900)
+    original = manifest.read_text()
+    root, whole = tmp_path / "root", tmp_path / "whole"
+    run("run", manifest, "--root", whole)
+    run("run", manifest, "--root", root, "--until", "300", code=75)
+    manifest.write_text(original.replace("weight: 0.1", "weight: 0.2"))
+    assert "starting" in run("run", manifest, "--root", root, "--until", "200", code=75)
+    manifest.write_text(original)
+    assert "going on from iteration 300" in run("run", manifest, "--root", root)
+    assert summary(root)["sha256"] == summary(whole)["sha256"]
+
+
+def test_fresh_starts_over_and_resume_goes_back(tmp_path) -> None:
+    manifest = write_flow(tmp_path / "flow", limit=500)
+    root = tmp_path / "root"
+    run("run", manifest, "--root", root)
+    digest = summary(root)["sha256"]
+    ids = [line.split()[1] for line in run("checkpoints", "list", root).splitlines() if "periodic" in line]
+    out = run("resume", root, "--from", ids[-1])
+    assert f"going on from iteration {int(ids[-1].split('-')[0])}" in out
+    assert summary(root)["sha256"] == digest
+    assert "starting" in run("run", manifest, "--root", root, "--fresh")
+    assert summary(root)["sha256"] == digest
+
+
+def test_a_corrupt_newest_checkpoint_is_passed_over_and_said(tmp_path) -> None:
+    manifest = write_flow(tmp_path / "flow", limit=900)
+    root = tmp_path / "root"
+    run("run", manifest, "--root", root, "--until", "500", code=75)
+    newest = max((root / "revisions").glob("*/ckpts/*/state.safetensors"))
+    raw = bytearray(newest.read_bytes())
+    raw[-3] ^= 4
+    newest.write_bytes(raw)
+    run("checkpoints", "verify", root)
+    assert "damaged" in run("checkpoints", "verify", root, "--deep", code=65)
+    out = run("run", manifest, "--root", root)
+    assert "is corrupt" in out
+    assert "going on from iteration 400" in out
+    run("run", manifest, "--root", tmp_path / "whole")
+    assert summary(root)["sha256"] == summary(tmp_path / "whole")["sha256"]

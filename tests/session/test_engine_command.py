@@ -1,0 +1,160 @@
+"""`cflow engine`, the pod's entry: status server, termination message, exit codes, jumps."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from flows import CFLOW, DENOISE, saved, write_flow
+
+from flowapi.reader import read_one
+from flowapi.report import RunReport
+from flowapi.revision import RevisionFile, RevisionTuple, RuntimeSettings
+from flowapi.spec import load_manifest
+
+
+class Pod:
+    """What the operator gives an engine: a volume, inputs, a revision file, an attempt."""
+
+    def __init__(self, folder: Path, **flow) -> None:
+        self.folder = folder
+        self.volume = folder / "volume"
+        self.words = folder / "termination-log"
+        self.edit(write_flow(folder / "flow", **flow))
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+
+    def edit(self, manifest: Path) -> str:
+        read = load_manifest(read_one(manifest))
+        tuple_ = RevisionTuple.of(read.spec)
+        revision = RevisionFile(hash=tuple_.hash, name=read.name, namespace="ns", uid="uid-1", tuple=tuple_)
+        (self.folder / "revision.json").write_bytes(revision.to_bytes())
+        self.settings = RuntimeSettings.of(read.spec, read.document).to_json()
+        return tuple_.hash
+
+    def start(self, attempt: int, *more: str) -> subprocess.Popen:
+        command = [
+            str(CFLOW), "engine", "--revision-file", str(self.folder / "revision.json"), "--root", str(self.volume),
+            "--attempt", str(attempt), "--settings", self.settings, "--inputs", str(self.folder / "flow"),
+            "--port", str(self.port), *more,
+        ]  # fmt: skip
+        self.words.unlink(missing_ok=True)
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                env={**os.environ, "CFLOW_TERMINATION_LOG": str(self.words)})  # fmt: skip
+
+    def run(self, attempt: int, *more: str) -> tuple[int, RunReport]:
+        process = self.start(attempt, *more)
+        out, _ = process.communicate(timeout=120)
+        assert self.words.stat().st_size <= 4096
+        assert "Traceback" not in out
+        return process.returncode, RunReport.model_validate_json(self.words.read_bytes())
+
+    def get(self, path: str) -> tuple[int, bytes]:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read()
+
+
+def wait_for(condition, process) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if condition():
+                return
+        except OSError:
+            pass
+        time.sleep(0.02)
+    raise AssertionError(
+        f"it did not come: {process.poll()} {process.stdout.read() if process.poll() is not None else ''}"
+    )
+
+
+def test_status_ready_metrics_and_last_words(tmp_path) -> None:
+    pod = Pod(tmp_path, limit=10_000_000)
+    process = pod.start(1)
+    try:
+        wait_for(lambda: pod.get("/livez")[0] == 200, process)
+        wait_for(lambda: pod.get("/readyz")[0] == 200, process)
+        report = RunReport.model_validate_json(pod.get("/status")[1])
+        assert (report.state, report.attempt, report.epoch) == ("Running", 1, 1)
+        assert report.saved.iteration >= 100
+        assert report.controller == "GREEN"
+        assert b"cflow_iteration{" in pod.get("/metrics")[1]
+        assert pod.get("/else")[0] == 404
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+    assert process.returncode == 75
+    words = RunReport.model_validate_json(pod.words.read_bytes())
+    assert (words.state, words.saved.iteration) == ("Stopped", words.iteration)
+    assert words.iteration == saved(pod.volume)
+
+
+def test_finish_restart_and_older_attempt(tmp_path) -> None:
+    pod = Pod(tmp_path, limit=400)
+    code, first = pod.run(3)
+    assert (code, first.state, first.result.reason, first.result.iteration) == (0, "Finished", "IterationLimit", 400)
+    code, again = pod.run(4)
+    assert (code, again.result) == (0, first.result)
+    assert again.restored_from.iteration == 400
+    code, late = pod.run(2)
+    assert (code, late.error.reason) == (77, "Fenced")
+
+
+def test_spec_rollback_and_continue(tmp_path) -> None:
+    """A → B (Continue) → A: B warm-starts from A's state once; A goes on from its own latest checkpoint."""
+    pod = Pod(tmp_path, limit=600)
+    manifest = tmp_path / "flow" / "flow.yaml"
+    text = manifest.read_text()
+    a = pod.edit(manifest)
+    assert pod.run(1)[0] == 0
+    pod.settings = pod.settings.replace("600", "900")
+    manifest.write_text(text.replace("weight: 0.1", "weight: 0.3"))
+    b = pod.edit(manifest)
+    code, report = pod.run(2, "--start", f"{a}/latest", "--jump", "j1", "--retain", f"{a},{b}")
+    assert (code, report.revision) == (0, b)
+    assert (report.restored_from.revision, report.restored_from.reason) == (a, "Continue")
+    code, report = pod.run(3, "--start", f"{a}/latest", "--jump", "j1", "--retain", f"{a},{b}")
+    assert (code, report.restored_from.reason) == (0, "Resume")
+    manifest.write_text(text)
+    assert pod.edit(manifest) == a
+    code, report = pod.run(4, "--retain", f"{a},{b}")
+    assert (code, report.restored_from.revision, report.restored_from.iteration) == (0, a, 600)
+
+
+def test_continue_with_another_shape_is_incompatible(tmp_path) -> None:
+    pod = Pod(tmp_path, limit=200)
+    a = pod.edit(tmp_path / "flow" / "flow.yaml")
+    assert pod.run(1)[0] == 0
+    pod.edit(write_flow(tmp_path / "flow", DENOISE, size=32, limit=200, dtype="float32"))
+    code, report = pod.run(2, "--start", f"{a}/latest", "--jump", "j", "--retain", a)
+    assert (code, report.error.reason, report.error.path) == (65, "IncompatibleCheckpoint", "spec.upgrade.mode")
+
+
+def test_a_deleted_flows_volume(tmp_path) -> None:
+    pod = Pod(tmp_path, limit=200)
+    assert pod.run(5)[0] == 0
+    path = tmp_path / "revision.json"
+    path.write_text(path.read_text().replace("uid-1", "uid-2"))
+    code, report = pod.run(6)
+    assert (code, report.error.reason) == (65, "VolumeInUse")
+    assert "uid-1, attempt 5" in report.error.message
+    code, report = pod.run(6, "--adopt", "uid-1")
+    assert (code, report.restored_from.iteration) == (0, 200)
+
+
+@pytest.mark.parametrize("settings", ["{", json.dumps({"stop": {}}), json.dumps({"stop": {"maxIterations": "x"}})])
+def test_damaged_settings_are_exit_64(tmp_path, settings) -> None:
+    pod = Pod(tmp_path, limit=200)
+    pod.settings = settings
+    assert pod.run(1)[0] == 64
