@@ -220,7 +220,7 @@ def parse_spec(value: object) -> tuple[FlowSpec, FlowDocument]:
         DocumentError(
             f"`{path.split('/')[0]}` is not among the inputs",
             path=f"spec.flow.data.{name}",
-            remedy=nearest(path, known),
+            remedy=nearest(path.split("/")[0], known) or "Add it under `spec.inputs`.",
         )
         for name, path in document.files.items()
         if "/" not in path or path.split("/")[0] not in known

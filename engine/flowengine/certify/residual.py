@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
-from flowengine.problem import Balance, Evidence, Problem, Scalar, pytree
+from flowengine.problem import Balance, Evidence, Problem, Scalar, Tree, pytree
 from flowengine.storage import add, norm
 
 
@@ -55,19 +56,24 @@ def residual(evidence: Evidence, scales: Scales) -> tuple[Scalar, Scalar, Scalar
 
 def energy(problem: Problem, evidence: Evidence) -> Scalar:
     """E = f(x) + g(x) + Σ h_j(z_j): dual terms at their Moreau points, indicators left out."""
+    return _primal(problem, evidence.x, evidence.split)
+
+
+def _primal(problem: Problem, x: Array, images: tuple[Tree, ...]) -> Scalar:
     total = jnp.zeros((), problem.dtype)
     for term in problem.smooth:
-        total = total + term.atom.value(term.operator.apply(evidence.x))
+        total = total + term.atom.value(term.operator.apply(x))
     if problem.prox is not None:
-        total = total + problem.prox.value(evidence.x)
-    for term, split in zip(problem.dual, evidence.split, strict=True):
-        total = total + term.atom.value(split)
+        total = total + problem.prox.value(x)
+    for term, image in zip(problem.dual, images, strict=True):
+        total = total + term.atom.value(image)
     return total
 
 
 def gap(problem: Problem, balance: Balance, evidence: Evidence) -> Scalar:
     """(P − D)/max(|P|, |D|, tiny), with the dual value at the method's own duals.
 
+    P = f(x) + g(x) + Σ h_j(W_j x), an upper bound of the minimum: at the Moreau points it would not be one.
     D = −Σ f_i*(u_i) − Σ h_j*(y_j) − g*(−Σ A_iᵀu_i − Σ W_jᵀy_j), u_i = ∇ψ_i(A_i x). An l1 alone as g bounds the last
     argument: all duals are shrunk until it fits. NaN where the dual has no finite value.
     """
@@ -85,7 +91,7 @@ def gap(problem: Problem, balance: Balance, evidence: Evidence) -> Scalar:
         dual = dual - term.atom.conjugate(shrink * term.atom.gradient(term.operator.apply(evidence.x)))
     for term, y in zip(problem.dual, balance.dual, strict=True):
         dual = dual - term.atom.conjugate(_shrunk(y, shrink))
-    primal = energy(problem, evidence)
+    primal = _primal(problem, evidence.x, evidence.images)
     return _relative(primal - dual, jnp.maximum(jnp.abs(primal), jnp.abs(dual)))
 
 

@@ -13,9 +13,9 @@ from flowapi.model import join
 from flowengine.methods import METHODS
 from flowengine.problem import Hypers, Method, Problem, Term
 
-PG_SAFETY = 1.0
 PD3O_SMOOTH_STEP = 1.9  # of 1/L_f; the bound is 2
 PD3O_DUAL_MARGIN = 0.99
+STRONGLY_CONVEX_STEP = 0.05  # of 1/weight
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def lipschitz(terms: Sequence[Term]) -> float:
 
 def _pg(problem: Problem, policy: Policy, at: str) -> Choice:
     bound = lipschitz(problem.smooth)
-    natural = PG_SAFETY / bound if bound > 0 else 1.0
+    natural = 1 / bound if bound > 0 else 1.0
     tau, warnings = _explicit(policy.step, natural, 2 / bound if bound > 0 else float("inf"), at)
     why = "every nonsmooth term has a simple prox" if problem.prox is not None else "every term is smooth"
     reasons = (f"pg: {why}", f"tau = {tau:.4g}, with L = {bound:.4g}")
@@ -86,12 +86,14 @@ def _pd3o(problem: Problem, policy: Policy, at: str) -> Choice:
 
 
 def _balanced_step(problem: Problem, norms: list[float]) -> float:
-    """Without a smooth term only τσ is bounded: a quadratic of weight w in the prox makes 1/w the natural length."""
-    root = float((PD3O_DUAL_MARGIN / sum(norm**2 for norm in norms)) ** 0.5)
-    quadratic = problem.prox.quadratic if problem.prox is not None else None
-    if quadratic is None:
-        return root
-    return float(min(root * 4, max(root / 4, 0.35 / float(quadratic.weight))))
+    """Without a smooth term only the product τσ is bounded.
+
+    A quadratic of weight w in the prox makes the primal problem strongly convex, which wants short primal steps: on
+    total-variation denoising 0.05/w took a fifth to a tenth of the iterations of balanced steps.
+    """
+    if problem.prox is not None and problem.prox.quadratic is not None:
+        return STRONGLY_CONVEX_STEP / float(problem.prox.quadratic.weight)
+    return float((PD3O_DUAL_MARGIN / sum(norm**2 for norm in norms)) ** 0.5)
 
 
 def _explicit(step: float | None, natural: float, limit: float, at: str) -> tuple[float, tuple[str, ...]]:

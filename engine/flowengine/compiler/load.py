@@ -142,7 +142,7 @@ def _npz(data: bytes, key: str) -> np.ndarray:
         if key not in names:
             raise ValueError(f"it has no array {key!r}, only {', '.join(names[:8])}")
         entry = archive.getinfo(f"{key}.npy")
-        if entry.file_size > max(MAX_FILE_BYTES // 8, 100 * len(data)):
+        if entry.file_size > max(64 * 2**20, 100 * len(data)):
             raise ValueError("the array is far larger than the archive: a decompression bomb?")
         with archive.open(entry) as stream:
             return _npy(stream.read(entry.file_size))

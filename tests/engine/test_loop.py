@@ -1,0 +1,109 @@
+"""The compiled loop: chunks change no bit, one compile a flow, honest colours."""
+
+import jax
+import numpy as np
+import pytest
+from solve import carry_of, compiled, document, go, solve, state_bytes
+
+from flowengine.loop import advance, rows, snapshot
+from flowengine.run import leaves
+
+RNG = np.random.default_rng(4)
+B = RNG.random((24, 20))
+
+
+def flow(kind: str, dtype: str = "float64", **stop):
+    stop = stop or {"maxIterations": 1_000_000}
+    terms = {
+        "pdhg": [{"atom": "quadratic", "arg": "x", "data": "b"}, {"atom": "norm_l21", "arg": "D x", "weight": 0.1}],
+        "pd3o": [
+            {"atom": "quadratic", "arg": "K x", "data": "b"}, {"atom": "norm_l21", "arg": "D x", "weight": 0.1},
+            {"atom": "box", "arg": "x", "lo": 0, "hi": 1},
+        ],
+        "pg": [{"atom": "quadratic", "arg": "K x", "data": "b"}, {"atom": "l1", "arg": "x", "weight": 0.01}],
+    }[kind]  # fmt: skip
+    doc = document(
+        {"b": B, "k": [[0.1, 0.2], [0.3, 0.4]]}, dtype=dtype, variables={"x": {"like": "b"}},
+        operators={"K": {"conv": {"kernel": "k"}}, "D": {"gradient": {}}}, terms=terms, stop=stop,
+    )  # fmt: skip
+    return compiled(doc)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("kind", ["pdhg", "pd3o", "pg"])
+def test_chunks_of_any_size_change_no_bit(kind, dtype) -> None:
+    one = flow(kind, dtype)
+    whole = state_bytes(go(one, carry_of(one), 1_000))
+    for chunk in (10, 70, 330):
+        carry = carry_of(one)
+        for until in range(chunk, 1_000 + chunk, chunk):
+            carry = go(one, carry, min(until, 1_000))
+        assert state_bytes(carry) == whole
+
+
+def test_a_restored_carry_is_the_same_and_compiles_nothing() -> None:
+    one = flow("pd3o")
+    carry = go(one, carry_of(one), 100)
+    before = advance._cache_size()
+    kept = {
+        name: leaves.Leaf(leaf.array.copy(), leaf.kind, leaf.weak_type, leaf.impl)
+        for name, leaf in leaves.to_leaves(carry).items()
+    }
+    restored = leaves.to_carry(kept, carry_of(one))
+    assert state_bytes(restored) == state_bytes(carry)
+    assert state_bytes(go(one, restored, 300)) == state_bytes(go(one, carry, 300))
+    assert advance._cache_size() == before
+
+
+def test_other_stop_rules_compile_nothing() -> None:
+    one = flow("pdhg", maxIterations=50)
+    go(one, carry_of(one), 50)
+    before = advance._cache_size()
+    other = flow("pdhg", maxIterations=70, residual=1e-5)
+    assert int(go(other, carry_of(other), 2**40).k) == 70
+    assert advance._cache_size() == before
+
+
+def test_the_limit_is_met_exactly_and_rows_are_complete() -> None:
+    one = flow("pg", maxIterations=57)
+    carry = go(one, carry_of(one), 2**40)
+    assert snapshot(carry).reason == "IterationLimit"
+    assert [row.iteration for row in rows(carry, 0)] == [10, 20, 30, 40, 50, 57]
+    assert [row.iteration for row in rows(carry, 4)] == [50, 57]
+
+
+def test_random_keys_fold_in_the_revision() -> None:
+    one = flow("pg")
+    first, second = carry_of(one).key, carry_of(one, seed=1).key
+    assert not np.array_equal(jax.random.key_data(first), jax.random.key_data(second))
+
+
+@pytest.mark.parametrize("kind", ["pdhg", "pd3o", "pg"])
+def test_healthy_flows_turn_green_and_stay_so(kind) -> None:
+    one = flow(kind)
+    carry = go(one, carry_of(one), 2_000)
+    colours = [row.controller for row in rows(carry, 0)]
+    assert colours[2:] == ["GREEN"] * (len(colours) - 2)
+    energies = [row.energy for row in rows(carry, 0)]
+    assert energies[-1] <= energies[0]
+
+
+def test_an_overlong_step_turns_red_and_ends_as_diverged() -> None:
+    doc = document(
+        {"b": B}, variables={"x": {"like": "b"}}, operators={"D": {"gradient": {}}},
+        terms=[{"atom": "quadratic", "arg": "D x"}, {"atom": "quadratic", "arg": "x", "data": "b"}],
+        policy={"step": 3.0}, stop={"maxIterations": 100_000},
+    )  # fmt: skip
+    x, end, flow_ = solve(doc)
+    assert flow_.choice.warnings
+    assert (end.reason, end.controller) == ("Diverged", "RED")
+    assert not np.all(np.isfinite(x)) or np.abs(x).max() > 1e100
+
+
+def test_the_residual_means_distance_to_optimality() -> None:
+    """At the exact minimiser of a quadratic the residual is rounding; away from it, it is not."""
+    one = flow("pg", maxIterations=100_000, residual=1e-12)
+    end = snapshot(go(one, carry_of(one), 2**40))
+    assert end.reason == "Converged"
+    assert end.residual < 1e-12
+    assert rows(go(one, carry_of(one), 10), 0)[0].residual > 1e-3

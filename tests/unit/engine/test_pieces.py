@@ -1,0 +1,153 @@
+"""The small pure parts of a run: cadence, pace, retention, loaders, the compiler's choice of roles."""
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from flowapi.errors import DataError
+from flowapi.flow import FlowDocument
+from flowengine import capsule
+from flowengine.compiler.load import load_data
+from flowengine.run.cadence import Cadence, Pace
+
+
+def test_cadence_counts_absolute_iterations_and_waits() -> None:
+    cadence = Cadence(every_iterations=100, every_seconds=10, saved_iteration=0, saved_at=0)
+    assert not cadence.due(90, 60)
+    assert not cadence.due(100, 9)
+    assert cadence.due(130, 10)
+    after = cadence.saved(130, 10)
+    assert not after.due(190, 60)
+    assert after.due(200, 60)
+    assert after.next_multiple(130) == 200
+    assert Cadence(100, 0, 130, 10).due(200, 10)
+
+
+def test_pace_grows_slowly_and_stays_within_the_ring() -> None:
+    pace = Pace(1, most=500)
+    assert pace.measured(1, 1e-9).iterations == 4
+    assert pace.measured(10, 5.0).iterations == 1
+    assert Pace(400, most=500).measured(400, 1e-9).iterations == 500
+
+
+def source(spec, tmp_path, dtype="float64"):
+    document = FlowDocument.parse({
+        "dtype": dtype, "data": {"a": spec}, "variables": {"x": {"like": "a"}},
+        "terms": [{"atom": "quadratic", "arg": "x", "data": "a"}], "stop": {"maxIterations": 1},
+    })  # fmt: skip
+    return load_data(document, tmp_path, "flow")["a"]
+
+
+def test_sources(tmp_path) -> None:
+    values = np.arange(6.0).reshape(2, 3)
+    np.save(tmp_path / "a.npy", np.asfortranarray(values))
+    np.savez(tmp_path / "a.npz", first=values, second=values + 1)
+    np.savez_compressed(tmp_path / "c.npz", first=values)
+    (tmp_path / "a.csv").write_text("u,v,w\n0,1,2\n3,4,5\n")
+    (tmp_path / "b.csv").write_text("1\n2\n")
+    assert np.array_equal(source({"npy": "a.npy"}, tmp_path), values)
+    assert np.array_equal(source({"npz": "a.npz", "key": "second"}, tmp_path), values + 1)
+    assert np.array_equal(source({"npz": "c.npz", "key": "first"}, tmp_path), values)
+    assert np.array_equal(source({"csv": "a.csv"}, tmp_path), values)
+    assert np.array_equal(source({"csv": "b.csv"}, tmp_path), [1, 2])
+    assert np.array_equal(source({"inline": [[1, 2]]}, tmp_path, "float32"), np.asarray([[1, 2]], np.float32))
+
+
+@pytest.mark.parametrize(("dtype", "most"), [(np.uint8, 255), (np.uint16, 65535)])
+def test_pictures_are_scaled_by_their_depth(tmp_path, dtype, most) -> None:
+    picture = np.asarray([[0, most], [most // 5, most]], dtype)
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    assert np.allclose(source({"image": "a.png"}, tmp_path), picture / most)
+
+
+def bomb() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        head = io.BytesIO()
+        np.lib.format.write_array_header_1_0(head, {"descr": "<f8", "fortran_order": False, "shape": (4 * 10**7,)})
+        archive.writestr("a.npy", head.getvalue() + bytes(32 * 10**7))
+    return buffer.getvalue()
+
+
+def npy(header: str, body: bytes = b"") -> bytes:
+    raw = header.encode().ljust(118) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(raw).to_bytes(2, "little") + raw + body
+
+
+HOSTILE = {
+    "not npy": (b"hello world, this is text", "not an .npy"),
+    "huge shape": (npy("{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000,)}", b"12345678"), "needs"),
+    "negative shape": (
+        npy("{'descr': '<f8', 'fortran_order': False, 'shape': (-1,)}", b"12345678"),
+        "shape is damaged",
+    ),
+    "code in the header": (npy("__import__('os').system('true')"), "can't be read"),
+    "objects": (npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", b"12345678"), "Python objects"),
+    "text": (npy("{'descr': '<U2', 'fortran_order': False, 'shape': (1,)}", b"12345678"), "Real numbers"),
+    "cut short": (npy("{'descr': '<f8', 'fortran_order': False, 'shape': (2,)}", b"12345678"), "needs 2"),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_npy(tmp_path, name) -> None:
+    data, message = HOSTILE[name]
+    (tmp_path / "a.npy").write_bytes(data)
+    with pytest.raises(DataError, match=message) as caught:
+        source({"npy": "a.npy"}, tmp_path)
+    assert caught.value.path.startswith("flow.data.a")
+
+
+def test_other_hostile_files(tmp_path) -> None:
+    (tmp_path / "bomb.npz").write_bytes(bomb())
+    with pytest.raises(DataError, match="bomb"):
+        source({"npz": "bomb.npz", "key": "a"}, tmp_path)
+    inside, outside = tmp_path / "inputs", tmp_path / "secret.npy"
+    inside.mkdir()
+    np.save(outside, np.zeros(2))
+    (inside / "link.npy").symlink_to(outside)
+    with pytest.raises(DataError, match="leads out"):
+        source({"npy": "link.npy"}, inside)
+    (inside / "folder.npy").mkdir()
+    with pytest.raises(DataError):
+        source({"npy": "folder.npy"}, inside)
+    with pytest.raises(DataError, match="There is no folder"):
+        source({"npy": "none/a.npy"}, inside)
+
+
+def test_config_maps_own_links_are_followed(tmp_path) -> None:
+    """Kubernetes mounts a config map's files as links to ..data/, itself a link."""
+    (tmp_path / "..2026").mkdir()
+    np.save(tmp_path / "..2026" / "a.npy", np.ones(2))
+    (tmp_path / "..data").symlink_to("..2026")
+    (tmp_path / "a.npy").symlink_to("..data/a.npy")
+    assert np.array_equal(source({"npy": "a.npy"}, tmp_path), [1, 1])
+
+
+def test_capsule_parts_are_compacted_without_losing_a_row(tmp_path) -> None:
+    for epoch in (1, 2):
+        parts = capsule.Capsule(tmp_path, {"run_id": "r", "flow_name": "f", "revision": "a", "epoch": epoch})
+        for k in (10, 20):
+            parts.row(iter=k, t_wall_ms=k, E=1.0 / k)
+            parts.event("CHECKPOINT_CREATED", k, k, "x")
+            parts.flush(k)
+    before = capsule.read(tmp_path, "telemetry")
+    parts.compact()
+    assert capsule.read(tmp_path, "telemetry") == before
+    assert [(row["epoch"], row["iter"]) for row in before] == [(1, 10), (1, 20), (2, 10), (2, 20)]
+    assert before[0]["gap"] is None
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["events.parquet", "telemetry.parquet"]
+
+
+def test_result_is_whole_or_absent(tmp_path) -> None:
+    folder, link = tmp_path / "result-1", tmp_path / "result"
+    x = np.arange(3.0)
+    summary = {"sha256": {"x": capsule.digest(x)}}
+    capsule.write_result(folder, {"x": x}, summary, link)
+    assert capsule.read_summary(link) == summary
+    assert capsule.intact(link, summary)
+    np.save(folder / "x.npy", x + 1)
+    assert not capsule.intact(link, summary)
+    assert capsule.read_summary(tmp_path) is None
