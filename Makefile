@@ -1,30 +1,22 @@
 # Two commands do everything on a fresh machine: `make demo` and `make test`.
-# Prerequisites: git, make, Python ≥ 3.11; Go ≥ 1.24 for the built-in cluster.
+# Prerequisites: git, make, Python ≥ 3.11.
 PYTHON ?= python3
 BIN    := .venv/bin
-KIT    := $(BIN)/python -P -m kit.cluster
 PYTEST := $(BIN)/pytest
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
            --fork-strategy fewest --python-version 3.11 --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast test-cluster lint format crd lock bench cluster-up cluster-down down clean
+.PHONY: help demo test lint format crd lock bench clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z.-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: .venv  ## the main job: a flow that is evicted, killed, edited and reverted, and ends with the same bits
-	@$(KIT) up
-	@$(BIN)/python -P -m demo
+demo: .venv  ## the main job: a flow that is stopped, killed, edited and reverted, and ends with the same bits
+	@$(BIN)/python examples/demo
 
-test: lint test-fast test-cluster  ## every check and test, on a real cluster
-
-test-fast: .venv  ## the tests that need no cluster
-	$(PYTEST) -m "not cluster" -n 2 --dist worksteal
-
-test-cluster: .venv  ## the tests on a real cluster (CFLOW_TEST_KUBECONFIG, kind, or the built-in one)
-	@$(KIT) up
-	$(PYTEST) -m cluster
+test: lint  ## every check and test
+	$(PYTEST) -n 2 --dist worksteal
 
 lint: .venv  ## format, style, types, import contracts, generated files
 	$(BIN)/ruff format --check .
@@ -66,5 +58,5 @@ down: cluster-down
 	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-clean: cluster-down  ## remove what was built (not the caches outside the checkout)
+clean:  ## remove what was built
 	rm -rf build dist .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

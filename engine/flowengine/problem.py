@@ -134,13 +134,13 @@ class Evidence:
         x: The point.
         imbalance: ∇f(x) + ξ + Σ W_jᵀy_j, zero at a solution.
         images: W_j x.
-        split: z_j, the Moreau points with y_j ∈ ∂h_j(z_j), where the energy of dual terms is taken.
+        defects: W_j x − z_j, zero at a solution; z_j is the Moreau point with y_j ∈ ∂h_j(z_j).
     """
 
     x: Array
     imbalance: Array
     images: tuple[Tree, ...]
-    split: tuple[Tree, ...]
+    defects: tuple[Tree, ...]
 
 
 @pytree()

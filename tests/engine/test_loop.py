@@ -25,6 +25,7 @@ def flow(kind: str, dtype: str = "float64", **stop):
     doc = document(
         {"b": B, "k": [[0.1, 0.2], [0.3, 0.4]]}, dtype=dtype, variables={"x": {"like": "b"}},
         operators={"K": {"conv": {"kernel": "k"}}, "D": {"gradient": {}}}, terms=terms, stop=stop,
+        certificates={"every": 10},
     )  # fmt: skip
     return compiled(doc)
 

@@ -3,6 +3,7 @@
 import errno
 import os
 import signal
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,7 +112,9 @@ def fail_with(number: int) -> Callable[[str, tuple[object, ...]], None]:
 def in_child(work: Callable[[int], None]) -> tuple[int, list[int]]:
     """Run in a forked child that reports acknowledged iterations: (wait status, acknowledged)."""
     reader, writer = os.pipe()
-    child = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # threads of other tests' jax: the child makes system calls only
+        child = os.fork()
     if child == 0:
         os.close(reader)
         try:

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 
-from flowengine.problem import Balance, Evidence, Problem, Scalar, Tree, pytree
+from flowengine.problem import Balance, Evidence, Problem, Scalar, pytree
 from flowengine.storage import add, norm
 
 
@@ -36,8 +35,8 @@ def grow(scales: Scales, balance: Balance, evidence: Evidence) -> Scales:
     """The scales after one more look."""
     norms = (scales.balance, *(norm(part) for part in balance.summands))
     images = tuple(
-        jnp.maximum(before, jnp.maximum(norm(image), norm(split)))
-        for before, image, split in zip(scales.images, evidence.images, evidence.split, strict=True)
+        jnp.maximum(before, jnp.maximum(norm(image), norm(add(image, defect, -1.0))))
+        for before, image, defect in zip(scales.images, evidence.images, evidence.defects, strict=True)
     )
     return Scales(jnp.max(jnp.stack(norms)), images)
 
@@ -49,23 +48,19 @@ def residual(evidence: Evidence, scales: Scales) -> tuple[Scalar, Scalar, Scalar
     """
     balance = norm(evidence.imbalance)
     feasibility = jnp.zeros_like(balance)
-    for image, split, scale in zip(evidence.images, evidence.split, scales.images, strict=True):
-        feasibility = jnp.maximum(feasibility, _relative(norm(add(image, split, -1.0)), scale))
+    for defect, scale in zip(evidence.defects, scales.images, strict=True):
+        feasibility = jnp.maximum(feasibility, _relative(norm(defect), scale))
     return jnp.maximum(_relative(balance, scales.balance), feasibility), feasibility, balance
 
 
 def energy(problem: Problem, evidence: Evidence) -> Scalar:
-    """E = f(x) + g(x) + Σ h_j(z_j): dual terms at their Moreau points, indicators left out."""
-    return _primal(problem, evidence.x, evidence.split)
-
-
-def _primal(problem: Problem, x: Array, images: tuple[Tree, ...]) -> Scalar:
+    """E = f(x) + g(x) + Σ h_j(W_j x), indicators left out (their violation is `feasibility`)."""
     total = jnp.zeros((), problem.dtype)
     for term in problem.smooth:
-        total = total + term.atom.value(term.operator.apply(x))
+        total = total + term.atom.value(term.operator.apply(evidence.x))
     if problem.prox is not None:
-        total = total + problem.prox.value(x)
-    for term, image in zip(problem.dual, images, strict=True):
+        total = total + problem.prox.value(evidence.x)
+    for term, image in zip(problem.dual, evidence.images, strict=True):
         total = total + term.atom.value(image)
     return total
 
@@ -73,7 +68,7 @@ def _primal(problem: Problem, x: Array, images: tuple[Tree, ...]) -> Scalar:
 def gap(problem: Problem, balance: Balance, evidence: Evidence) -> Scalar:
     """(P − D)/max(|P|, |D|, tiny), with the dual value at the method's own duals.
 
-    P = f(x) + g(x) + Σ h_j(W_j x), an upper bound of the minimum: at the Moreau points it would not be one.
+    P = f(x) + g(x) + Σ h_j(W_j x) = E, an upper bound of the minimum where no h_j is an indicator.
     D = −Σ f_i*(u_i) − Σ h_j*(y_j) − g*(−Σ A_iᵀu_i − Σ W_jᵀy_j), u_i = ∇ψ_i(A_i x). An l1 alone as g bounds the last
     argument: all duals are shrunk until it fits. NaN where the dual has no finite value.
     """
@@ -91,7 +86,7 @@ def gap(problem: Problem, balance: Balance, evidence: Evidence) -> Scalar:
         dual = dual - term.atom.conjugate(shrink * term.atom.gradient(term.operator.apply(evidence.x)))
     for term, y in zip(problem.dual, balance.dual, strict=True):
         dual = dual - term.atom.conjugate(_shrunk(y, shrink))
-    primal = _primal(problem, evidence.x, evidence.images)
+    primal = energy(problem, evidence)
     return _relative(primal - dual, jnp.maximum(jnp.abs(primal), jnp.abs(dual)))
 
 

@@ -96,10 +96,11 @@ def read_input(inputs: Path, path: str, place: str) -> bytes:
         descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         raise DataError(f"{path} can't be opened ({error.strerror})", path=place, remedy=_there(file.parent)) from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_FILE_BYTES:
+        os.close(descriptor)
+        raise DataError(f"{path} is not a file of at most {MAX_FILE_BYTES} bytes", path=place, remedy="Name a file.")
     with os.fdopen(descriptor, "rb") as stream:
-        status = os.fstat(stream.fileno())
-        if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_FILE_BYTES:
-            raise DataError(f"{path} is not a file of at most {MAX_FILE_BYTES} bytes", path=place)
         return stream.read(status.st_size)
 
 

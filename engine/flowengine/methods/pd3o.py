@@ -66,9 +66,9 @@ class PD3O:
 
     def evidence(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Evidence:
         """z_j = W_j x̄ + (y_j − y_j⁺)/σ_j; in the imbalance ∇f(x⁺) + (q⁺ − x⁺)/τ the duals have cancelled."""
-        extrapolated = old.x + (new.q - old.q)
-        split = tuple(
-            add(term.operator.apply(extrapolated), add(before, after, -1.0), 1 / sigma)
+        ahead = new.x - (old.x + (new.q - old.q))
+        defects = tuple(
+            add(term.operator.apply(ahead), add(after, before, -1.0), 1 / sigma)
             for term, before, after, sigma in zip(problem.dual, old.y, new.y, hypers.sigma, strict=True)
         )
         imbalance = (new.q - new.x) / hypers.tau
@@ -76,7 +76,7 @@ class PD3O:
             x=new.x,
             imbalance=imbalance if new.gradient is None else imbalance + new.gradient,
             images=tuple(term.operator.apply(new.x) for term in problem.dual),
-            split=split,
+            defects=defects,
         )
 
     def balance(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Balance:

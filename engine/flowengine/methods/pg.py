@@ -46,7 +46,7 @@ class ProximalGradient:
     def evidence(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Evidence:
         """The imbalance is ∇f(x⁺) + ξ."""
         imbalance = new.gradient + _subgradient(hypers, old, new)
-        return Evidence(new.x, imbalance, images=(), split=())
+        return Evidence(new.x, imbalance, images=(), defects=())
 
     def balance(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Balance:
         """ξ = (x − τ∇f(x) − x⁺)/τ."""

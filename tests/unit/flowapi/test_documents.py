@@ -92,7 +92,7 @@ def test_what_the_hash_depends_on() -> None:
     same = [
         spec(suspend=True, retry={"limit": 1}, checkpoint={"keep": 9}, upgrade={"mode": "Restart"}),
         spec(engine={"resources": {"limits": {"cpu": 2}}, "nodeSelector": {"a": "b"}}),
-        {"flow": FLOW | {"stop": {"gap": 1e-3}, "telemetry": {"every": 20}, "name": "other"}},
+        {"flow": FLOW | {"stop": {"gap": 1e-3}, "telemetry": {"every": 50}, "name": "other"}},
         {"flow": FLOW | {"terms": [{"atom": "quadratic", "data": "b", "arg": "x"}]}},
     ]
     other = [

@@ -1,0 +1,68 @@
+"""The README's commands run as written, but for the two that run everything; its manifest and table are true."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from flowapi.flow import Outline
+from flowapi.model import keys
+from flowapi.reader import read_documents
+from flowapi.spec import load_manifest
+from flowapi.terms import ATOMS, OPERATORS
+from flowengine.compiler import compile_flow
+
+ROOT = Path(__file__).parent.parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+WHOLE = ("make demo", "make test")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_shell_blocks_run() -> None:
+    ran = 0
+    for block in blocks("sh"):
+        if block.strip() in WHOLE:
+            continue
+        done = subprocess.run(["bash", "-euc", block], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        ran += 1
+    assert ran == 1
+    assert (ROOT / "build/readme.png").stat().st_size > 10_000
+    assert all(any(command in block for block in blocks("sh")) for command in WHOLE)
+
+
+def test_the_manifest_compiles(tmp_path) -> None:
+    (block,) = blocks("yaml")
+    manifest = load_manifest(read_documents(block)[0])
+    picture = (np.random.default_rng(0).random((16, 16)) * 255).astype(np.uint8)
+    Image.fromarray(picture).save(tmp_path / "noisy.png")
+    assert compile_flow(manifest.document, tmp_path).choice.method.name == "pd3o"
+
+
+def test_every_folder_it_names_is_there() -> None:
+    for path in [*re.findall(r"`((?:crds|engine)/[a-z/]+|[a-z]+/[a-z-]+\.md)`", README), "examples", "bench", "docs"]:
+        assert (ROOT / path).exists(), path
+    for link in re.findall(r"\]\(([^)]+)\)", README):
+        assert (ROOT / link).exists(), link
+
+
+def test_the_page_of_flows_names_every_word() -> None:
+    page = (ROOT / "docs/flows.md").read_text(encoding="utf-8")
+    for word in (*keys(Outline), *ATOMS, *OPERATORS):
+        assert f"`{word}`" in page, word
+    for name, model in {**ATOMS, **OPERATORS}.items():
+        for key in set(keys(model)) - {"atom", "arg", "weight", "as"}:
+            assert f"`{key}" in page, f"{name}: {key}"
+
+
+@pytest.mark.parametrize("name", ["deblur/deblur.yaml"])
+def test_examples_are_valid_resources(name) -> None:
+    value = yaml.safe_load((ROOT / "examples" / name).read_text(encoding="utf-8"))
+    assert load_manifest(value).name == value["metadata"]["name"]
