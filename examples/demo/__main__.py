@@ -6,6 +6,7 @@ Digests and losses are recomputed from the files by code that doesn't import the
 import json
 import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 from flow import Flow
@@ -41,7 +42,7 @@ def stop_and_kill(flow: Flow, revision: str, marks: list[tuple[str, int]]) -> di
     for share in (0.30, 0.45):
         target = share * ITERATIONS
         console.print(f"· asking it to stop at {share:.0%}")
-        flow.interrupt(signal.SIGTERM, lambda reached, _, target=target: reached >= target, revision)
+        flow.interrupt(signal.SIGTERM, _reached(target), revision)
         saved, reached = newest_checkpoint(flow.root, revision), last_sign_of_life(flow.root)
         on_stop += reached - (saved.iteration if saved else 0)
         marks.append(("stopped", reached))
@@ -53,6 +54,10 @@ def stop_and_kill(flow: Flow, revision: str, marks: list[tuple[str, int]]) -> di
     saved, reached = newest_checkpoint(flow.root, revision), last_sign_of_life(flow.root)
     marks.append(("killed", reached))
     return {"lostIterationsOnStop": on_stop, "lostIterationsOnKill": reached - (saved.iteration if saved else 0)}
+
+
+def _reached(target: float) -> Callable[[int, int], bool]:
+    return lambda reached, _: reached >= target
 
 
 def edit_and_revert(flow: Flow, revision: str, marks: list[tuple[str, int]]) -> dict[str, object]:

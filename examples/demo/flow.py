@@ -29,7 +29,7 @@ class Flow:
 
     def run(self, *options: str, code: int = 0) -> dict[str, Any]:
         """Run until it ends by itself; the first report or summary it prints."""
-        command = [CFLOW, "run", self.manifest, "--root", self.root, "--json", *options]
+        command = [str(CFLOW), "run", str(self.manifest), "--root", str(self.root), "--json", *options]
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         if done.returncode != code:
             raise SystemExit(f"cflow ended with {done.returncode} instead of {code}:\n{done.stdout}{done.stderr}")
@@ -38,7 +38,7 @@ class Flow:
 
     def interrupt(self, number: signal.Signals, when: Callable[[int, int], bool], revision: str) -> int:
         """Run, and send a signal when `when(reached, saved)` holds; the iteration reached by then."""
-        command = [CFLOW, "run", self.manifest, "--root", self.root, "--quiet"]
+        command = [str(CFLOW), "run", str(self.manifest), "--root", str(self.root), "--quiet"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
             while process.poll() is None:
                 saved = newest_checkpoint(self.root, revision)
