@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from solve import carry_of, compiled, document, go, solve, state_bytes
 
-from flowengine.loop import advance, rows, snapshot
+from flowengine.compiler import stops_of
+from flowengine.loop import advance, reopened, rows, snapshot
 from flowengine.run import leaves
 
 RNG = np.random.default_rng(4)
@@ -108,3 +109,17 @@ def test_the_residual_means_distance_to_optimality() -> None:
     assert end.reason == "Converged"
     assert end.residual < 1e-12
     assert rows(go(one, carry_of(one), 10), 0)[0].residual > 1e-3
+
+
+def test_stop_rules_of_now_decide_whether_a_finished_run_goes_on() -> None:
+    one = flow("pdhg", maxIterations=5_000, relativeChange=1e-4)
+    done = go(one, carry_of(one), 2**40)
+    assert snapshot(done).reason == "Converged"
+    for stop, goes_on in (
+        ({"maxIterations": 5_000, "relativeChange": 1e-4}, False),
+        ({"maxIterations": 5_000, "relativeChange": 1e-9}, True),
+        ({"maxIterations": int(done.k)}, False),
+        ({"residual": 1e-9}, True),
+    ):
+        stops = stops_of(flow("pdhg", **stop).document.stop, "float64")
+        assert (snapshot(reopened(done, stops)).reason is None) == goes_on, stop

@@ -2,9 +2,11 @@
 
 import random
 import signal
+import subprocess
+import sys
 
 import pytest
-from flows import DEBLUR, DENOISE, final_state, kill_when, progress, run, saved, start, summary, write_flow
+from flows import CFLOW, DEBLUR, DENOISE, final_state, kill_when, progress, run, saved, start, summary, write_flow
 
 from flowengine import capsule
 
@@ -123,3 +125,37 @@ def test_a_corrupt_newest_checkpoint_is_passed_over_and_said(tmp_path) -> None:
     assert "going on from iteration 400" in out
     run("run", manifest, "--root", tmp_path / "whole")
     assert summary(root)["sha256"] == summary(tmp_path / "whole")["sha256"]
+
+
+def test_a_wall_time_stops_and_says_that_bits_depend_on_it(tmp_path) -> None:
+    manifest = write_flow(tmp_path / "flow", limit=10_000_000)
+    manifest.write_text(manifest.read_text().replace("maxIterations: 10000000", "wallTime: 1"))
+    root = tmp_path / "root"
+    run("run", manifest, "--root", root)
+    assert (summary(root)["reason"], summary(root)["bitIdentical"]) == ("TimeLimit", False)
+
+
+def test_a_full_disk_is_said_and_the_run_goes_on_to_its_end(tmp_path) -> None:
+    """No file may grow beyond 64 KiB: no checkpoint can be written. Periodic ones are warnings, the last one is 74."""
+    manifest = write_flow(tmp_path / "flow", limit=2_000)
+    root = tmp_path / "root"
+    small = ["bash", "-c", f"ulimit -f 64; exec {CFLOW} run {manifest} --root {root}"]
+    done = subprocess.run(small, capture_output=True, text=True, check=False)
+    assert done.returncode == 74, done.stdout + done.stderr
+    assert "WriteFailed" in done.stderr
+    assert "the checkpoint at iteration 2000 could not be written" in done.stderr
+    assert saved(root) == 0
+    assert not list((root / "revisions").glob("*/ckpts/*"))
+    run("run", manifest, "--root", root)
+    assert summary(root)["iterations"] == 2_000
+
+
+def test_a_hang_dumps_the_stacks_and_exits_70() -> None:
+    code = (
+        "import time\nfrom flowengine.run.watchdog import Watchdog\n"
+        "dog = Watchdog(deadline=0.2)\ndog.alive()\ntime.sleep(60)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 70
+    assert "no progress for" in done.stderr
+    assert "most recent call first" in done.stderr

@@ -32,7 +32,10 @@ def engine(
     settings: Annotated[str, typer.Option(help="Run-time settings as JSON.")],
     start: Annotated[str, typer.Option(help="latest, fresh, or HASH/CHECKPOINT (HASH/latest).")] = "latest",
     jump: Annotated[str, typer.Option(help="Id of a start that happens once.")] = "",
-    retain: Annotated[str, typer.Option(help="Revisions that keep a checkpoint, separated by commas.")] = "",
+    retain: Annotated[
+        str,
+        typer.Option(help="The other revisions that keep one, by commas; all, when left out."),
+    ] = "",
     adopt: Annotated[str, typer.Option(help="Uid of a deleted flow of this name whose volume may be taken.")] = "",
     inputs: Annotated[Path, typer.Option(help="Where inputs are mounted.")] = Path("/inputs"),
     port: Annotated[int, typer.Option(help="Port of the status server.")] = PORT,
@@ -95,7 +98,7 @@ def _request(
     except ValueError as error:
         raise DocumentError(f"the revision file or the settings are damaged: {error}") from error
     owner = Owner(namespace=revision.namespace, name=revision.name, uid=revision.uid)
-    kept = frozenset(filter(None, retain.split(",")))
+    kept = frozenset(retain.split(",")) if retain else None
     return RunRequest(revision, known, root, inputs, owner, attempt, _start(start), jump, adopt, kept, at="spec.flow")
 
 

@@ -7,7 +7,7 @@ bit. The last step of a block stands in the outer body, where the certificate sh
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
@@ -112,7 +112,9 @@ def _certified(
     relative, feasibility, balance = residual(evidence, rare.scales)
     is_finite = jnp.isfinite(balance) & jnp.isfinite(feasibility)
     controller = judge(now.controller, finite=is_finite, growth=rare.growth)
-    code = _stop_code(now.status, value, relative, rare.duality, k, stops, is_finite)
+    change = jnp.abs(value - now.status.energy) / jnp.maximum(jnp.abs(value), np.finfo(value.dtype).tiny)
+    status = Status(jnp.zeros((), jnp.int32), value, relative, rare.duality, change)
+    status = replace(status, code=_stop_code(status, k, stops, is_finite))
     row = (k, value, relative, rare.duality, feasibility, balance, now.hypers.tau, controller.colour)
     index = now.certificates % settings.rows
     return Carry(
@@ -121,30 +123,20 @@ def _certified(
         hypers=now.hypers,
         scales=rare.scales,
         controller=controller,
-        status=Status(code, value, relative, rare.duality),
+        status=status,
         key=now.key,
         certificates=now.certificates + 1,
         ring=now.ring.at[index].set(jnp.stack([jnp.asarray(one, jnp.float64) for one in row])),
     )
 
 
-def _stop_code(
-    before: Status,
-    value: Scalar,
-    relative: Scalar,
-    duality: Scalar,
-    k: Int[Array, ""],
-    stops: Stops,
-    is_finite: Array,
-) -> Int[Array, ""]:
+def _stop_code(status: Status, k: Int[Array, ""], stops: Stops, is_finite: Array) -> Int[Array, ""]:
     """The first rule that holds, in this order: not finite, residual, gap, change, limit."""
-    tiny = np.finfo(value.dtype).tiny
-    change = jnp.abs(value - before.energy) / jnp.maximum(jnp.abs(value), tiny)
     rules = (
         (~is_finite, DIVERGED),
-        (relative < stops.residual, BY_RESIDUAL),
-        (duality < stops.gap, BY_GAP),
-        (change < stops.change, BY_CHANGE),
+        (status.residual < stops.residual, BY_RESIDUAL),
+        (status.gap < stops.gap, BY_GAP),
+        (status.change < stops.change, BY_CHANGE),
         (k >= stops.limit, BY_LIMIT),
     )
     code = jnp.full((), RUNNING, jnp.int32)

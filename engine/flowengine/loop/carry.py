@@ -58,12 +58,14 @@ class Status:
         energy: E; NaN before the first certificate.
         residual: As defined in `certify`.
         gap: NaN where none is computed.
+        change: |E − E₋|/max(|E|, tiny) since the certificate before.
     """
 
     code: Int[Array, ""]
     energy: Scalar
     residual: Scalar
     gap: Scalar
+    change: Scalar
 
 
 @pytree()
@@ -94,7 +96,7 @@ def start(problem: Problem, method: Method, hypers: Hypers, settings: LoopSettin
         hypers=hypers,
         scales=start_scales(problem),
         controller=start_controller(problem.dtype),
-        status=Status(jnp.zeros((), jnp.int32), nan, nan, nan),
+        status=Status(jnp.zeros((), jnp.int32), nan, nan, nan, nan),
         key=key,
         certificates=jnp.zeros((), jnp.int64),
         ring=jnp.full((settings.rows, len(COLUMNS)), jnp.nan, jnp.float64),
@@ -114,7 +116,7 @@ def reopened(carry: Carry, stops: Stops) -> Carry:
     held = {
         BY_RESIDUAL: status.residual < stops.residual,
         BY_GAP: status.gap < stops.gap,
-        BY_CHANGE: jnp.asarray(False),
+        BY_CHANGE: status.change < stops.change,
         BY_LIMIT: jnp.asarray(False),
         DIVERGED: jnp.asarray(True),
     }
