@@ -15,7 +15,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="Runs long optimisation jobs (flows) that survive being killed.\n\n"
     "A manifest says what is minimised. `cflow run` works on it, saves checkpoints, and goes on where it was when "
-    "the same command is given again. The same file runs on Kubernetes with `kubectl apply`.",
+    "the same command is given again. The same file is a Kubernetes resource.",
 )
 app.add_typer(checkpoints.app, name="checkpoints")
 
