@@ -80,7 +80,7 @@ class Policy(Model):
 class Certificates(Model):
     """How often residual, energy and gates are computed, in iterations."""
 
-    every: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 25
+    every: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 50
     later: ClassVar[frozenset[str]] = frozenset({"gate", "advise", "invariants"})
 
 

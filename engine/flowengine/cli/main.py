@@ -33,7 +33,7 @@ def run(
     file: File,
     root: Root = None,
     until: Annotated[
-        int | None, typer.Option(min=1, metavar="K", help="Pause at the first certificate from iteration K on.")
+        int | None, typer.Option(min=1, metavar="K", help="Pause after iteration K, with a checkpoint.")
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start from the beginning, whatever is in DIR.")] = False,
     quiet: Quiet = False,

@@ -49,8 +49,8 @@ def advance(
 ) -> Carry:
     """Iterate until a stop rule holds or `until` is reached.
 
-    Blocks are never cut: the run stops at the first multiple of `settings.every` at or after `until`, or exactly at
-    the limit.
+    A block that is cut goes on at the next call where it was: its certificate comes when it is whole. The random key,
+    the certificates and every step are those of an uncut run.
     """
     target = jnp.minimum(until, stops.limit)
 
@@ -59,11 +59,17 @@ def advance(
 
     def block(now: Carry) -> Carry:
         last = jnp.minimum((now.k // settings.every + 1) * settings.every, stops.limit) - 1
-        before = _bare_steps(problem, now, last, method)
-        after = method.step(problem, now.hypers, before)
-        evidence = method.evidence(problem, now.hypers, before, after)
-        rare = _rare(problem, now, before, after, method, settings)
-        return _certified(problem, now, after, evidence, rare, last + 1, stops, settings)
+        reached = jnp.minimum(last, target)
+        before = _bare_steps(problem, now, reached, method)
+
+        def close() -> Carry:
+            after = method.step(problem, now.hypers, before)
+            evidence = method.evidence(problem, now.hypers, before, after)
+            rare = _rare(problem, now, before, after, method, settings)
+            return _certified(problem, now, after, evidence, rare, last + 1, stops, settings)
+
+        whole: Carry = lax.cond(target > last, close, lambda: replace(now, k=reached, state=before))
+        return whole
 
     return lax.while_loop(unfinished, block, carry)
 
@@ -111,10 +117,11 @@ def _certified(
     value = energy(problem, evidence)
     relative, feasibility, balance = residual(evidence, rare.scales)
     is_finite = jnp.isfinite(balance) & jnp.isfinite(feasibility)
-    controller = judge(now.controller, finite=is_finite, growth=rare.growth)
     change = jnp.abs(value - now.status.energy) / jnp.maximum(jnp.abs(value), np.finfo(value.dtype).tiny)
     status = Status(jnp.zeros((), jnp.int32), value, relative, rare.duality, change)
     status = replace(status, code=_stop_code(status, k, stops, is_finite))
+    converged = (status.code == BY_RESIDUAL) | (status.code == BY_GAP) | (status.code == BY_CHANGE)
+    controller = judge(now.controller, finite=is_finite, growth=rare.growth, converged=converged)
     row = (k, value, relative, rare.duality, feasibility, balance, now.hypers.tau, controller.colour)
     index = now.certificates % settings.rows
     return Carry(

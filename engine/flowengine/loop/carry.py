@@ -25,7 +25,7 @@ class LoopSettings:
         with_gap: Whether the duality gap is computed.
     """
 
-    every: int = 25
+    every: int = 50
     rows: int = 256
     with_gap: bool = False
 
