@@ -18,7 +18,7 @@ from volume import energies, last_sign_of_life, newest_checkpoint, result_sha256
 EXAMPLE = Path(__file__).parent.parent / "deblur"
 BUILD = Path("build/demo")
 ITERATIONS = 2000
-EVERY = 200
+EVERY = 400
 LOSS_BOUND = EVERY + 100  # and what runs during one save and one chunk
 console = Console()
 
@@ -50,7 +50,7 @@ def stop_and_kill(flow: Flow, revision: str, marks: list[tuple[str, int]]) -> di
     console.print("· killing it at 60 %, between two checkpoints")
     floor = 0.6 * ITERATIONS
     flow.interrupt(
-        signal.SIGKILL, lambda reached, saved: reached >= floor and saved + 50 <= reached < saved + 150, revision
+        signal.SIGKILL, lambda reached, saved: reached >= floor and saved + 50 <= reached < saved + 300, revision
     )
     saved, reached = newest_checkpoint(flow.root, revision), last_sign_of_life(flow.root)
     marks.append(("killed", reached))
