@@ -47,8 +47,8 @@ def stop_and_kill(flow: Flow, revision: str, marks: list[tuple[str, int]]) -> di
         saved, reached = newest_checkpoint(flow.root, revision), last_sign_of_life(flow.root)
         on_stop += reached - (saved.iteration if saved else 0)
         marks.append(("stopped", reached))
-    console.print("· killing it at 60 %, between two checkpoints")
-    floor = 0.6 * ITERATIONS
+    console.print("· killing it after 60 %, between two checkpoints")
+    floor = 0.6 * ITERATIONS + 20
     flow.interrupt(
         signal.SIGKILL, lambda reached, saved: reached >= floor and saved + 50 <= reached < saved + 300, revision
     )
