@@ -3,11 +3,12 @@
 PYTHON ?= python3
 BIN    := .venv/bin
 PYTEST := $(BIN)/pytest
+KIT    := $(BIN)/python -P -m kit.cluster
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
            --fork-strategy fewest --python-version 3.11 --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format crd lock bench clean
+.PHONY: help demo test lint format crd lock bench cluster-up cluster-down down clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z.-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,11 +36,14 @@ crd: .venv  ## write the CRD from the models
 lock: .venv  ## lock the dependencies again (names, versions, hashes)
 	$(COMPILE) --upgrade --extra dev pyproject.toml -o requirements/dev.txt
 	$(COMPILE) --extra engine -c requirements/dev.txt pyproject.toml -o requirements/engine.txt
+	$(COMPILE) --extra operator -c requirements/dev.txt pyproject.toml -o requirements/operator.txt
+	echo hatchling | $(COMPILE) -c requirements/dev.txt - -o requirements/build.txt
 	echo uv | $(COMPILE) -c requirements/dev.txt - -o requirements/uv.txt
 
 bench: .venv  ## speed, measured in pairs in one run; writes build/bench/
 	$(BIN)/python bench/engine.py
 
+cluster-up: .venv  ## a cluster on this machine with the operator installed; kubeconfig in build/cluster/
 	@$(KIT) up --install
 
 cluster-down:  ## take it away without a trace

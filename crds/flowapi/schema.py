@@ -14,7 +14,11 @@ from flowapi.spec import GROUP, KIND, VERSION, FlowSpec
 from flowapi.status import FlowStatus
 
 PLURAL = "computableflows"
-FILE = Path(__file__).parent.parent / f"{PLURAL}.{GROUP}.yaml"
+_ROOT = Path(__file__).parents[2]
+FILES = (
+    _ROOT / "crds" / f"{PLURAL}.{GROUP}.yaml",
+    _ROOT / "charts" / "computable-flows" / "files" / f"{PLURAL}.{GROUP}.yaml",
+)
 
 # Keys that pydantic knows and a structural schema has in another form, or not at all.
 _KEPT = frozenset(("type", "enum", "pattern", "minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum",
@@ -120,7 +124,7 @@ def definition() -> dict[str, Any]:
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{PLURAL}.{GROUP}"},
+        "metadata": {"name": f"{PLURAL}.{GROUP}", "annotations": {"helm.sh/resource-policy": "keep"}},
         "spec": {
             "group": GROUP,
             "scope": "Namespaced",
@@ -202,13 +206,14 @@ def rendered() -> str:
 
 
 def main() -> int:
-    """Write the CRD, or check that the file is what would be written."""
+    """Write the CRD, also for the chart, or check that the files are what would be written."""
     text = rendered()
-    if "--write" in sys.argv:
-        FILE.write_text(text, encoding="utf-8")
-    elif not FILE.exists() or FILE.read_text(encoding="utf-8") != text:
-        sys.stderr.write(f"{FILE.name} differs from the models; run `make crd`\n")
-        return 1
+    for file in FILES:
+        if "--write" in sys.argv:
+            file.write_text(text, encoding="utf-8")
+        elif not file.exists() or file.read_text(encoding="utf-8") != text:
+            sys.stderr.write(f"{file} differs from the models; run `make crd`\n")
+            return 1
     return 0
 
 

@@ -64,6 +64,7 @@ class AttemptStatus(Model):
     pod_name: Short = ""
     node_name: Short = ""
     started_at: Time = ""
+    epoch: Whole = Field(0, description="Claim on the volume whose losses have been counted.")
 
 
 class ProgressStatus(Model):

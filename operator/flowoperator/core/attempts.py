@@ -1,0 +1,67 @@
+"""Attempts: when the next one is due, and what interruptions have cost."""
+
+from flowapi.report import RunReport
+from flowapi.status import AttemptStatus, FlowStatus, RecoveriesStatus
+from flowoperator.core.observed import LastWords, Observed
+from flowoperator.core.revisions import with_outcome
+from flowoperator.objects.meta import job_name
+
+
+def next_attempt(status: FlowStatus, flow: str, now: str, *, above: int = 0) -> FlowStatus:
+    """The status with the next attempt of the current revision written down, before its Job is made."""
+    number = max(status.attempt.number, above) + 1
+    attempt = AttemptStatus(
+        number=number,
+        job_name=job_name(flow, status.revision.current, number),
+        started_at=now,
+        epoch=status.attempt.epoch,
+    )
+    status = with_outcome(status, "Running", status.checkpoint)
+    return status.model_copy(update={"attempt": attempt, "result": None})
+
+
+def interrupted(observed: Observed) -> LastWords | None:
+    """The last words of a pod that ended before its flow did, when no other pod of its Job lives."""
+    job, words = observed.job, observed.words
+    if job is None or job.finished or job.deleting or words is None or words.exit_code == 0:
+        return None
+    alive = any(pod.job_uid == job.uid and pod.running and not pod.ended for pod in observed.pods)
+    return None if alive else words
+
+
+def advanced(observed: Observed) -> bool:
+    """Whether the current attempt has saved a checkpoint newer than the one it started from."""
+    report = observed.latest_report
+    if report is not None and report.saved is not None and report.saved.revision == report.revision:
+        base = report.restored_from
+        start = base.iteration if base and base.revision == report.revision else 0
+        return report.saved.iteration > start
+    status = observed.flow.status
+    if status.checkpoint is None or not status.attempt.pod_name:
+        return False
+    base_status = status.restored_from
+    same = base_status is not None and base_status.revision == status.checkpoint.revision
+    return status.checkpoint.iteration > (base_status.iteration if base_status and same else 0)
+
+
+def counted(recoveries: RecoveriesStatus, words: LastWords | None) -> RecoveriesStatus:
+    """One recovery more, by its cause where that is known."""
+    update = {"count": recoveries.count + 1}
+    if words is not None and words.disrupted:
+        update["evictions"] = recoveries.evictions + 1
+    elif words is not None and words.crashed:
+        update["crashes"] = recoveries.crashes + 1
+    return recoveries.model_copy(update=update)
+
+
+def with_losses(status: FlowStatus, report: RunReport) -> FlowStatus:
+    """Add what the process before had lost, told by its successor from the volume; once for each claim."""
+    if report.epoch <= status.attempt.epoch:
+        return status
+    lost = status.recoveries.lost_iterations + report.lost_iterations
+    return status.model_copy(
+        update={
+            "attempt": status.attempt.model_copy(update={"epoch": report.epoch}),
+            "recoveries": status.recoveries.model_copy(update={"lost_iterations": lost}),
+        }
+    )

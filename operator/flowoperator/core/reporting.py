@@ -1,0 +1,80 @@
+"""What an engine's report says in the words of the status, and when that is worth a write."""
+
+from datetime import datetime, timedelta
+
+from flowapi.status import CheckpointStatus, FlowStatus, ProgressStatus, RestoredFromStatus, ResultStatus
+from flowoperator.core import conditions
+from flowoperator.core.attempts import counted, with_losses
+from flowoperator.core.observed import Observed
+from flowoperator.core.revisions import with_outcome
+
+WRITE_SECONDS = 30.0
+
+
+def told(observed: Observed, now: str) -> FlowStatus:
+    """The status with what the engine of the current attempt says of itself."""
+    status, report, pod = observed.flow.status, observed.latest_report, observed.pod
+    if observed.job is None:
+        status = status.model_copy(update={"attempt": status.attempt.model_copy(update={"pod_name": ""})})
+    if pod is not None:
+        if status.attempt.pod_name not in {"", pod.name}:
+            status = status.model_copy(update={"recoveries": counted(status.recoveries, observed.words)})
+        names = {"pod_name": pod.name, "node_name": pod.node}
+        status = status.model_copy(update={"attempt": status.attempt.model_copy(update=names)})
+    if report is None or report.revision != status.revision.current:
+        return status
+    status = with_losses(status, report)
+    progress = ProgressStatus(
+        iteration=report.iteration,
+        max_iterations=report.max_iterations,
+        energy=report.energy,
+        residual=report.residual,
+        controller=report.controller,
+        iterations_per_second=report.rate,
+        updated_at=now,
+    )
+    update: dict[str, object] = {"progress": progress}
+    if (base := report.restored_from) is not None:
+        update["restored_from"] = RestoredFromStatus(
+            revision=base.revision, checkpoint=base.id, iteration=base.iteration, digest=base.digest, reason=base.reason
+        )
+    if (saved := report.saved) is not None:
+        old = status.checkpoint
+        time = old.time if old and old.id == saved.id else now
+        update["checkpoint"] = CheckpointStatus(
+            revision=saved.revision,
+            id=saved.id,
+            iteration=saved.iteration,
+            time=time,
+            digest=saved.digest,
+            good=saved.good,
+        )
+    if report.result is not None:
+        update["result"] = ResultStatus.model_validate(report.result.model_dump())
+    status = status.model_copy(update=update)
+    outcome = status.revisions[-1].outcome if status.revisions else "Running"
+    status = with_outcome(status, outcome, status.checkpoint)
+    return conditions.with_report(status, report, observed.flow.generation, now)
+
+
+def only_progress(old: FlowStatus, new: FlowStatus, now: datetime) -> bool:
+    """Whether the two differ in progress and checkpoint alone, and the old was written less than 30 s ago."""
+    blank = {"progress": ProgressStatus(), "checkpoint": None, "conditions": (), "revisions": ()}
+    states = [_said(status) for status in (old, new)]
+    outcomes = [[(one.hash, one.outcome) for one in status.revisions] for status in (old, new)]
+    if old.model_copy(update=blank) != new.model_copy(update=blank) or states[0] != states[1]:
+        return False
+    if outcomes[0] != outcomes[1] or bool(old.checkpoint) != bool(new.checkpoint):
+        return False
+    if not old.progress.updated_at or not new.progress.updated_at:
+        return old.progress == new.progress
+    written = datetime.fromisoformat(old.progress.updated_at)
+    return now - written < timedelta(seconds=WRITE_SECONDS)
+
+
+def _said(status: FlowStatus) -> list[tuple[str, str, str, str]]:
+    """The conditions, less the sentence about the newest checkpoint, which is progress."""
+    return [
+        (one.type, one.status, one.reason, "" if one.type == "Checkpointed" else one.message)
+        for one in status.conditions
+    ]

@@ -1,0 +1,78 @@
+"""The history of revisions: in `status.revisions` the one that runs comes last, after the one it came from."""
+
+from typing import Literal
+
+from flowapi.revision import RevisionFile
+from flowapi.status import CheckpointStatus, FlowStatus, RevisionRecord
+from flowoperator.core.observed import Flow, ValidSpec
+
+Outcome = Literal["Running", "Superseded", "Completed", "Failed"]
+
+
+def desired(flow: Flow, valid: ValidSpec, image: str) -> RevisionFile:
+    """The revision that the spec asks for, with the image resolved."""
+    wanted = valid.revision
+    return RevisionFile(
+        hash=wanted.hash,
+        name=flow.ref.name,
+        namespace=flow.ref.namespace,
+        uid=flow.ref.uid,
+        tuple=wanted,
+        resolved_image=wanted.image or image,
+    )
+
+
+def record(status: FlowStatus, revision: str) -> RevisionRecord | None:
+    """What is known of a revision."""
+    return next((one for one in status.revisions if one.hash == revision), None)
+
+
+def switched(status: FlowStatus, revision: str, *, generation: int, now: str, limit: int) -> FlowStatus:
+    """The status once another revision runs: its record last, the one before marked as superseded.
+
+    An earlier revision keeps its number and its checkpoint. The oldest records go when there are more than `limit`.
+    """
+    known = record(status, revision)
+    number = max((one.number for one in status.revisions), default=0) + 1
+    mine = known.model_copy(update={"outcome": "Running"}) if known else RevisionRecord(
+        number=number, hash=revision, generation=generation, started_at=now
+    )  # fmt: skip
+    others = [_superseded(one) for one in status.revisions if one.hash != revision]
+    update = {
+        "revisions": (*others, mine)[-max(limit, 2) :],
+        "revision": status.revision.model_copy(update={"current": revision, "desired": revision}),
+        "result": None,
+        "restored_from": None,
+        "checkpoint": mine.checkpoint,
+    }
+    return status.model_copy(update=update)
+
+
+def _superseded(one: RevisionRecord) -> RevisionRecord:
+    return one.model_copy(update={"outcome": "Superseded"}) if one.outcome == "Running" else one
+
+
+def with_outcome(status: FlowStatus, outcome: Outcome, checkpoint: CheckpointStatus | None) -> FlowStatus:
+    """The status with what became of the revision that runs."""
+    if not status.revisions:
+        return status
+    last = status.revisions[-1]
+    mine = checkpoint if checkpoint and checkpoint.revision == last.hash else last.checkpoint
+    last = last.model_copy(update={"outcome": outcome, "checkpoint": mine})
+    return status.model_copy(update={"revisions": (*status.revisions[:-1], last)})
+
+
+def start_of(status: FlowStatus, mode: str) -> tuple[str, str]:
+    """Where the current revision starts, and the id that makes a jump happen once.
+
+    A revision with a checkpoint of its own goes on from it: that is a resume, and a rollback too. One without starts
+    from its predecessor's last good checkpoint (`Continue`) or afresh. The id is the same for every attempt, so that
+    a start after the jump was claimed resumes.
+    """
+    if not status.revisions or status.revisions[-1].checkpoint is not None or len(status.revisions) == 1:
+        return "latest", ""
+    mine, before = status.revisions[-1], status.revisions[-2]
+    jump = f"{mine.hash}-{mine.number}"
+    if mode == "Continue" and before.checkpoint is not None:
+        return f"{before.hash}/latest", jump
+    return "fresh", jump

@@ -1,0 +1,206 @@
+"""The Job of an attempt: one pod at a time, restricted, with the exit codes' meaning told to the Job controller."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from flowapi.numbers import canonical_json
+from flowapi.report import ExitCode
+from flowapi.revision import RevisionFile, RuntimeSettings
+from flowapi.spec import EngineSpec, FlowSpec, InputSpec
+from flowoperator.objects.configmap import KEY
+from flowoperator.objects.meta import (
+    SETTINGS_ANNOTATION,
+    FlowRef,
+    configmap_name,
+    job_name,
+    labels,
+    owner_reference,
+)
+
+CONTAINER = "engine"
+PORT = 8080
+USER = 65532
+_FINAL = [ExitCode.DOCUMENT, ExitCode.DATA, ExitCode.DIVERGED, ExitCode.FENCED]
+_POD_ANNOTATIONS = {
+    "sidecar.istio.io/inject": "false",
+    "linkerd.io/inject": "disabled",
+    "cluster-autoscaler.kubernetes.io/safe-to-evict": "true",
+}
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One start of the engine.
+
+    Attributes:
+        number: Rises with each Job; the store refuses a lower one.
+        revision: What runs.
+        start: `latest`, `fresh` or `HASH/CHECKPOINT`.
+        jump: Id of a start that happens once; empty for `latest`.
+        retain: Other revisions that keep a checkpoint.
+        adopt: Uid of a deleted flow whose volume is taken over.
+    """
+
+    number: int
+    revision: RevisionFile
+    start: str
+    jump: str
+    retain: tuple[str, ...]
+    adopt: str = ""
+
+
+def settings_hash(spec: FlowSpec, settings: RuntimeSettings) -> str:
+    """A hash of everything outside the revision that a running pod has been told: a change needs a restart."""
+    engine = spec.engine.model_dump(by_alias=True, exclude_defaults=True, mode="json", exclude={"env", "image"})
+    parts = {
+        "settings": settings.to_json(),
+        "engine": engine,
+        "grace": spec.termination_grace_period_seconds,
+        "retries": spec.retry.limit,
+    }
+    return hashlib.sha256(canonical_json(parts)).hexdigest()[:16]
+
+
+def build_job(flow: FlowRef, spec: FlowSpec, settings: RuntimeSettings, attempt: Attempt) -> dict[str, Any]:
+    """The Job of an attempt."""
+    revision = attempt.revision.hash
+    found = labels(flow, revision, attempt.number)
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": job_name(flow.name, revision, attempt.number),
+            "namespace": flow.namespace,
+            "labels": found,
+            "annotations": {SETTINGS_ANNOTATION: settings_hash(spec, settings)},
+            "ownerReferences": [owner_reference(flow, controller=True)],
+        },
+        "spec": {
+            "completions": 1,
+            "parallelism": 1,
+            "backoffLimit": spec.retry.limit,
+            "podReplacementPolicy": "Failed",
+            "podFailurePolicy": {"rules": _failure_rules()},
+            "template": {
+                "metadata": {
+                    "labels": {**spec.engine.pod_labels, **found},
+                    "annotations": {**_POD_ANNOTATIONS, **spec.engine.pod_annotations},
+                },
+                "spec": _pod(flow, spec, settings, attempt),
+            },
+        },
+    }
+
+
+def _failure_rules() -> list[dict[str, Any]]:
+    """Final exit codes come first: an evicted pod that ended with one of them has still failed for good."""
+
+    def exits(codes: list[ExitCode]) -> dict[str, Any]:
+        return {"containerName": CONTAINER, "operator": "In", "values": [int(code) for code in codes]}
+
+    return [
+        {"action": "FailJob", "onExitCodes": exits(_FINAL)},
+        {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+        {"action": "Ignore", "onExitCodes": exits([ExitCode.STOPPED])},
+    ]
+
+
+def _pod(flow: FlowRef, spec: FlowSpec, settings: RuntimeSettings, attempt: Attempt) -> dict[str, Any]:
+    return {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": spec.termination_grace_period_seconds,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_container(spec, settings, attempt)],
+        "volumes": _volumes(flow, spec, attempt),
+        **_placement(spec.engine),
+    }
+
+
+def _placement(engine: EngineSpec) -> dict[str, Any]:
+    """What the spec says about where the pod may run, in the pod's own words."""
+    fields = {
+        "image_pull_secrets", "node_selector", "tolerations", "affinity", "topology_spread_constraints",
+        "priority_class_name", "runtime_class_name", "service_account_name",
+    }  # fmt: skip
+    return engine.model_dump(include=fields, by_alias=True, exclude_defaults=True, mode="json")
+
+
+def _container(spec: FlowSpec, settings: RuntimeSettings, attempt: Attempt) -> dict[str, Any]:
+    container: dict[str, Any] = {
+        "name": CONTAINER,
+        "image": attempt.revision.resolved_image,
+        "args": _arguments(settings, attempt),
+        "env": [
+            {"name": "XDG_CACHE_HOME", "value": "/tmp"},  # noqa: S108 - an emptyDir of the pod's own
+            *(variable.model_dump(by_alias=True) for variable in attempt.revision.tuple.env),
+        ],
+        "ports": [{"name": "status", "containerPort": PORT}],
+        "readinessProbe": {"httpGet": {"path": "/readyz", "port": "status"}, "periodSeconds": 5},
+        "resources": _resources(spec),
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "terminationMessagePath": "/dev/termination-log",
+        "volumeMounts": [
+            {"name": "flow", "mountPath": "/flow"},
+            {"name": "revision", "mountPath": "/etc/cflow", "readOnly": True},
+            {"name": "scratch", "mountPath": "/tmp"},  # noqa: S108 - an emptyDir of the pod's own
+            *(
+                {"name": f"input-{index}", "mountPath": f"/inputs/{source.name}", "readOnly": True}
+                for index, source in enumerate(attempt.revision.tuple.inputs)
+            ),
+        ],
+    }
+    if spec.engine.image_pull_policy:
+        container["imagePullPolicy"] = spec.engine.image_pull_policy
+    return container
+
+
+def _arguments(settings: RuntimeSettings, attempt: Attempt) -> list[str]:
+    arguments = [
+        "engine",
+        "--revision-file", f"/etc/cflow/{KEY}",
+        "--root", "/flow",
+        "--attempt", str(attempt.number),
+        "--start", attempt.start,
+        "--settings", settings.to_json(),
+    ]  # fmt: skip
+    for option, value in (("jump", attempt.jump), ("retain", ",".join(attempt.retain)), ("adopt", attempt.adopt)):
+        if value:
+            arguments += [f"--{option}", value]
+    return arguments
+
+
+def _resources(spec: FlowSpec) -> dict[str, Any]:
+    """The spec's resources; scratch space is bounded in any case, so that a flow can't fill its node's disk."""
+    resources = spec.engine.resources.model_dump(mode="json")
+    limits = {"ephemeral-storage": "1Gi", **resources["limits"]}
+    return {"requests": resources["requests"], "limits": limits}
+
+
+def _volumes(flow: FlowRef, spec: FlowSpec, attempt: Attempt) -> list[dict[str, Any]]:
+    claim = spec.checkpoint.volume.claim_name or flow.name
+    return [
+        {"name": "flow", "persistentVolumeClaim": {"claimName": claim}},
+        {"name": "revision", "configMap": {"name": configmap_name(flow.name, attempt.revision.hash)}},
+        {"name": "scratch", "emptyDir": {"sizeLimit": "512Mi"}},
+        *({"name": f"input-{index}", **_source(one)} for index, one in enumerate(attempt.revision.tuple.inputs)),
+    ]
+
+
+def _source(source: InputSpec) -> dict[str, Any]:
+    if source.claim_name:
+        return {"persistentVolumeClaim": {"claimName": source.claim_name, "readOnly": True}}
+    return {"configMap": {"name": source.config_map_name}}

@@ -1,0 +1,1 @@
+"""Everything that touches the cluster, the clock or the network."""

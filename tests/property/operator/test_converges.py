@@ -1,0 +1,87 @@
+"""Whatever happens in whatever order, and wherever the operator dies: it converges, and never are there two writers."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "unit" / "operator"))
+from world import World, spec
+
+from flowoperator.core.observed import InvalidSpec
+
+EDITS = {
+    "a": lambda: spec(),
+    "b": lambda: spec(weight=0.2),
+    "restart": lambda: spec(weight=0.4, upgrade={"mode": "Restart"}),
+    "limit": lambda: spec(limit=2000),
+    "suspend": lambda: spec(suspend=True),
+    "invalid": lambda: InvalidSpec("spec.flow: no"),
+}
+HAPPENINGS = st.sampled_from(["step", "kubernetes", "say", "evict", "crash", "finish", "forget", "linger", *EDITS])
+
+
+def happen(world: World, what: str) -> None:
+    alive = len(world.pods) == 1 and not world.pods[0].ended and len(world.jobs) == 1 and not world.jobs[0].deleting
+    match what:
+        case "step":
+            world.step()
+        case "kubernetes":
+            world.kubernetes()
+        case "linger":
+            world.pods = [replace(pod, deleting=True) if not pod.ended else pod for pod in world.pods]
+            world.jobs = [job for job in world.jobs if not job.deleting]
+        case "forget":
+            world.words = []
+        case "say" | "evict" | "crash" | "finish" if not alive or world.job.name != world.status.attempt.job_name:
+            return
+        case "say":
+            world.say(100, 90, epoch=world.status.attempt.epoch + 1)
+        case "evict":
+            world.end(75, disrupted=True)
+        case "crash":
+            world.end(137)
+        case "finish":
+            world.finish()
+        case _:
+            world.edit(EDITS[what]())
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(HAPPENINGS, st.integers(0, 4)), max_size=30))
+def test_it_converges_and_is_idempotent(story):
+    world = World()
+    for what, writes in story:
+        happen(world, what)
+        world.step(writes=writes)  # create_job refuses a second writer
+    world.edit(spec(weight=0.9))
+    world.settle(20)
+    assert world.status.revision.current == spec(weight=0.9).revision.hash
+    assert world.job.name == world.status.attempt.job_name
+    assert len([pod for pod in world.pods if not pod.ended]) == 1
+    made, status = world.made, world.status
+    world.settle(3)
+    assert (world.made, world.status) == (made, status)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(HAPPENINGS, max_size=20))
+def test_stalled_and_reconciling_are_never_both_true(story):
+    world = World()
+    for what in story:
+        happen(world, what)
+        world.step()
+        truths = [world.condition(kind)[0] for kind in ("Stalled", "Reconciling")]
+        assert truths != ["True", "True"]
+
+
+@given(st.lists(HAPPENINGS, max_size=20))
+def test_attempts_only_rise(story):
+    world, seen = World(), 0
+    for what in story:
+        happen(world, what)
+        world.step()
+        assert world.status.attempt.number >= seen
+        seen = world.status.attempt.number

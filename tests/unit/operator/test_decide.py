@@ -1,0 +1,284 @@
+"""The revision table and the interruptions, row by row, against a cluster in memory."""
+
+from dataclasses import replace
+
+import pytest
+from world import REF, World, spec
+
+from flowapi.report import RunError
+from flowoperator.core.observed import Claim, InvalidSpec, Job, Pod
+from flowoperator.core.plan import DeleteJob
+
+
+@pytest.fixture
+def running() -> World:
+    world = World()
+    world.settle()
+    world.say(120, 100)
+    world.step()
+    return world
+
+
+def test_the_attempt_is_written_before_its_job_is_made():
+    world = World()
+    plan = world.step()
+    assert (world.status.attempt.number, plan.actions) == (1, ())
+    assert world.status.attempt.job_name == f"denoise-{world.status.revision.current}-1"
+    assert not world.jobs
+    world.step()
+    assert world.job.name == world.status.attempt.job_name
+    assert world.claim
+    assert world.revisions == {world.status.revision.current}
+
+
+def test_a_running_engine_is_ready_and_its_checkpoint_is_shown(running):
+    assert running.condition("Ready") == ("True", "Running")
+    assert running.condition("Checkpointed") == ("True", "Saved")
+    assert running.status.checkpoint.iteration == 100
+    assert running.status.phase == "Running"
+
+
+def test_an_eviction_after_a_checkpoint_gets_a_new_job_that_goes_on(running):
+    running.end(75, disrupted=True)
+    running.settle()
+    assert (running.job.attempt, running.argument("start")) == (2, "latest")
+    assert (running.status.recoveries.count, running.status.recoveries.evictions) == (1, 1)
+
+
+def test_without_a_new_checkpoint_the_job_keeps_its_back_off():
+    world = World()
+    world.settle()
+    world.say(20, 0)
+    world.end(75, disrupted=True)
+    before = world.job
+    world.step()
+    assert world.job == before
+
+
+def test_a_crash_after_a_checkpoint_is_counted_as_one_and_its_loss_once(running):
+    running.end(137)
+    running.settle()
+    assert running.job.attempt == 2
+    running.say(100, 100, base=100, epoch=2, lost=20)
+    running.step()
+    running.step()
+    assert running.status.recoveries.crashes == 1
+    assert running.status.recoveries.lost_iterations == 20
+
+
+def test_a_pod_that_the_job_replaced_while_nobody_looked_is_counted_with_its_loss(running):
+    running.pods = [replace(running.pods[0], name="another", uid="another")]
+    running.say(100, 100, base=100, epoch=2, lost=35)
+    running.step()
+    running.step()
+    recoveries = running.status.recoveries
+    assert (recoveries.count, recoveries.evictions, recoveries.crashes) == (1, 0, 0)
+    assert recoveries.lost_iterations == 35
+
+
+def test_a_planned_restart_does_not_count_the_same_loss_again(running):
+    running.say(130, 100, epoch=2, lost=20)
+    running.step()
+    running.edit(spec(limit=5000))
+    running.settle()
+    running.say(130, 100, epoch=2, lost=20)
+    running.step()
+    assert running.status.recoveries.lost_iterations == 20
+
+
+def test_a_new_job_waits_until_no_pod_is_left(running):
+    running.end(75, disrupted=True)
+    running.step()
+    running.step()
+    running.jobs = [job for job in running.jobs if not job.deleting]
+    running.pods = [Pod("zombie", "z", "job-1", node="lost", deleting=True)]
+    running.step()
+    assert not running.jobs
+    assert "lost" in next(c.message for c in running.status.conditions if c.type == "Reconciling")
+    running.pods = []
+    running.step()
+    assert running.job.attempt == 2
+
+
+def test_an_edit_continues_from_the_predecessor_once(running):
+    first = running.status.revision.current
+    running.edit(spec(weight=0.2))
+    running.settle()
+    second = running.status.revision.current
+    assert second != first
+    assert running.argument("start") == f"{first}/latest"
+    assert running.argument("jump") == f"{second}-2"
+    assert running.argument("retain") == first
+
+
+def test_restart_begins_afresh(running):
+    running.edit(spec(weight=0.2, upgrade={"mode": "Restart"}))
+    running.settle()
+    assert running.argument("start") == "fresh"
+
+
+def test_a_revert_resumes_the_earlier_revision_and_so_does_the_revert_of_that(running):
+    first = running.status.revision.current
+    running.edit(spec(weight=0.2))
+    running.settle()
+    second = running.status.revision.current
+    running.say(50, 40)
+    running.step()
+    running.edit(spec())
+    running.settle()
+    assert (running.status.revision.current, running.argument("start")) == (first, "latest")
+    assert running.condition("RolledBack") == ("True", "SpecReverted")
+    running.say(130, 120, base=100, epoch=3)
+    running.step()
+    running.edit(spec(weight=0.2))
+    running.settle()
+    assert (running.status.revision.current, running.argument("start")) == (second, "latest")
+    assert running.argument("jump") == ""
+
+
+def test_a_third_revision_after_a_revert_continues_from_the_one_that_ran(running):
+    first = running.status.revision.current
+    running.edit(spec(weight=0.2))
+    running.settle()
+    running.say(50, 40)
+    running.step()
+    running.edit(spec())
+    running.settle()
+    running.edit(spec(weight=0.3))
+    running.settle()
+    assert running.argument("start") == f"{first}/latest"
+
+
+def test_an_invalid_spec_is_named_and_what_ran_goes_on(running):
+    job = running.job
+    running.edit(InvalidSpec("spec.flow.terms[1].atom: unknown atom"))
+    running.step()
+    assert running.job == job
+    assert running.condition("Stalled") == ("True", "InvalidSpec")
+    assert running.condition("Reconciling")[0] == "False"
+    assert running.status.observed_generation == 2
+
+
+def test_suspend_stops_the_job_and_resume_goes_on(running):
+    running.edit(spec(suspend=True))
+    running.settle()
+    assert not running.jobs
+    assert running.status.phase == "Suspended"
+    running.edit(spec())
+    running.settle()
+    assert running.argument("start") == "latest"
+    assert running.status.recoveries.count == 0
+
+
+def test_changed_settings_restart_the_same_revision(running):
+    revision = running.status.revision.current
+    running.edit(spec(limit=5000))
+    running.settle()
+    assert (running.job.attempt, running.job.revision) == (2, revision)
+    assert '"maxIterations":5000' in running.argument("settings")
+
+
+def test_a_result_is_kept_and_more_iterations_go_on(running):
+    running.finish()
+    running.step()
+    assert running.status.phase == "Completed"
+    assert running.status.result.sha256 == {"x": "s"}
+    assert running.events.count("Completed") == 1
+    running.jobs, running.pods = [], []
+    running.settle()
+    assert not running.jobs
+    running.edit(spec(limit=2000))
+    running.settle()
+    assert running.argument("start") == "latest"
+
+
+def test_more_iterations_go_on_while_the_finished_job_is_still_there(running):
+    running.finish()
+    running.step()
+    running.edit(spec(limit=2000))
+    running.settle()
+    assert running.job.attempt == 2
+    assert not running.job.finished
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"), [(64, "InvalidSpec"), (65, "IncompatibleCheckpoint"), (76, "Diverged"), (77, "Fenced")]
+)
+def test_a_final_exit_code_stalls_with_the_engines_own_words(running, code, reason):
+    error = RunError(code=code, reason=reason, path="spec.flow", message="what is wrong", remedy="What to do.")
+    running.end(code, error=error, job="Failed")
+    running.settle(3)
+    assert running.condition("Stalled") == ("True", reason)
+    message = next(c.message for c in running.status.conditions if c.type == "Stalled")
+    assert message == "spec.flow: what is wrong. What to do."
+    assert running.job.attempt == 1
+
+
+def test_a_stalled_flow_is_tried_again_when_the_spec_changes(running):
+    running.end(76, job="Failed")
+    running.settle(3)
+    assert running.condition("Stalled") == ("True", "Diverged")
+    running.edit(spec(weight=0.3))
+    running.settle()
+    assert running.job.attempt == 2
+
+
+def test_an_image_that_cannot_be_pulled_is_told():
+    world = World()
+    world.settle()
+    world.pods = [replace(world.pods[0], running=False, waiting="ErrImagePull", message="not found")]
+    world.step()
+    assert world.condition("Stalled") == ("True", "ImagePullFailed")
+    world.pods = [replace(world.pods[0], running=True, waiting="")]
+    world.step()
+    assert world.condition("Stalled")[0] == "False"
+
+
+def test_a_claim_that_the_user_names_must_exist():
+    world = World(wanted=spec(checkpoint={"volume": {"claimName": "mine"}}))
+    world.settle(3)
+    assert world.condition("Stalled") == ("True", "Unschedulable")
+    assert not world.jobs
+    world.claim = Claim("mine", ours=False)
+    world.settle()
+    assert world.jobs
+
+
+@pytest.mark.parametrize(("policy", "owners"), [("Retain", frozenset()), ("Delete", frozenset({REF.uid}))])
+def test_the_claim_follows_the_deletion_policy(running, policy, owners):
+    other = "Delete" if policy == "Retain" else "Retain"
+    for one in (other, policy):
+        running.edit(spec(deletionPolicy=one))
+        running.settle()
+        running.say(120, 100)
+        running.settle()
+    assert running.claim.owner_uids == owners
+
+
+def test_a_users_claim_is_never_given_an_owner(running):
+    running.claim = Claim("mine", ours=False)
+    running.edit(spec(deletionPolicy="Delete"))
+    running.settle()
+    assert running.claim.owner_uids == frozenset()
+
+
+def test_a_volume_of_an_earlier_flow_is_adopted_with_a_higher_attempt(running):
+    running.end(65, job="Failed", owner_uid="uid-0", max_attempt=7)
+    running.settle()
+    assert (running.job.attempt, running.argument("adopt")) == (8, "uid-0")
+
+
+def test_a_job_of_another_owner_is_waited_for_and_never_deleted():
+    world = World()
+    world.step()
+    foreign = Job("denoise-of-another", "u", "other", "r", 1, "s")
+    world.jobs = [foreign]
+    plan = world.step()
+    assert world.jobs == [foreign]
+    assert not any(isinstance(action, DeleteJob) for action in plan.actions)
+    assert world.condition("Reconciling")[0] == "True"
+
+
+def test_progress_alone_is_not_written_every_time(running):
+    running.say(140, 100)
+    assert running.step().status is None

@@ -1,0 +1,153 @@
+"""A cluster in memory: just what the Job controller and the engine do to the things that `decide` sees."""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from flowapi.report import RestoredFrom, RunError, RunReport, RunResult, SavedCheckpoint
+from flowapi.spec import parse_spec
+from flowapi.status import FlowStatus
+from flowoperator.core.decide import decide
+from flowoperator.core.observed import Claim, Flow, InvalidSpec, Job, LastWords, Observed, Pod, ValidSpec
+from flowoperator.core.plan import Create, DeleteJob, Plan
+from flowoperator.objects.meta import ATTEMPT_LABEL, REVISION_LABEL, SETTINGS_ANNOTATION, FlowRef
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+REF = FlowRef("work", "denoise", "uid-1")
+
+
+def spec(weight: float = 0.1, limit: int = 1000, **more) -> ValidSpec:
+    flow = {
+        "data": {"b": {"inline": [[0.0, 1.0], [1.0, 0.0]]}},
+        "variables": {"x": {"like": "b"}},
+        "operators": {"D": {"gradient": {}}},
+        "terms": [
+            {"atom": "quadratic", "arg": "x", "data": "b"},
+            {"atom": "norm_l21", "arg": "D x", "weight": weight},
+        ],
+        "stop": {"maxIterations": limit},
+    }
+    return ValidSpec(*parse_spec({"flow": flow, **more}))
+
+
+@dataclass
+class World:
+    """The state; `step` is one pass of the operator."""
+
+    wanted: ValidSpec | InvalidSpec = field(default_factory=spec)
+    status: FlowStatus = field(default_factory=FlowStatus)
+    generation: int = 1
+    jobs: list[Job] = field(default_factory=list)
+    pods: list[Pod] = field(default_factory=list)
+    claim: Claim | None = None
+    revisions: set[str] = field(default_factory=set)
+    words: list[LastWords] = field(default_factory=list)
+    report: RunReport | None = None
+    bodies: dict[str, dict] = field(default_factory=dict)
+    events: list[str] = field(default_factory=list)
+    made: int = 0
+
+    def observed(self) -> Observed:
+        return Observed(
+            Flow(REF, self.generation, self.wanted, self.status), "engine:1", tuple(self.jobs), tuple(self.pods),
+            self.claim, frozenset(self.revisions), self.report, tuple(self.words),
+        )  # fmt: skip
+
+    def edit(self, wanted: ValidSpec | InvalidSpec) -> None:
+        self.wanted, self.generation = wanted, self.generation + 1
+
+    def step(self, *, writes: int = 99) -> Plan:
+        """One pass; `writes` is how many get through before the operator dies."""
+        plan = decide(self.observed(), NOW)
+        if plan.status is not None and writes > 0:
+            self.status, writes = plan.status, writes - 1
+        for action in plan.actions[: max(writes, 0)]:
+            self.carry_out(action)
+        self.events += [event.reason for event in plan.events]
+        return plan
+
+    def carry_out(self, action) -> None:
+        match action:
+            case Create(body) if body["kind"] == "Job":
+                self.create_job(body)
+            case Create(body) if body["kind"] == "ConfigMap":
+                self.revisions.add(body["metadata"]["labels"][REVISION_LABEL])
+            case Create(body):
+                owners = frozenset(owner["uid"] for owner in body["metadata"]["ownerReferences"])
+                self.claim = Claim(body["metadata"]["name"], ours=True, owner_uids=owners)
+            case DeleteJob(name, uid):
+                self.jobs = [replace(j, deleting=True) if (j.name, j.uid) == (name, uid) else j for j in self.jobs]
+            case _:
+                self.claim = replace(self.claim, owner_uids=frozenset(owner["uid"] for owner in action.owners))
+
+    def create_job(self, body: dict) -> None:
+        meta = body["metadata"]
+        assert not self.jobs, "a second Job beside another"
+        assert not [pod for pod in self.pods if not pod.ended], "a Job beside a living pod"
+        self.made += 1
+        self.bodies[meta["name"]] = body
+        found = meta["labels"]
+        self.jobs.append(
+            Job(
+                meta["name"], f"job-{self.made}", meta["ownerReferences"][0]["uid"], found[REVISION_LABEL],
+                int(found[ATTEMPT_LABEL]), meta["annotations"][SETTINGS_ANNOTATION],
+            )
+        )  # fmt: skip
+
+    def settle(self, passes: int = 12) -> None:
+        """Passes and Kubernetes' own work in turns, until an engine runs or nothing moves."""
+        for _ in range(passes):
+            self.step()
+            self.kubernetes()
+
+    def kubernetes(self) -> None:
+        """Pods of Jobs that go end and vanish with them; a Job without a pod gets one."""
+        living = {job.uid for job in self.jobs if not job.deleting}
+        self.pods = [pod for pod in self.pods if pod.job_uid in living]
+        self.jobs = [job for job in self.jobs if not job.deleting]
+        if not self.jobs or self.jobs[0].attempt != (self.report.attempt if self.report else -1):
+            self.report = None
+        for job in self.jobs:
+            if not job.finished and not any(pod.job_uid == job.uid and not pod.ended for pod in self.pods):
+                name = f"pod-{len(self.pods)}-{job.uid}"
+                self.pods = [pod for pod in self.pods if pod.job_uid != job.uid]
+                self.pods.append(Pod(name, name, job.uid, node="n1", ip="10.0.0.1", running=True))
+
+    def say(self, iteration: int, saved: int, *, base: int = 0, epoch: int = 1, lost: int = 0, **more) -> None:
+        """The engine of the running attempt reports."""
+        revision, attempt = self.status.revision.current, self.status.attempt.number
+        checkpoint = SavedCheckpoint(revision=revision, id=f"c{saved}", iteration=saved, digest="d") if saved else None
+        from_ = RestoredFrom(revision=revision, id=f"c{base}", iteration=base, digest="d", arrays_sha256="a")
+        self.report = RunReport(
+            revision=revision, attempt=attempt, epoch=epoch, state="Running", iteration=iteration, controller="GREEN",
+            saved=checkpoint, restored_from=from_ if base else None, lost_iterations=lost,
+        ).model_copy(update=more)  # fmt: skip
+
+    def end(self, code: int, *, disrupted: bool = False, error: RunError | None = None, job: str = "", **more) -> None:
+        """The pod ends; an evicted one is gone at once."""
+        report = self.report or RunReport(revision=self.status.revision.current, attempt=self.status.attempt.number)
+        report = report.model_copy(update={"error": error, **more})
+        (pod,) = self.pods
+        attempt = self.status.attempt.number
+        self.words.append(LastWords(pod.uid, report.revision, attempt, code, disrupted, report))
+        self.pods = [] if disrupted else [replace(pod, running=False, ended=True)]
+        self.report = None
+        if job:
+            reason = "PodFailurePolicy" if job == "Failed" else ""
+            self.jobs = [replace(one, finished=job, reason=reason) for one in self.jobs]
+
+    def finish(self, iteration: int = 1000) -> None:
+        result = RunResult(reason="IterationLimit", iteration=iteration, energy=1.0, path="r", sha256={"x": "s"})
+        self.say(iteration, iteration)
+        self.end(0, job="Complete", result=result, state="Finished")
+
+    @property
+    def job(self) -> Job:
+        (job,) = self.jobs
+        return job
+
+    def argument(self, option: str) -> str:
+        arguments = self.bodies[self.job.name]["spec"]["template"]["spec"]["containers"][0]["args"]
+        return arguments[arguments.index(f"--{option}") + 1] if f"--{option}" in arguments else ""
+
+    def condition(self, kind: str) -> tuple[str, str]:
+        return next(((one.status, one.reason) for one in self.status.conditions if one.type == kind), ("", ""))
