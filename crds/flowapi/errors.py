@@ -29,7 +29,7 @@ class FlowError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         """Keep the keyword arguments when an error crosses a process border."""
-        return (_rebuild, (type(self), self.message, self.path, self.remedy))
+        return (_rebuild, (type(self), self.message, self.path, self.remedy), self.__dict__)
 
 
 def _rebuild(kind: type[FlowError], message: str, path: str, remedy: str) -> FlowError:
@@ -79,9 +79,16 @@ class CorruptError(DataError):
 
 
 class VolumeInUseError(DataError):
-    """The volume belongs to another flow."""
+    """The volume belongs to another flow.
+
+    Attributes:
+        owner_uid: Of a deleted flow of the same name, whose volume may be adopted; empty for any other's.
+        max_attempt: The newest attempt on it.
+    """
 
     reason = "VolumeInUse"
+    owner_uid: str = ""
+    max_attempt: int | None = None
 
 
 class VolumeError(FlowError):
@@ -99,7 +106,12 @@ class DivergedError(FlowError):
 
 
 class FencedError(FlowError):
-    """A newer attempt owns the volume (exit 77)."""
+    """A newer attempt owns the volume (exit 77).
+
+    Attributes:
+        max_attempt: The newest attempt on it, where that is why.
+    """
 
     code = 77
     reason = "Fenced"
+    max_attempt: int | None = None

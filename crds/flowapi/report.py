@@ -102,7 +102,7 @@ class RunReport(Model):
     restored_from: RestoredFrom | None = None
     previous: PreviousEpoch | None = None
     lost_iterations: int = 0
-    max_attempt: int | None = Field(None, description="Of a volume that a deleted flow of the same name left.")
+    max_attempt: int | None = Field(None, description="The newest on a volume that this attempt may not have.")
     owner_uid: Short = ""
     passed_over: int = Field(0, description="Corrupt checkpoints that the restore passed over.")
     warnings: Annotated[tuple[Sentence, ...], Field(max_length=4)] = ()

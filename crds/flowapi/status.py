@@ -74,7 +74,7 @@ class ProgressStatus(Model):
     max_iterations: Whole | None = None
     energy: float | None = None
     residual: float | None = None
-    controller: Literal["RED", "AMBER", "GREEN"] = "RED"
+    controller: Literal["", "RED", "AMBER", "GREEN"] = ""
     iterations_per_second: float | None = None
     estimated_completion_time: Time = ""
     updated_at: Time = ""

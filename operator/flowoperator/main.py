@@ -153,7 +153,7 @@ async def run(settings: Settings) -> None:
                     ready_flag=operator.watching,
                     settings=kopf_settings(),
                     standalone=True,
-                    identity="computable-flows",  # else Kopf asks for the user's name, and the image's user has none
+                    identity="computable-flows",  # type: ignore[arg-type] # a user without a name: Kopf would ask
                     namespaces=settings.namespaces,
                     clusterwide=not settings.namespaces,
                 )

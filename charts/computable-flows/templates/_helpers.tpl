@@ -39,7 +39,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   verbs: [get, list, watch, create, patch]
 - apiGroups: [""]
   resources: [configmaps]
-  verbs: [list, create]
+  verbs: [get, list, create]
 - apiGroups: [""]
   resources: [events]
   verbs: [create]

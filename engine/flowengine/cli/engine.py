@@ -1,15 +1,14 @@
 """`cflow engine`: how the operator starts a flow in a pod."""
 
+import argparse
 import json
 import os
 import sys
-from collections.abc import Callable
+import traceback
+from collections.abc import Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
-
-import structlog
-import typer
 
 from flowapi.errors import DataError, DocumentError, FlowError
 from flowapi.report import ExitCode, RunError, RunReport
@@ -19,87 +18,78 @@ from flowengine.run.board import Board
 from flowengine.run.request import RunRequest
 from flowengine.run.server import PORT, StatusServer
 from flowengine.run.signals import StopRequest
-from flowengine.store import At, Fresh, Latest, Owner, Start
+from flowengine.store import At, Fresh, Latest, Layout, Owner, Start
 
 TERMINATION_LOG = Path(os.environ.get("CFLOW_TERMINATION_LOG", "/dev/termination-log"))
-log = structlog.get_logger()
 
 
-def engine(
-    revision_file: Annotated[Path, typer.Option(help="revision.json, mounted from the revision's ConfigMap.")],
-    root: Annotated[Path, typer.Option(help="The checkpoint volume.")],
-    attempt: Annotated[int, typer.Option(min=1, help="The operator's number of this start.")],
-    settings: Annotated[str, typer.Option(help="Run-time settings as JSON.")],
-    start: Annotated[str, typer.Option(help="latest, fresh, or HASH/CHECKPOINT (HASH/latest).")] = "latest",
-    jump: Annotated[str, typer.Option(help="Id of a start that happens once.")] = "",
-    retain: Annotated[
-        str,
-        typer.Option(help="The other revisions that keep one, by commas; all, when left out."),
-    ] = "",
-    adopt: Annotated[str, typer.Option(help="Uid of a deleted flow of this name whose volume may be taken.")] = "",
-    inputs: Annotated[Path, typer.Option(help="Where inputs are mounted.")] = Path("/inputs"),
-    port: Annotated[int, typer.Option(help="Port of the status server.")] = PORT,
-) -> None:
-    """Run a flow in a pod."""
-    structlog.configure(processors=[structlog.processors.TimeStamper("iso"), structlog.processors.JSONRenderer()])
-    board = Board(RunReport(revision="", attempt=attempt))
+def main(arguments: Sequence[str]) -> int:
+    """Run a flow in a pod; returns the exit code."""
+    asked = _parser().parse_args(arguments)
+    board = Board(RunReport(revision="", attempt=asked.attempt))
     with StopRequest() as stop:
-        server = StatusServer(board, port)
+        server = StatusServer(board, asked.port)
         try:
-            code = _run(
-                board,
-                stop,
-                lambda: _request(revision_file, root, attempt, settings, start, jump, retain, adopt, inputs),
-            )
+            return int(_run(board, stop, asked))
         finally:
             _last_words(board.report)
             server.close()
-    raise SystemExit(int(code))
 
 
-def _run(board: Board, stop: StopRequest, ask: Callable[[], RunRequest]) -> int:
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="cflow engine", description="Run a flow in a pod, as the operator asks.")
+    add = parser.add_argument
+    add("--revision-file", type=Path, required=True, help="revision.json, mounted from the revision's ConfigMap")
+    add("--root", type=Path, required=True, help="the checkpoint volume")
+    add("--attempt", type=int, required=True, help="the operator's number of this start")
+    add("--settings", required=True, help="run-time settings as JSON")
+    add("--start", default="latest", help="latest, fresh, or HASH/CHECKPOINT (HASH/latest)")
+    add("--jump", default="", help="id of a start that happens once")
+    add("--retain", default="", help="the other revisions that keep a checkpoint, by commas; all, when left out")
+    add("--adopt", default="", help="uid of a deleted flow of this name whose volume may be taken")
+    add("--inputs", type=Path, default=Path("/inputs"), help="where inputs are mounted")
+    add("--port", type=int, default=PORT, help="port of the status server")
+    return parser
+
+
+def _run(board: Board, stop: StopRequest, asked: argparse.Namespace) -> int:
     try:
-        request = ask()
+        request = _request(asked)
         board.update(revision=request.revision.hash)
-        platform.prepare(request.revision.document(request.settings).policy.threads)
+        platform.prepare(request.revision.document(request.settings).policy.threads, Layout(request.root).cache)
         from flowengine.run.session import Session  # noqa: PLC0415 - jax comes after `prepare`
 
         code = Session(request, board, stop, _Log().observe).run()
     except FlowError as error:
-        board.update(state="Failed", error=_run_error(error))
-        log.error(str(error), code=error.code, reason=error.reason)  # noqa: TRY400 - a sentence, no traceback
+        held = {"owner_uid": getattr(error, "owner_uid", ""), "max_attempt": getattr(error, "max_attempt", None)}
+        board.update(state="Failed", error=_run_error(error), **held)
+        _log(str(error), level="error", code=error.code, reason=error.reason)
         return error.code
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the report and the exit code have to say so
         board.update(
             state="Failed", error=RunError(code=ExitCode.INTERNAL, reason="InternalError", message=repr(error))
         )
-        log.exception("internal error")
+        _log("internal error", level="error", exception=traceback.format_exc())
         return ExitCode.INTERNAL
-    log.info("ended", code=int(code), iteration=board.report.iteration)
+    _log("ended", code=int(code), iteration=board.report.iteration)
     return code
 
 
-def _request(
-    revision_file: Path,
-    root: Path,
-    attempt: int,
-    settings: str,
-    start: str,
-    jump: str,
-    retain: str,
-    adopt: str,
-    inputs: Path,
-) -> RunRequest:
+def _request(asked: argparse.Namespace) -> RunRequest:
     try:
-        revision = RevisionFile.model_validate_json(revision_file.read_bytes())
-        known = RuntimeSettings.model_validate(json.loads(settings))
+        revision = RevisionFile.model_validate_json(asked.revision_file.read_bytes())
+        known = RuntimeSettings.model_validate(json.loads(asked.settings))
     except OSError as error:
-        raise DataError(f"{revision_file} can't be read ({error.strerror})") from error
+        raise DataError(f"{asked.revision_file} can't be read ({error.strerror})") from error
     except ValueError as error:
         raise DocumentError(f"the revision file or the settings are damaged: {error}") from error
     owner = Owner(namespace=revision.namespace, name=revision.name, uid=revision.uid)
-    kept = frozenset(retain.split(",")) if retain else None
-    return RunRequest(revision, known, root, inputs, owner, attempt, _start(start), jump, adopt, kept, at="spec.flow")
+    kept = frozenset(asked.retain.split(",")) if asked.retain else None
+    start = _start(asked.start)
+    return RunRequest(
+        revision, known, asked.root, asked.inputs, owner, asked.attempt, start, asked.jump, asked.adopt, kept,
+        at="spec.flow",
+    )  # fmt: skip
 
 
 def _start(text: str) -> Start:
@@ -141,7 +131,11 @@ class _Log:
         seen = (report.state, saved, report.warnings)
         if seen != self._seen:
             self._seen = seen
-            log.info(
-                report.state, iteration=report.iteration, energy=report.energy, saved=saved, warnings=report.warnings
-            )
-            sys.stdout.flush()
+            _log(report.state, iteration=report.iteration, energy=report.energy, saved=saved, warnings=report.warnings)
+
+
+def _log(event: str, *, level: str = "info", **fields: object) -> None:
+    """One JSON object a line."""
+    line = {"timestamp": datetime.now(UTC).isoformat(), "level": level, "event": event, **fields}
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()

@@ -87,7 +87,7 @@ def _owner(name: str) -> Owner:
 
 def _go(request: RunRequest, shown: Display) -> None:
     threads = request.revision.document(request.settings).policy.threads
-    platform.prepare(threads)
+    platform.prepare(threads, Layout(request.root).cache)
     from flowengine.run.session import Session  # noqa: PLC0415 - jax comes after `prepare`
 
     board = Board(RunReport(revision=request.revision.hash, attempt=request.attempt))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from flowengine.cli import checkpoints, engine, local
+from flowengine.cli import checkpoints, local
 
 app = typer.Typer(
     name="cflow",
@@ -75,11 +75,3 @@ def resume(
     Example: cflow resume tv-deblur.flow --from 000000000400-e000001-3fa2c1
     """
     local.resume(root, checkpoint, quiet=quiet, as_json=as_json)
-
-
-app.command("engine", hidden=True)(engine.engine)
-
-
-def main() -> None:
-    """The entry point of the command."""
-    app()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from flowengine.certify import Controller, Scales, start_controller, start_scales
@@ -87,8 +89,9 @@ class Carry:
     ring: Float[Array, "rows columns"]
 
 
+@partial(jax.jit, static_argnames=("method", "settings"))
 def start(problem: Problem, method: Method, hypers: Hypers, settings: LoopSettings, key: Array) -> Carry:
-    """The carry before the first iteration."""
+    """The carry before the first iteration: one program instead of one for each of its arrays."""
     nan = jnp.full((), jnp.nan, problem.dtype)
     carry = Carry(
         k=jnp.zeros((), jnp.int64),
@@ -114,13 +117,13 @@ def reopened(carry: Carry, stops: Stops) -> Carry:
     """A restored carry under the stop rules of now: it goes on where the rule that had ended it no longer holds."""
     status = carry.status
     held = {
-        BY_RESIDUAL: status.residual < stops.residual,
-        BY_GAP: status.gap < stops.gap,
-        BY_CHANGE: status.change < stops.change,
-        BY_LIMIT: jnp.asarray(False),
-        DIVERGED: jnp.asarray(True),
+        BY_RESIDUAL: bool(status.residual.item() < stops.residual.item()),
+        BY_GAP: bool(status.gap.item() < stops.gap.item()),
+        BY_CHANGE: bool(status.change.item() < stops.change.item()),
+        BY_LIMIT: False,
+        DIVERGED: True,
     }
-    code = jnp.where(carry.k >= stops.limit, BY_LIMIT, RUNNING)
-    for rule, holds in held.items():
-        code = jnp.where((status.code == rule) & holds, rule, code)
-    return replace(carry, status=replace(status, code=code.astype(jnp.int32)))
+    code = status.code.item()
+    if not held.get(code, False):
+        code = BY_LIMIT if carry.k.item() >= stops.limit.item() else RUNNING
+    return replace(carry, status=replace(status, code=jnp.asarray(np.int32(code))))

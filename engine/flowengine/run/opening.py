@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from flowapi.errors import DataError, IncompatibleError
@@ -78,18 +79,24 @@ def _with_state(
     request: RunRequest, compiled: CompiledFlow, store: CheckpointStore, claimed: Claimed, stops: Stops
 ) -> Opened:
     document = compiled.document
-    key = run_key(document.seed, request.revision.hash)
     problem = compiled.problem
     if claimed.warm is not None:
         problem = replace(problem, init=_warm_point(claimed.warm, compiled, store))
     method, hypers = compiled.choice.method, compiled.choice.hypers
-    carry = start(problem, method, hypers, compiled.settings, key)
+
+    def first() -> Carry:
+        key = run_key(document.seed, request.revision.hash)
+        carry: Carry = start(problem, method, hypers, compiled.settings, key)
+        return carry
+
     env = platform.describe(document.policy.threads)
     different: list[str] = []
     base = claimed.base
-    if base is not None:
+    if base is None:
+        carry = first()
+    else:
         _same_problem(base, compiled)
-        carry = leaves.to_carry(base.leaves, carry)
+        carry = leaves.to_carry(base.leaves, jax.eval_shape(first))
         different = [name for name, value in env.items() if base.manifest.env.get(name) != value]
     source = base or claimed.warm
     warnings = [*compiled.choice.warnings]

@@ -1,20 +1,27 @@
 """What must be set before jax is imported, so that the same flow gives the same bits."""
 
+import hashlib
 import os
 import platform as machine
+import shutil
+import zlib
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 XLA_FLAGS = "--xla_cpu_multi_thread_eigen=false"  # its multi-threaded FFT differs from run to run
 
+CACHE_BYTES = 128 * 2**20
 
-def prepare(threads: int) -> None:
+
+def prepare(threads: int, cache: Path | None = None) -> None:
     """Set up the process for a flow; call it before the first import of jax.
 
     Args:
         threads: `policy.threads`. Matrix products and sums over axes differ between one and two threads, so their
             number is part of the flow and not of the machine.
+        cache: Where compiled programs are kept for the next start; None: nowhere.
     """
     flags = os.environ.get("XLA_FLAGS", "")
     if XLA_FLAGS not in flags:
@@ -22,6 +29,29 @@ def prepare(threads: int) -> None:
     os.environ["NPROC"] = str(threads)
     os.environ["JAX_ENABLE_X64"] = "1"
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    if cache is not None:
+        folder = cache / hashlib.sha256(_instruction_set().encode()).hexdigest()[:10]  # never another CPU's code
+        sweep(folder)
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
+        os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+        os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+
+
+def sweep(folder: Path) -> None:
+    """Drop compiled programs that a kill or bit rot has damaged, and all of them when they have grown too many.
+
+    They are compressed with a checksum; jax itself would keep a torn one for ever and compile anew at each start.
+    """
+    with suppress(OSError):
+        files = sorted(folder.iterdir())
+        if sum(file.stat().st_size for file in files) > CACHE_BYTES:
+            shutil.rmtree(folder)
+            return
+        for file in files:
+            try:
+                zlib.decompress(file.read_bytes())
+            except zlib.error:
+                file.unlink()
 
 
 def describe(threads: int) -> dict[str, Any]:

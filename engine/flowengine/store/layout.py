@@ -51,6 +51,10 @@ class Layout:
         return self.root / "OWNER"
 
     @property
+    def cache(self) -> Path:
+        return self.root / "cache"
+
+    @property
     def lock(self) -> Path:
         return self.root / "LOCK"
 

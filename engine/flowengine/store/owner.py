@@ -73,12 +73,19 @@ def take_ownership(io: IO, layout: Layout, owner: Owner, *, adopt: str, max_atte
             remedy="Give each flow a volume (locally: a --root) of its own.",
         )
     if adopt != current.uid:
-        raise VolumeInUseError(
+        refused = VolumeInUseError(
             f"the volume belongs to an earlier flow of this name (uid {current.uid}, attempt {max_attempt})",
             remedy="It is adopted once no pod of that flow mounts it.",
         )
+        refused.owner_uid, refused.max_attempt = current.uid, max_attempt
+        raise refused
     replace_file(io, layout.owner, seal(owner.model_dump()), scratch=_scratch(layout))
     return True
+
+
+def is_of(io: IO, layout: Layout, owner: Owner) -> bool:
+    """Whether the volume is fresh or this very flow's, so that attempts on it are this flow's."""
+    return read_owner(io, layout) in {None, owner}
 
 
 def _write(io: IO, layout: Layout, owner: Owner) -> None:

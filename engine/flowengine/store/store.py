@@ -59,6 +59,15 @@ class Claimed:
     adopted: bool
 
 
+def _too_old(attempt: int, newest: int) -> FencedError:
+    error = FencedError(
+        f"attempt {attempt} is older than attempt {newest}, which had this volume",
+        remedy="A newer attempt runs; this one ends.",
+    )
+    error.max_attempt = newest
+    return error
+
+
 @dataclass(frozen=True)
 class Listed:
     """A committed checkpoint in a listing. `problem` says what is wrong with it."""
@@ -111,11 +120,8 @@ class CheckpointStore:
             for folder in (paths.fence, paths.revisions):
                 layout.make_folder(io, folder)
             newest = max((claim.attempt for claim in fence.read_claims(io, paths)), default=0)
-            if 0 < attempt < newest:
-                raise FencedError(
-                    f"attempt {attempt} is older than attempt {newest}, which had this volume",
-                    remedy="A newer attempt runs; this one ends.",
-                )
+            if 0 < attempt < newest and (adopt or owner.is_of(io, paths, owner_)):
+                raise _too_old(attempt, newest)
             lock = owner.Lock(paths)
             if not lock.take() and attempt <= newest:
                 lock.release()

@@ -67,7 +67,7 @@ def with_report(status: FlowStatus, report: RunReport, generation: int, now: str
     if report.saved is not None:
         message = f"Checkpoint {report.saved.id} at iteration {report.saved.iteration}."
         status = with_condition(status, "Checkpointed", "True", "Saved", message, generation, now)
-    if report.state == "Running":
+    if report.state == "Running" and report.energy is not None:
         colour = {"GREEN": "Green", "AMBER": "Amber", "RED": "Red"}[report.controller]
         truth: Truth = "False" if colour == "Red" else "True"
         status = with_condition(status, "Certified", truth, colour, "", generation, now)

@@ -175,6 +175,8 @@ def _needs(observed: Observed, valid: ValidSpec) -> tuple[tuple[Action, ...], co
         return (), conditions.stalled("Unschedulable", f"Claim {claim.name} has lost its volume.")
     else:
         actions += _owners(observed, valid)
+    if observed.missing_inputs:
+        return tuple(actions), conditions.stalled("InvalidSpec", " ".join(observed.missing_inputs))
     if wanted.hash not in observed.revisions:
         actions.append(Create(build_configmap(flow.ref, wanted)))
     return tuple(actions), None
@@ -203,6 +205,9 @@ def _ended(observed: Observed, told: FlowStatus, job: Job, now: datetime) -> Pla
         adopted = Event("Adopted", "The volume of the earlier flow of this name is taken over.")
         return _again(observed, told, now, adopted, above=report.max_attempt)
     words = observed.words
+    if report and report.max_attempt is not None and words and words.exit_code == ExitCode.FENCED:
+        counted_on = Event("Restarted", f"The volume has seen attempt {report.max_attempt}; counting on from there.")
+        return _again(observed, told, now, counted_on, above=report.max_attempt)
     error = report.error if report else None
     if error is not None and (words is None or words.exit_code == error.code):
         place = f"{error.path}: " if error.path else ""

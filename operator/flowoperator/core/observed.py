@@ -140,6 +140,7 @@ class Observed:
         revisions: Hashes whose ConfigMap exists.
         report: What the engine of the current attempt says now; None when it can't be asked.
         last_words: Of pods that ended, oldest first.
+        missing_inputs: A sentence for each input that is not there; looked for only before a Job is made.
     """
 
     flow: Flow
@@ -150,6 +151,7 @@ class Observed:
     revisions: frozenset[str] = field(default_factory=frozenset)
     report: RunReport | None = None
     last_words: tuple[LastWords, ...] = ()
+    missing_inputs: tuple[str, ...] = ()
 
     @property
     def job(self) -> Job | None:

@@ -29,7 +29,7 @@ def told(observed: Observed, now: str) -> FlowStatus:
         max_iterations=report.max_iterations,
         energy=report.energy,
         residual=report.residual,
-        controller=report.controller,
+        controller=report.controller if report.energy is not None else "",
         iterations_per_second=report.rate,
         updated_at=now,
     )

@@ -53,6 +53,7 @@ class Observer:
                 if parse.controller_uid(one) == flow.ref.uid
             ),
             last_words=self.words.of(key),
+            missing_inputs=() if jobs else await self._missing_inputs(flow),
         )
         report = await self._report(observed)
         return (
@@ -64,6 +65,18 @@ class Observer:
         named = flow.spec.spec.checkpoint.volume.claim_name if isinstance(flow.spec, ValidSpec) else None
         body = await self.cluster.get("PersistentVolumeClaim", flow.ref.namespace, named or flow.ref.name)
         return parse.claim(body) if body else None
+
+    async def _missing_inputs(self, flow: Flow) -> tuple[str, ...]:
+        """A pod whose input is not there would wait for it in silence."""
+        if not isinstance(flow.spec, ValidSpec):
+            return ()
+        found = []
+        for index, one in enumerate(flow.spec.spec.inputs):
+            kind, key = ("PersistentVolumeClaim", "claimName") if one.claim_name else ("ConfigMap", "configMapName")
+            name = one.claim_name or one.config_map_name or ""
+            if await self.cluster.get(kind, flow.ref.namespace, name) is None:
+                found.append(f"spec.inputs[{index}].{key}: there is no {kind} {name}. Create it; the flow then starts.")
+        return tuple(found)
 
     async def _pods(self, key: Key, claim: Claim | None) -> list[Json]:
         """Pods of the flow's label, and any other that mounts its claim."""

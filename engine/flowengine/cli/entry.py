@@ -1,0 +1,14 @@
+"""The entry point of `cflow`. A pod's start is on the path of every recovery: it loads no more than it needs."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command that was asked for."""
+    if sys.argv[1:2] == ["engine"]:
+        from flowengine.cli import engine  # noqa: PLC0415 - the pod's command: without the others and their libraries
+
+        raise SystemExit(engine.main(sys.argv[2:]))
+    from flowengine.cli.main import app  # noqa: PLC0415
+
+    app()

@@ -1,0 +1,72 @@
+"""One cluster for all, a namespace under Pod Security `restricted` for each test, and flows that last long enough."""
+
+import os
+import secrets
+import sys
+from pathlib import Path
+
+import pytest
+
+from kit import cluster as kit
+from kit.cluster import KitError
+from kit.flow import LiveFlow, revision_of
+
+sys.path.insert(0, str(Path(__file__).parent))
+from denoise import config_map, npy, picture
+
+
+def pytest_collection_modifyitems(items):
+    """They share nodes and one operator: drains and kills of one test would be felt by another."""
+    for item in items:
+        if "cluster" in item.path.parts:
+            item.add_marker(pytest.mark.cluster)
+            item.add_marker(pytest.mark.xdist_group("cluster"))
+
+
+@pytest.fixture(scope="session")
+def cluster():
+    try:
+        return kit.ensure()
+    except KitError as error:
+        if os.environ.get("CFLOW_REQUIRE_CLUSTER") == "1":
+            raise
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def namespace(cluster, request):
+    kit.replenish(cluster)
+    name = f"cflow-{request.node.name.removeprefix('test_').replace('_', '-')[:40].rstrip('-[')}-{secrets.token_hex(2)}"
+    name = "".join(letter if letter.isalnum() or letter == "-" else "-" for letter in name.lower())
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    cluster.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}])
+    cluster.apply([config_map("picture", {"b.npy": npy(picture())})], name)
+    yield name
+    cluster.kubectl("delete", "namespace", name, "--wait=false")
+
+
+@pytest.fixture
+def flow(cluster, namespace) -> LiveFlow:
+    return LiveFlow(cluster, namespace, "denoise")
+
+
+@pytest.fixture(scope="session")
+def uninterrupted(cluster) -> dict[str, str]:
+    """The digests of results without any interruption, by revision."""
+    return {}
+
+
+@pytest.fixture
+def reference(cluster, namespace, uninterrupted):
+    """The result's SHA-256 of a spec that runs through, in a flow of its own."""
+
+    def run(spec: dict) -> str:
+        found = LiveFlow(cluster, namespace, "reference")
+        key = f"{revision_of(spec)} {spec['flow']['stop']}"
+        if key not in uninterrupted:
+            found.apply(spec)
+            uninterrupted[key] = found.phase("Completed", 180)["result"]["sha256"]["x"]
+            assert found.status()["recoveries"]["count"] == 0
+        return uninterrupted[key]
+
+    return run

@@ -1,0 +1,79 @@
+"""Evictions, kills and an operator that is away: nothing is lost that was saved, and the bits stay the same."""
+
+from denoise import EVERY, spec
+
+DEPLOYMENT = "deployment/computable-flows"
+SYSTEM = "--namespace=computable-flows-system"
+
+
+def test_five_evictions_over_both_nodes_lose_nothing(cluster, flow, reference):
+    wanted = spec()
+    whole = reference(wanted)
+    flow.apply(wanted)
+    nodes, reached = [], 0
+    for attempt in range(1, 6):
+        reached = flow.beyond(reached + EVERY, attempt=attempt).iteration
+        nodes.append(flow.node())
+        cluster.kubectl("cordon", nodes[-1])
+        try:
+            flow.evict()
+            flow.beyond(reached, attempt=attempt + 1)
+        finally:
+            cluster.uncordon(nodes[-1])
+    status = flow.phase("Completed", 180)
+    assert len(set(nodes)) == 2
+    assert status["recoveries"]["evictions"] == 5
+    assert status["recoveries"]["lostIterations"] == 0
+    assert status["attempt"]["number"] == 6
+    assert status["result"]["sha256"]["x"] == whole
+
+
+def test_a_killed_engine_loses_no_more_than_the_cadence_allows(flow, reference):
+    wanted = spec()
+    whole = reference(wanted)
+    flow.apply(wanted)
+    flow.beyond(3 * EVERY)
+    flow.kill()
+    after = flow.beyond(3 * EVERY, attempt=2)
+    assert 0 < after.lost_iterations <= EVERY + 1000  # a second chunk and a save may be under way
+    status = flow.phase("Completed", 180)
+    assert status["recoveries"]["crashes"] == 1
+    assert status["recoveries"]["lostIterations"] == after.lost_iterations
+    assert status["result"]["sha256"]["x"] == whole
+
+
+def test_a_killed_operator_changes_nothing(cluster, flow):
+    flow.apply(spec())
+    flow.beyond(EVERY)
+    pod = flow.pod()
+    cluster.kubectl(
+        "delete", "pod", SYSTEM, "--selector=app.kubernetes.io/component=operator", "--grace-period=0", "--force"
+    )
+    cluster.kubectl("rollout", "status", DEPLOYMENT, SYSTEM, "--timeout=60s")
+    assert flow.pod() == pod
+    status = flow.phase("Completed", 180)
+    assert status["attempt"]["number"] == 1
+    assert status["recoveries"]["count"] == 0
+
+
+def test_what_was_lost_while_the_operator_was_away_is_reported_by_the_next_engine(cluster, flow, reference):
+    wanted = spec()
+    whole = reference(wanted)
+    flow.apply(wanted)
+    flow.beyond(2 * EVERY)
+    flow.phase("Running")
+    cluster.kubectl("scale", DEPLOYMENT, SYSTEM, "--replicas=0")
+    try:
+        cluster.kubectl("wait", "pod", SYSTEM, "--selector=app.kubernetes.io/component=operator", "--for=delete")
+        killed = flow.kill()
+        cluster.wait_for("the Job's own next pod", lambda: flow.pod() not in {"", killed})
+        again = flow.beyond(2 * EVERY)
+        evicted = flow.evict()
+        cluster.wait_for("the pod after that", lambda: flow.pod() not in {"", killed, evicted}, 90)
+    finally:
+        cluster.kubectl("scale", DEPLOYMENT, SYSTEM, "--replicas=1")
+    cluster.kubectl("rollout", "status", DEPLOYMENT, SYSTEM, "--timeout=60s")
+    status = flow.phase("Completed", 180)
+    assert again.lost_iterations > 0
+    assert status["recoveries"]["count"] > 0
+    assert status["result"]["sha256"]["x"] == whole
