@@ -1,5 +1,5 @@
 # Two commands do everything on a fresh machine: `make demo` and `make test`.
-# Prerequisites: git, make, Python ≥ 3.11.
+# Prerequisites: git, make, Python ≥ 3.11; for the built-in cluster root, Go ≥ 1.24 and Debian's packages.
 PYTHON ?= python3
 BIN    := .venv/bin
 PYTEST := $(BIN)/pytest
@@ -13,11 +13,12 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z.-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: .venv  ## the main job: a flow that is stopped, killed, edited and reverted, and ends with the same bits
+demo: .venv  ## the main job: on a cluster, a flow is evicted, killed, edited and reverted, and ends with the same bits
 	@$(BIN)/python examples/demo
 
-test: lint  ## every check and test
-	$(PYTEST) -n 2 --dist worksteal
+test: lint  ## every check and test, also on a cluster (without one, those that need it are skipped and say why)
+	@$(KIT) up --install $(if $(CFLOW_REQUIRE_CLUSTER),,|| echo "Going on without a cluster.")
+	$(PYTEST) -n 2 --dist loadgroup
 
 lint: .venv  ## format, style, types, import contracts, generated files
 	$(BIN)/ruff format --check .
@@ -42,6 +43,7 @@ lock: .venv  ## lock the dependencies again (names, versions, hashes)
 
 bench: .venv  ## speed, measured in pairs in one run; writes build/bench/
 	$(BIN)/python bench/engine.py
+	$(BIN)/python bench/recovery.py
 
 cluster-up: .venv  ## a cluster on this machine with the operator installed; kubeconfig in build/cluster/
 	@$(KIT) up --install

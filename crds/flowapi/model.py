@@ -21,7 +21,9 @@ from pydantic_core import ErrorDetails
 from flowapi.errors import DocumentError, DocumentErrors
 
 NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
-Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=63)]
+Name = Annotated[
+    str, StringConstraints(pattern=NAME_PATTERN, max_length=63), AfterValidator(lambda value: _no_yaml_word(value))
+]
 """A name that a document gives to data, a variable, an operator or a parameter."""
 Number = Annotated[float, PlainValidator(lambda value: _number(value))]
 PositiveInt = Annotated[int, Field(strict=True, ge=1, le=2**53)]
@@ -67,6 +69,16 @@ class Model(BaseModel):
             raise DocumentErrors(_unique(_explain(detail, cls, at) for detail in error.errors())) from None
 
 
+def _no_yaml_word(value: str) -> str:
+    """What kubectl made of a bare key `y`, `on` or `~` reaches the apiserver as one of these."""
+    if value in {"true", "false", "null"}:
+        raise DocumentFinding(
+            f"`{value}` is no name: to YAML the bare words y, yes, on, n, no, off and ~ mean true, false and null",
+            remedy='Quote the name ("y") or choose another.',
+        )
+    return value
+
+
 def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise DocumentFinding("a number is needed here")
@@ -105,7 +117,7 @@ def _unique(errors: Iterable[DocumentError]) -> list[DocumentError]:
 
 
 def _explain(detail: ErrorDetails, model: type[Model], at: str) -> DocumentError:
-    location = detail["loc"]
+    location = tuple(part for part in detail["loc"] if part != "[key]")
     owner = _owner(location, model)
     path = join(at, *location)
     word = str(location[-1]) if location else ""

@@ -65,6 +65,9 @@ class AttemptStatus(Model):
     node_name: Short = ""
     started_at: Time = ""
     epoch: Whole = Field(0, description="Claim on the volume whose losses have been counted.")
+    saved: bool = Field(
+        default=False, description="Whether it has saved a checkpoint newer than the one it started from."
+    )
 
 
 class ProgressStatus(Model):

@@ -1,4 +1,4 @@
-"""Reads a flow's folder with stock libraries only, so that what the demo proves does not rest on the engine's word.
+"""Reads a flow's volume with stock libraries only, so that what the demo proves does not rest on the engine's word.
 
 Nothing here imports flowengine: manifests are JSON, arrays are safetensors and npy files, telemetry is Parquet.
 """
@@ -40,13 +40,47 @@ def newest_checkpoint(root: Path, revision: str) -> Checkpoint | None:
     return max(found, key=lambda one: (one.epoch, one.iteration), default=None)
 
 
-def last_sign_of_life(root: Path) -> int:
-    """The iteration that the newest process had reached by its last sign of life."""
-    found = sorted((root / "fence").glob("*.progress"))
-    try:
-        return int(json.loads(found[-1].read_bytes())["lastIteration"]) if found else 0
-    except (OSError, ValueError):
-        return 0
+@dataclass(frozen=True)
+class Epoch:
+    """One process's time with the volume.
+
+    Attributes:
+        number: Of its claim.
+        revision: What it ran.
+        base: The iteration of the checkpoint that it started from; 0 without one.
+        reached: The iteration at its last sign of life.
+        ended: Unix time of that, in seconds.
+    """
+
+    number: int
+    revision: str
+    base: int
+    reached: int
+    ended: float
+
+
+def epochs(root: Path) -> list[Epoch]:
+    """Every process that had this volume, in order."""
+    found = []
+    for claim in sorted(one for one in (root / "fence").iterdir() if one.name.isdecimal()):
+        base = json.loads(claim.with_suffix(".base").read_bytes())["body"]["base"]
+        alive = json.loads(claim.with_suffix(".progress").read_bytes())
+        found.append(
+            Epoch(
+                number=int(claim.name),
+                revision=json.loads(claim.read_bytes())["body"]["revision"],
+                base=int(base.split("-")[0]) if base else 0,
+                reached=alive["lastIteration"],
+                ended=alive["lastWallMs"] / 1000,
+            )
+        )
+    return found
+
+
+def first_certificate(root: Path, epoch: Epoch) -> float:
+    """Unix time in seconds of a process's first certificate: up to `certificates.every` iterations after its first."""
+    times = [row[3] for row in _rows(root, epoch.revision) if row[0] == epoch.number]
+    return min(times) / 1000
 
 
 def result_sha256(root: Path, revision: str) -> str:
@@ -57,8 +91,13 @@ def result_sha256(root: Path, revision: str) -> str:
 
 def energies(root: Path, revision: str) -> list[tuple[int, int, float]]:
     """(epoch, iteration, energy) of every certificate of a revision."""
-    rows: set[tuple[int, int, float]] = set()
+    return sorted({(epoch, iteration, energy) for epoch, iteration, energy, _ in _rows(root, revision)})
+
+
+def _rows(root: Path, revision: str) -> list[tuple[int, int, float, int]]:
+    found: list[tuple[int, int, float, int]] = []
+    columns = ["epoch", "iter", "E", "t_wall_ms"]
     for part in (root / "revisions" / revision / "telemetry").glob("telemetry*.parquet"):
-        table = pq.ParquetFile(part).read(columns=["epoch", "iter", "E"]).to_pydict()
-        rows.update(zip(table["epoch"], table["iter"], table["E"], strict=True))
-    return sorted(rows)
+        table = pq.ParquetFile(part).read(columns=columns).to_pydict()
+        found += zip(*(table[column] for column in columns), strict=True)
+    return found

@@ -1,6 +1,5 @@
 """One cluster for all, a namespace under Pod Security `restricted` for each test, and flows that last long enough."""
 
-import os
 import secrets
 import sys
 from pathlib import Path
@@ -8,29 +7,10 @@ from pathlib import Path
 import pytest
 
 from kit import cluster as kit
-from kit.cluster import KitError
 from kit.flow import LiveFlow, revision_of
 
 sys.path.insert(0, str(Path(__file__).parent))
 from denoise import config_map, npy, picture
-
-
-def pytest_collection_modifyitems(items):
-    """They share nodes and one operator: drains and kills of one test would be felt by another."""
-    for item in items:
-        if "cluster" in item.path.parts:
-            item.add_marker(pytest.mark.cluster)
-            item.add_marker(pytest.mark.xdist_group("cluster"))
-
-
-@pytest.fixture(scope="session")
-def cluster():
-    try:
-        return kit.ensure()
-    except KitError as error:
-        if os.environ.get("CFLOW_REQUIRE_CLUSTER") == "1":
-            raise
-        pytest.skip(str(error))
 
 
 @pytest.fixture

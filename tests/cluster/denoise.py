@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-EVERY = 1000
+EVERY = 2000
+LENGTH = 100_000
 SIDE = 192
 
 
-def spec(weight: float = 0.1, iterations: int = 40_000, **more: Any) -> dict[str, Any]:
+def spec(weight: float = 0.1, iterations: int = LENGTH, **more: Any) -> dict[str, Any]:
     """Total-variation denoising of a small picture, for a fixed number of iterations."""
     return {
         "flow": {

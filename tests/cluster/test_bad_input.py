@@ -47,10 +47,8 @@ def _input(wanted: dict) -> None:
     ids=["misspelt-atom", "unknown-key", "shape", "missing-file", "nan", "missing-input"],
 )
 def test_bad_input_is_a_condition_that_names_the_place(cluster, namespace, flow, edit, place, remedy):
-    nan = np.full((192, 192), np.nan, np.float32)
-    cluster.apply(
-        [config_map("picture", {"b.npy": npy(np.ones((192, 192), np.float32)), "nan.npy": npy(nan)})], namespace
-    )
+    files = {"b.npy": npy(np.ones((8, 8), np.float32)), "nan.npy": npy(np.full((8, 8), np.nan, np.float32))}
+    cluster.apply([config_map("picture", files)], namespace)
     wanted = spec()
     edit(wanted)
     flow.apply(wanted)
@@ -71,12 +69,13 @@ spec:
     data: {{b: {{inline: [1, 2]}}}}
     variables: {{y: {{like: b}}}}
     terms:
-    - {{atom: quadratic, arg: y, data: b}}
+    - {{atom: quadratic, arg: "y", data: b}}
     stop: {{maxIterations: 10}}
 """
     cluster.kubectl("apply", f"--namespace={namespace}", "-f", "-", data=text)
     message = flow.stalled("InvalidSpec")
     assert "spec.flow.variables" in message
+    assert '("y")' in message
 
 
 def test_an_unknown_key_outside_the_flow_is_refused_at_once(flow):

@@ -2,7 +2,7 @@
 
 import json
 
-from denoise import EVERY, spec
+from denoise import EVERY, LENGTH, spec
 
 from kit.flow import revision_of
 
@@ -12,13 +12,13 @@ def test_an_edit_continues_from_the_last_good_checkpoint(flow):
     flow.apply(a)
     flow.beyond(2 * EVERY)
     flow.apply(b)
-    report = flow.beyond(0, attempt=2)
+    report = flow.beyond(0, epoch=2)
     assert report.revision == revision_of(b)
     assert report.restored_from is not None
     assert (report.restored_from.revision, report.restored_from.reason) == (revision_of(a), "Continue")
     assert report.restored_from.iteration >= 2 * EVERY
     status = flow.phase("Completed", 180)
-    assert status["result"]["iteration"] == 40_000
+    assert status["result"]["iteration"] == LENGTH
     assert status["revision"]["current"] == revision_of(b)
 
 
@@ -39,16 +39,16 @@ def test_a_revert_goes_on_from_its_own_checkpoint_and_so_does_the_revert_of_that
     flow.apply(a)
     flow.beyond(2 * EVERY)
     flow.apply(b)
-    first_b = flow.beyond(2 * EVERY, attempt=2)
+    first_b = flow.beyond(2 * EVERY, epoch=2)
     left = flow.status()["revisions"][0]["checkpoint"]
     flow.apply(a)
-    back = flow.beyond(0, attempt=3)
+    back = flow.beyond(0, epoch=3)
     assert back.restored_from is not None
     assert back.revision == back.restored_from.revision == revision_of(a)
     assert (back.restored_from.id, back.restored_from.digest) == (left["id"], left["digest"])
     assert flow.condition("RolledBack")[:2] == ("True", "SpecReverted")
     flow.apply(b)
-    again = flow.beyond(0, attempt=4)
+    again = flow.beyond(0, epoch=4)
     assert again.restored_from is not None
     assert again.restored_from.revision == revision_of(b)
     assert again.restored_from.iteration >= first_b.iteration
@@ -77,10 +77,10 @@ def test_suspend_stops_at_a_checkpoint_and_resume_goes_on(cluster, flow, referen
     flow.apply(wanted)
     flow.beyond(EVERY)
     flow.apply(wanted | {"suspend": True})
-    stopped = flow.phase("Suspended")
+    flow.phase("Suspended")
     cluster.wait_for("no pod", lambda: not flow.pods())
     flow.apply(wanted)
-    after = flow.beyond(0, attempt=stopped["attempt"]["number"])
+    after = flow.beyond(0, epoch=2)
     assert after.restored_from is not None
     assert after.restored_from.id == flow.status()["restoredFrom"]["checkpoint"]
     assert after.lost_iterations == 0
@@ -139,7 +139,7 @@ def test_a_drained_node_sends_the_flow_to_the_other(cluster, flow, reference):
     node = flow.node()
     try:
         cluster.drain(node)
-        after = flow.beyond(EVERY, attempt=2)
+        after = flow.beyond(EVERY, epoch=2)
         assert after.lost_iterations == 0
         assert flow.node() != node
     finally:

@@ -1,6 +1,8 @@
 """The README's commands run as written, but for the two that run everything; its manifest and table are true."""
 
+import os
 import re
+import secrets
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,6 +18,8 @@ from flowapi.reader import read_documents
 from flowapi.spec import load_manifest
 from flowapi.terms import ATOMS, OPERATORS
 from flowengine.compiler import compile_flow
+from kit import cluster as kit
+from kit.flow import LiveFlow
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -40,6 +44,25 @@ def test_the_shell_blocks_run() -> None:
     assert all(any(command in block for block in blocks("sh")) for command in WHOLE)
 
 
+def test_the_cluster_commands_run(cluster, tmp_path) -> None:
+    (block,) = blocks("console")
+    commands = [line.removeprefix("$ ") for line in block.splitlines()]
+    assert commands[0].startswith("make cluster-up")
+    assert commands[-1].endswith("--watch")
+    namespace, kubeconfig = f"cflow-readme-{secrets.token_hex(2)}", tmp_path / "kubeconfig"
+    kit.replenish(cluster)
+    shutil.copy(cluster.kubeconfig, kubeconfig)
+    cluster.kubectl("create", "namespace", namespace)
+    env = {**os.environ, "KUBECONFIG": str(kubeconfig), "PATH": f"{cluster.kubectl_path.parent}:{os.environ['PATH']}"}
+    for command in (f"kubectl config set-context --current --namespace={namespace}", *commands[1:-1]):
+        subprocess.run(["bash", "-euc", command], cwd=ROOT, env=env, check=True, capture_output=True)
+    assert LiveFlow(cluster, namespace, "tv-deblur").phase("Completed", 180)["result"]["reason"] in {
+        "Converged",
+        "IterationLimit",
+    }
+    cluster.kubectl("delete", "namespace", namespace, "--wait=false")
+
+
 def test_the_manifest_compiles(tmp_path) -> None:
     (block,) = blocks("yaml")
     manifest = load_manifest(read_documents(block)[0])
@@ -49,7 +72,12 @@ def test_the_manifest_compiles(tmp_path) -> None:
 
 
 def test_every_folder_it_names_is_there() -> None:
-    for path in [*re.findall(r"`((?:crds|engine)/[a-z/]+|[a-z]+/[a-z-]+\.md)`", README), "examples", "bench", "docs"]:
+    for path in [
+        *re.findall(r"`((?:crds|engine|operator|charts)/[a-z/-]+|[a-z]+/[a-z-]+\.md)`", README),
+        "examples",
+        "bench",
+        "docs",
+    ]:
         assert (ROOT / path).exists(), path
     for link in re.findall(r"\]\(([^)]+)\)", README):
         assert (ROOT / link).exists(), link

@@ -77,16 +77,16 @@ class LiveFlow:
             return None
         path = f"/api/v1/namespaces/{self.namespace}/pods/{pod}:{PORT}/proxy/status"
         try:
-            return RunReport.model_validate_json(self.cluster.kubectl("get", "--raw", path))
+            return RunReport.model_validate_json(self.cluster.kubectl("get", "--raw", path, timeout=3))
         except KitError:
             return None
 
-    def beyond(self, iteration: int, *, attempt: int = 0, seconds: float = 120) -> RunReport:
-        """Wait until an engine (of this attempt or a later one) runs and is beyond an iteration; its report."""
+    def beyond(self, iteration: int, *, epoch: int = 0, seconds: float = 120) -> RunReport:
+        """Wait until an engine (of this epoch or a later one) runs and is beyond an iteration; its report."""
 
         def look() -> list[RunReport]:
             found = self.report()
-            if found is None or found.state != "Running" or found.attempt < attempt or found.iteration <= iteration:
+            if found is None or found.state != "Running" or found.epoch < epoch or found.iteration <= iteration:
                 return []
             return [found]
 

@@ -108,7 +108,7 @@ def test_finish_restart_and_older_attempt(tmp_path) -> None:
     assert (code, again.result) == (0, first.result)
     assert again.restored_from.iteration == 400
     code, late = pod.run(2)
-    assert (code, late.error.reason) == (77, "Fenced")
+    assert (code, late.error.reason, late.max_attempt) == (77, "Fenced", 4)
 
 
 def test_spec_rollback_and_continue(tmp_path) -> None:

@@ -27,13 +27,11 @@ def main(arguments: Sequence[str]) -> int:
     """Run a flow in a pod; returns the exit code."""
     asked = _parser().parse_args(arguments)
     board = Board(RunReport(revision="", attempt=asked.attempt))
-    with StopRequest() as stop:
-        server = StatusServer(board, asked.port)
+    with StopRequest() as stop, StatusServer(board, asked.port):
         try:
             return int(_run(board, stop, asked))
         finally:
             _last_words(board.report)
-            server.close()
 
 
 def _parser() -> argparse.ArgumentParser:

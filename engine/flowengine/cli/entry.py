@@ -1,5 +1,6 @@
 """The entry point of `cflow`. A pod's start is on the path of every recovery: it loads no more than it needs."""
 
+import os
 import sys
 
 
@@ -8,7 +9,9 @@ def main() -> None:
     if sys.argv[1:2] == ["engine"]:
         from flowengine.cli import engine  # noqa: PLC0415 - the pod's command: without the others and their libraries
 
-        raise SystemExit(engine.main(sys.argv[2:]))
+        code = engine.main(sys.argv[2:])
+        sys.stdout.flush()
+        os._exit(code)  # all that counts is on the disk: the libraries' own teardown would only delay the next pod
     from flowengine.cli.main import app  # noqa: PLC0415
 
     app()

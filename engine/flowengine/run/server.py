@@ -8,6 +8,7 @@ from flowapi.report import RunReport
 from flowengine.run.board import Board
 
 PORT = 8080
+POLL_SECONDS = 0.02  # how long `close` waits for the thread
 _STATES_ALIVE = ("Starting", "Loading", "Compiling", "Restoring", "Running", "Stopping", "Finished", "Stopped")
 
 
@@ -18,13 +19,21 @@ class StatusServer:
         handler = type("Handler", (_Handler,), {"board": board})
         self._server = ThreadingHTTPServer(("0.0.0.0", port), handler)  # noqa: S104 - the pod's address
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, name="status", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(POLL_SECONDS,), name="status", daemon=True
+        )
         self._thread.start()
 
     @property
     def port(self) -> int:
         """Where it listens."""
         return int(self._server.server_address[1])
+
+    def __enter__(self) -> "StatusServer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """Stop listening."""
@@ -38,7 +47,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         report = self.board.report
-        match self.path:
+        match self.path.partition("?")[0]:
             case "/status":
                 self._answer(HTTPStatus.OK, "application/json", report.to_bytes(64 * 1024))
             case "/metrics":

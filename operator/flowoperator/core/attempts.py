@@ -30,18 +30,17 @@ def interrupted(observed: Observed) -> LastWords | None:
 
 
 def advanced(observed: Observed) -> bool:
-    """Whether the current attempt has saved a checkpoint newer than the one it started from."""
+    """Whether the current attempt has saved a checkpoint newer than the one it started from, as far as is known."""
     report = observed.latest_report
-    if report is not None and report.saved is not None and report.saved.revision == report.revision:
-        base = report.restored_from
-        start = base.iteration if base and base.revision == report.revision else 0
-        return report.saved.iteration > start
-    status = observed.flow.status
-    if status.checkpoint is None or not status.attempt.pod_name:
+    return observed.flow.status.attempt.saved or (report is not None and has_saved(report))
+
+
+def has_saved(report: RunReport) -> bool:
+    """Whether a process has saved a checkpoint newer than the one it started from."""
+    if report.saved is None or report.saved.revision != report.revision:
         return False
-    base_status = status.restored_from
-    same = base_status is not None and base_status.revision == status.checkpoint.revision
-    return status.checkpoint.iteration > (base_status.iteration if base_status and same else 0)
+    base = report.restored_from
+    return report.saved.iteration > (base.iteration if base and base.revision == report.revision else 0)
 
 
 def counted(recoveries: RecoveriesStatus, words: LastWords | None) -> RecoveriesStatus:

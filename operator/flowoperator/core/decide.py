@@ -16,6 +16,7 @@ from flowoperator.objects.configmap import build_configmap
 from flowoperator.objects.job import Attempt, build_job
 
 FRESH_SECONDS = 0.5
+UNSAVED_SECONDS = 1.0  # until the attempt's first checkpoint is known: after a crash it decides on a new Job
 STEADY_SECONDS = 3.0
 _IMAGE = {"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"}
 
@@ -48,8 +49,13 @@ def _run(observed: Observed, valid: ValidSpec, told: FlowStatus, now: datetime) 
         return _again(observed, told, now, Event("Restarted", "Run-time settings changed; going on at a checkpoint."))
     if (words := interrupted(observed)) is not None and advanced(observed):
         counts = told.model_copy(update={"recoveries": counted(told.recoveries, words)})
-        why = "Evicted" if words.disrupted else f"The engine ended with {words.exit_code}"
-        return _again(observed, counts, now, Event("Preempted", f"{why}; going on at a checkpoint."))
+        if words.disrupted:
+            event = Event("Preempted", "The pod was moved away; going on at a checkpoint.")
+        else:
+            event = Event(
+                "Interrupted", f"The engine ended with {words.exit_code}; going on at a checkpoint.", "Warning"
+            )
+        return _again(observed, counts, now, event)
     if job is None or job.deleting:
         return _missing(observed, valid, told, now)
     return _ended(observed, told, job, now) if job.finished else _watch(observed, told, now)
@@ -237,7 +243,7 @@ def _watch(observed: Observed, told: FlowStatus, now: datetime) -> Plan:
     if report is not None and report.attempt == told.attempt.number and report.state == "Running":
         verdict = conditions.running(f"Revision {report.revision} runs.")
         plan = _closed(observed, told, verdict, now, (*others, *_kept(observed)))
-        return Plan(plan.status, plan.actions, plan.events, STEADY_SECONDS)
+        return Plan(plan.status, plan.actions, plan.events, STEADY_SECONDS if advanced(observed) else UNSAVED_SECONDS)
     state = report.state if report else "starting"
     plan = _closed(observed, told, conditions.waiting("Restoring", f"The engine is {state.lower()}."), now, others)
     return Plan(plan.status, plan.actions, plan.events, FRESH_SECONDS)

@@ -109,6 +109,7 @@ class LastWords:
     exit_code: int
     disrupted: bool
     report: RunReport | None = None
+    job_uid: str = ""
 
     @property
     def crashed(self) -> bool:
@@ -168,9 +169,10 @@ class Observed:
 
     @property
     def words(self) -> LastWords | None:
-        """The last words of the attempt that status records."""
-        attempt = self.flow.status.attempt.number
-        return next((one for one in reversed(self.last_words) if one.attempt == attempt), None)
+        """The last words of the attempt that status records; of its Job as it is now, if there is one."""
+        attempt, job = self.flow.status.attempt.number, self.job
+        mine = (one for one in reversed(self.last_words) if one.attempt == attempt)
+        return next((one for one in mine if job is None or one.job_uid == job.uid), None)
 
     @property
     def latest_report(self) -> RunReport | None:

@@ -95,6 +95,7 @@ def last_words(body: Json) -> LastWords | None:
         exit_code=ended.get("exitCode", 137),
         disrupted=disrupted,
         report=report(ended.get("message", "").encode(), limit=MAX_BYTES),
+        job_uid=controller_uid(body),
     )
 
 

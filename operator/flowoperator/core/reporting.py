@@ -2,28 +2,45 @@
 
 from datetime import datetime, timedelta
 
-from flowapi.status import CheckpointStatus, FlowStatus, ProgressStatus, RestoredFromStatus, ResultStatus
+from flowapi.report import RunReport
+from flowapi.status import FlowStatus, ProgressStatus, RestoredFromStatus, ResultStatus
 from flowoperator.core import conditions
-from flowoperator.core.attempts import counted, with_losses
+from flowoperator.core.attempts import counted, has_saved, with_losses
 from flowoperator.core.observed import Observed
-from flowoperator.core.revisions import with_outcome
+from flowoperator.core.revisions import checkpoint_status, with_outcome, with_saved
 
 WRITE_SECONDS = 30.0
 
 
 def told(observed: Observed, now: str) -> FlowStatus:
-    """The status with what the engine of the current attempt says of itself."""
-    status, report, pod = observed.flow.status, observed.latest_report, observed.pod
-    if observed.job is None:
-        status = status.model_copy(update={"attempt": status.attempt.model_copy(update={"pod_name": ""})})
-    if pod is not None:
-        if status.attempt.pod_name not in {"", pod.name}:
-            status = status.model_copy(update={"recoveries": counted(status.recoveries, observed.words)})
-        names = {"pod_name": pod.name, "node_name": pod.node}
-        status = status.model_copy(update={"attempt": status.attempt.model_copy(update=names)})
+    """The status with what the engine of the current attempt says of itself, and what others left."""
+    status, report = _with_pod(observed), observed.latest_report
+    for words in observed.last_words:
+        if words.report is not None and words.report.saved is not None:
+            status = with_saved(status, words.report.saved, now)
     if report is None or report.revision != status.revision.current:
         return status
-    status = with_losses(status, report)
+    status = _with_report(with_losses(status, report), report, now)
+    outcome = status.revisions[-1].outcome if status.revisions else "Running"
+    status = with_outcome(status, outcome, status.checkpoint)
+    return conditions.with_report(status, report, observed.flow.generation, now)
+
+
+def _with_pod(observed: Observed) -> FlowStatus:
+    """The status with the pod that is there now; another than the one before is a recovery."""
+    status, pod = observed.flow.status, observed.pod
+    if observed.job is None:
+        return status.model_copy(update={"attempt": status.attempt.model_copy(update={"pod_name": ""})})
+    if pod is None:
+        return status
+    if status.attempt.pod_name not in {"", pod.name}:
+        status = status.model_copy(update={"recoveries": counted(status.recoveries, observed.words)})
+    names = {"pod_name": pod.name, "node_name": pod.node}
+    return status.model_copy(update={"attempt": status.attempt.model_copy(update=names)})
+
+
+def _with_report(status: FlowStatus, report: RunReport, now: str) -> FlowStatus:
+    """Progress, checkpoint, where it started, and the result."""
     progress = ProgressStatus(
         iteration=report.iteration,
         max_iterations=report.max_iterations,
@@ -34,27 +51,18 @@ def told(observed: Observed, now: str) -> FlowStatus:
         updated_at=now,
     )
     update: dict[str, object] = {"progress": progress}
+    if has_saved(report):
+        update["attempt"] = status.attempt.model_copy(update={"saved": True})
     if (base := report.restored_from) is not None:
         update["restored_from"] = RestoredFromStatus(
             revision=base.revision, checkpoint=base.id, iteration=base.iteration, digest=base.digest, reason=base.reason
         )
     if (saved := report.saved) is not None:
         old = status.checkpoint
-        time = old.time if old and old.id == saved.id else now
-        update["checkpoint"] = CheckpointStatus(
-            revision=saved.revision,
-            id=saved.id,
-            iteration=saved.iteration,
-            time=time,
-            digest=saved.digest,
-            good=saved.good,
-        )
+        update["checkpoint"] = checkpoint_status(saved, old.time if old and old.id == saved.id else now)
     if report.result is not None:
         update["result"] = ResultStatus.model_validate(report.result.model_dump())
-    status = status.model_copy(update=update)
-    outcome = status.revisions[-1].outcome if status.revisions else "Running"
-    status = with_outcome(status, outcome, status.checkpoint)
-    return conditions.with_report(status, report, observed.flow.generation, now)
+    return status.model_copy(update=update)
 
 
 def only_progress(old: FlowStatus, new: FlowStatus, now: datetime) -> bool:

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from flowapi.report import SavedCheckpoint
 from flowapi.revision import RevisionFile
 from flowapi.status import CheckpointStatus, FlowStatus, RevisionRecord
 from flowoperator.core.observed import Flow, ValidSpec
@@ -62,14 +63,38 @@ def with_outcome(status: FlowStatus, outcome: Outcome, checkpoint: CheckpointSta
     return status.model_copy(update={"revisions": (*status.revisions[:-1], last)})
 
 
+def with_saved(status: FlowStatus, saved: SavedCheckpoint, now: str) -> FlowStatus:
+    """The status with a checkpoint that a revision's last process wrote as it was stopped for another one."""
+
+    def newer(one: RevisionRecord) -> RevisionRecord:
+        known = one.checkpoint
+        if one.hash != saved.revision or (known is not None and known.iteration >= saved.iteration):
+            return one
+        return one.model_copy(update={"checkpoint": checkpoint_status(saved, now)})
+
+    return status.model_copy(update={"revisions": tuple(newer(one) for one in status.revisions)})
+
+
+def checkpoint_status(saved: SavedCheckpoint, time: str) -> CheckpointStatus:
+    """A checkpoint of the engine's report in the status' words."""
+    return CheckpointStatus(
+        revision=saved.revision,
+        id=saved.id,
+        iteration=saved.iteration,
+        time=time,
+        digest=saved.digest,
+        good=saved.good,
+    )
+
+
 def start_of(status: FlowStatus, mode: str) -> tuple[str, str]:
     """Where the current revision starts, and the id that makes a jump happen once.
 
-    A revision with a checkpoint of its own goes on from it: that is a resume, and a rollback too. One without starts
-    from its predecessor's last good checkpoint (`Continue`) or afresh. The id is the same for every attempt, so that
-    a start after the jump was claimed resumes.
+    A revision with a checkpoint of its own goes on from it: that is a resume, and a rollback too; so does the first
+    one, whose checkpoint may not have been seen. Any other starts from its predecessor's last good checkpoint
+    (`Continue`) or afresh. The id is the same for every attempt, so that a start after the jump was claimed resumes.
     """
-    if not status.revisions or status.revisions[-1].checkpoint is not None or len(status.revisions) == 1:
+    if len(status.revisions) < 2 or status.revisions[-1].checkpoint is not None or status.revisions[-1].number == 1:
         return "latest", ""
     mine, before = status.revisions[-1], status.revisions[-2]
     jump = f"{mine.hash}-{mine.number}"

@@ -8,8 +8,10 @@ from flowapi.report import RunReport
 from flowoperator.core import parse
 from flowoperator.objects.job import PORT
 
-SECONDS = 2
+SECONDS = 2.0
+CONNECT_SECONDS = 0.5  # a pod that has just died answers nothing, and its recovery waits for this
 BYTES = 64 * 1024
+LIMITS = aiohttp.ClientTimeout(total=SECONDS, sock_connect=CONNECT_SECONDS)
 
 
 async def ask(session: aiohttp.ClientSession, ip: str) -> RunReport | None:
@@ -22,9 +24,7 @@ async def ask(session: aiohttp.ClientSession, ip: str) -> RunReport | None:
         return None
     host = f"[{address}]" if address.version == 6 else str(address)
     try:
-        async with session.get(
-            f"http://{host}:{PORT}/status", allow_redirects=False, timeout=aiohttp.ClientTimeout(total=SECONDS)
-        ) as answer:
+        async with session.get(f"http://{host}:{PORT}/status", allow_redirects=False, timeout=LIMITS) as answer:
             if answer.status != 200:
                 return None
             data = b""

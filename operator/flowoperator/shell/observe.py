@@ -96,7 +96,7 @@ class Observer:
 
 
 def _answers(pod: Pod | None) -> bool:
-    return pod is not None and bool(pod.ip) and pod.running and not pod.ended
+    return pod is not None and bool(pod.ip) and pod.running and not pod.ended and not pod.deleting
 
 
 def _age(body: Json) -> str:

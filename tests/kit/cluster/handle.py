@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import subprocess
 import tarfile
 import time
@@ -96,23 +97,33 @@ class Cluster:
         """Let pods onto a node again."""
         self.kubectl("uncordon", node)
 
+    def arm(self) -> None:
+        """Make ready to kill: a privileged pod on each node, in a namespace of the kit's own."""
+        killers = [_killer(f"killer-{node}", node, self.engine) for node in self.nodes()]
+        listed = self.kubectl("get", "pods", f"--namespace={KIT_NAMESPACE}", "-o", "name").split()
+        missing = [one for one in killers if f"pod/{one['metadata']['name']}" not in listed]
+        if missing:
+            self.apply([_killer_namespace(), *missing])
+        where = f"--namespace={KIT_NAMESPACE}"
+        self.kubectl("wait", where, "pod", "--all", "--for=condition=Ready", "--timeout=60s")
+
     def kill_engine(self, namespace: str, pod: str, signal: int = 9) -> None:
         """Send a signal to the engine from its node: a pod's first process ignores SIGKILL from inside.
 
         Raises:
-            KitError: there is no such process.
+            KitError: there is no such process, or the kit is not armed.
         """
         body = self.json("get", "pod", pod, f"--namespace={namespace}")
         node, uid = body["spec"]["nodeName"], body["metadata"]["uid"]
-        name = f"killer-{node}"
-        if not self.kubectl("get", "pod", name, f"--namespace={KIT_NAMESPACE}", "--ignore-not-found", "-o", "name"):
-            self.apply([_killer_namespace(), _killer(name, node, self.engine)])
-        self.kubectl("wait", f"--namespace={KIT_NAMESPACE}", f"pod/{name}", "--for=condition=Ready", "--timeout=60s")
         command = ["python3", "-c", _KILL, uid, str(signal)]
-        self.kubectl("exec", f"--namespace={KIT_NAMESPACE}", name, "--", *command)
+        self.kubectl("exec", f"--namespace={KIT_NAMESPACE}", f"killer-{node}", "--", *command)
 
     def copy_volume(self, namespace: str, claim: str, to: Path) -> Path:
-        """Copy what lies on a claim's volume into a folder of this machine, through a pod that only reads it."""
+        """Copy what lies on a claim's volume to a folder of this machine, through a pod that only reads it.
+
+        What was in the folder before goes.
+        """
+        shutil.rmtree(to, ignore_errors=True)
         name = f"copy-{claim}"[:63]
         self.apply([_reader(name, claim, self.engine)], namespace)
         try:

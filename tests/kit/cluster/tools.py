@@ -41,8 +41,8 @@ def kubernetes_version() -> str:
 
 
 def key() -> str:
-    """Names a build: it changes with the module's files only."""
-    return digest([MODULE])
+    """Names a build: it changes with the module's files and the way they are compiled."""
+    return digest([MODULE, Path(__file__)])
 
 
 def ensure() -> Tools:
@@ -78,7 +78,7 @@ def _build(folder: Path, version: str) -> None:
             console=console,
         ) as bars:  # fmt: skip
             _compile(bars, "Kubernetes", ["-tags", "providerless", "-ldflags", flags], made / "kube", ".")
-            _compile(bars, "helm", ["-ldflags", "-s -w"], made / "helm", HELM)
+            _compile(bars, "helm", ["-ldflags", _helm_flags(major, minor)], made / "helm", HELM)
         for name in COMPONENTS:
             (made / name).symlink_to("kube")
         made.chmod(0o755)
@@ -86,6 +86,12 @@ def _build(folder: Path, version: str) -> None:
     except BaseException:
         shutil.rmtree(made, ignore_errors=True)
         raise
+
+
+def _helm_flags(major: str, minor: str) -> str:
+    """Without a cluster helm renders for the Kubernetes that it was built for."""
+    stamp = "helm.sh/helm/v3/pkg/chartutil.k8sVersion"
+    return f"-s -w -X {stamp}Major={major} -X {stamp}Minor={minor}"
 
 
 def _compile(bars: Progress, title: str, flags: list[str], out: Path, package: str) -> None:

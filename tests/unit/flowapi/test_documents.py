@@ -209,3 +209,10 @@ def test_the_crd_is_structural_and_bounded() -> None:
     (version,) = schema.definition()["spec"]["versions"]
     for name in ("spec", "status"):
         walk(version["schema"]["openAPIV3Schema"]["properties"][name], name)
+
+
+def test_a_name_that_kubectl_made_of_a_boolean_key_is_refused() -> None:
+    flow = {"variables": {"true": {"shape": [2]}}, "terms": [{"atom": "l1", "arg": "y"}], "stop": {"maxIterations": 1}}
+    with pytest.raises(DocumentErrors) as caught:
+        parse_spec({"flow": flow})
+    assert caught.value.errors[0].path == "spec.flow.variables.true"

@@ -43,6 +43,25 @@ def test_an_eviction_after_a_checkpoint_gets_a_new_job_that_goes_on(running):
     running.settle()
     assert (running.job.attempt, running.argument("start")) == (2, "latest")
     assert (running.status.recoveries.count, running.status.recoveries.evictions) == (1, 1)
+    assert "Preempted" in running.events
+
+
+def test_a_checkpoint_that_was_seen_counts_after_a_kill_that_leaves_no_words(running):
+    running.end(137)
+    running.words = [replace(one, report=None) for one in running.words]
+    running.settle()
+    assert running.job.attempt == 2
+
+
+def test_a_new_attempt_that_dies_before_it_saves_anything_keeps_its_back_off(running):
+    running.end(137)
+    running.settle()
+    assert running.job.attempt == 2
+    running.end(137, saved=None)
+    before = running.job
+    running.step()
+    running.step()
+    assert running.job == before
 
 
 def test_without_a_new_checkpoint_the_job_keeps_its_back_off():
@@ -64,6 +83,7 @@ def test_a_crash_after_a_checkpoint_is_counted_as_one_and_its_loss_once(running)
     running.step()
     assert running.status.recoveries.crashes == 1
     assert running.status.recoveries.lost_iterations == 20
+    assert "Interrupted" in running.events
 
 
 def test_a_pod_that_the_job_replaced_while_nobody_looked_is_counted_with_its_loss(running):
@@ -168,6 +188,37 @@ def test_suspend_stops_the_job_and_resume_goes_on(running):
     running.settle()
     assert running.argument("start") == "latest"
     assert running.status.recoveries.count == 0
+
+
+def test_a_suspended_flow_resumes_once_and_nothing_is_counted(running):
+    running.edit(spec(suspend=True))
+    running.end(75)
+    running.settle()
+    running.edit(spec())
+    running.settle()
+    assert running.job.attempt == 1
+    assert running.status.recoveries.count == 0
+
+
+def test_what_a_revision_saved_as_it_was_stopped_is_known_when_it_comes_back(running):
+    first = running.status.revision.current
+    running.say(150, 150)
+    running.edit(spec(weight=0.2))
+    running.step()
+    running.end(75)
+    running.settle()
+    assert running.status.revisions[0].hash == first
+    assert running.status.revisions[0].checkpoint.iteration == 150
+
+
+def test_the_first_revision_comes_back_to_its_own_checkpoint_even_if_none_was_seen():
+    world = World()
+    world.settle()
+    world.edit(spec(weight=0.2))
+    world.settle()
+    world.edit(spec())
+    world.settle()
+    assert (world.argument("start"), world.argument("jump")) == ("latest", "")
 
 
 def test_changed_settings_restart_the_same_revision(running):

@@ -128,7 +128,7 @@ class World:
         report = report.model_copy(update={"error": error, **more})
         (pod,) = self.pods
         attempt = self.status.attempt.number
-        self.words.append(LastWords(pod.uid, report.revision, attempt, code, disrupted, report))
+        self.words.append(LastWords(pod.uid, report.revision, attempt, code, disrupted, report, pod.job_uid))
         self.pods = [] if disrupted else [replace(pod, running=False, ended=True)]
         self.report = None
         if job:

@@ -1,0 +1,107 @@
+"""The chart: it lints, its values are checked, and what it renders grants no more than the operator needs."""
+
+import subprocess
+
+import pytest
+import yaml
+
+from kit.cluster import KitError, tools
+from kit.cluster.operator import CHART
+
+
+@pytest.fixture(scope="session")
+def helm():
+    try:
+        path = tools.ensure()["helm"]
+    except KitError as error:
+        pytest.skip(str(error))
+
+    def run(*arguments: str) -> subprocess.CompletedProcess:
+        return subprocess.run([path, *arguments], capture_output=True, text=True, check=False)
+
+    return run
+
+
+@pytest.fixture
+def render(helm):
+    def run(*options: str) -> list[dict]:
+        done = helm("template", "computable-flows", str(CHART), "--namespace=system", *options)
+        assert done.returncode == 0, done.stderr
+        return [one for one in yaml.safe_load_all(done.stdout) if one]
+
+    return run
+
+
+def of_kind(objects: list[dict], kind: str) -> list[dict]:
+    return [one for one in objects if one["kind"] == kind]
+
+
+def test_it_lints(helm):
+    done = helm("lint", "--strict", str(CHART))
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_crd_stays_when_the_release_goes(render):
+    (crd,) = of_kind(render(), "CustomResourceDefinition")
+    assert crd["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+    assert not of_kind(render("--set=crds.install=false"), "CustomResourceDefinition")
+
+
+def test_listed_namespaces_get_roles_and_nothing_wider(render):
+    objects = render("--set=watchNamespaces={a,b}")
+    assert [one["metadata"]["namespace"] for one in of_kind(objects, "Role")] == ["a", "b"]
+    assert not of_kind(objects, "ClusterRole")
+    (deployment,) = of_kind(objects, "Deployment")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert {"name": "CFLOW_NAMESPACES", "value": "a,b"} in container["env"]
+
+
+@pytest.mark.parametrize("option", [(), ("--set=watchNamespaces={a}",)], ids=["cluster", "namespaces"])
+def test_the_operator_may_do_little(render, option):
+    objects = render(*option)
+    (role,) = of_kind(objects, "ClusterRole") + of_kind(objects, "Role")
+    granted = {
+        (group, resource): set(rule["verbs"])
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+    assert not any("*" in one for key, verbs in granted.items() for one in (*key, *verbs))
+    assert granted["", "pods"] == {"get", "list", "watch"}
+    assert granted["computableflow.dev", "computableflows"] == {"get", "list", "watch"}
+    assert {resource for _, resource in granted} == {
+        "computableflows", "computableflows/status", "jobs", "pods", "persistentvolumeclaims", "configmaps", "events",
+    }  # fmt: skip
+
+
+def test_the_pod_is_restricted(render):
+    (deployment,) = of_kind(render(), "Deployment")
+    pod = deployment["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
+    }  # fmt: skip
+
+
+def test_engines_of_listed_namespaces_are_reached_by_the_operator_alone(render):
+    assert not of_kind(render(), "NetworkPolicy")
+    (policy,) = of_kind(render("--set=flowNamespaces={flows}"), "NetworkPolicy")
+    assert policy["metadata"]["namespace"] == "flows"
+    assert policy["spec"]["egress"] == []
+
+
+@pytest.mark.parametrize(
+    ("option", "word"),
+    [
+        ("--set=engine.image=", "image"),
+        ("--set=imge.tag=1", "imge"),
+        ("--set=watchNamespaces={Not_A_Name}", "watchNamespaces"),
+    ],
+)
+def test_wrong_values_are_refused(helm, option, word):
+    done = helm("template", "x", str(CHART), option)
+    assert done.returncode != 0
+    assert word in done.stderr
