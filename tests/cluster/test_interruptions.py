@@ -36,12 +36,24 @@ def seldom_saved() -> dict:
     return wanted
 
 
+def between_checkpoints(flow) -> None:
+    """Wait until the engine is well past one checkpoint and well before the next."""
+
+    def look() -> bool:
+        report = flow.report()
+        if report is None or report.saved is None:
+            return False
+        return SELDOM // 5 <= report.iteration - report.saved.iteration <= SELDOM // 2
+
+    flow.cluster.wait_for("a place between two checkpoints", look)
+
+
 def test_a_killed_engine_loses_no_more_than_the_cadence_allows(cluster, flow, reference):
     cluster.arm()
     wanted = seldom_saved()
     whole = reference(wanted)
     flow.apply(wanted)
-    flow.beyond(SELDOM + SELDOM // 4)
+    between_checkpoints(flow)
     flow.kill()
     after = flow.beyond(SELDOM, epoch=2)
     assert 0 < after.lost_iterations <= SELDOM
@@ -90,9 +102,10 @@ def test_what_was_lost_while_the_operator_was_away_is_reported_by_the_next_engin
     whole = reference(wanted)
     flow.apply(wanted)
     flow.phase("Running")
-    flow.beyond(SELDOM + SELDOM // 4)
     cluster.kubectl("scale", DEPLOYMENT, SYSTEM, "--replicas=0")
     try:
+        cluster.kubectl("wait", "pod", SYSTEM, "--selector=app.kubernetes.io/component=operator", "--for=delete")
+        between_checkpoints(flow)
         killed = flow.kill()
         cluster.wait_for("the Job's own next pod", lambda: flow.pod() not in {"", killed})
         again = flow.beyond(SELDOM)

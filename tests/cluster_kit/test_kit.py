@@ -66,4 +66,4 @@ def test_the_versions_are_locked():
 
 
 def test_two_nodes_take_pods(cluster):
-    assert len(cluster.nodes()) >= 2
+    assert cluster.wait_for("two nodes that take pods", lambda: len(cluster.nodes()) >= 2)
