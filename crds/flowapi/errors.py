@@ -92,10 +92,15 @@ class VolumeInUseError(DataError):
 
 
 class VolumeError(FlowError):
-    """The volume can't be read or written (exit 74)."""
+    """The volume can't be read or written (exit 74).
+
+    Attributes:
+        full: Whether room on it is what is missing.
+    """
 
     code = 74
     reason = "VolumeFull"
+    full: bool = False
 
 
 class DivergedError(FlowError):

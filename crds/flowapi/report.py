@@ -105,6 +105,7 @@ class RunReport(Model):
     max_attempt: int | None = Field(None, description="The newest on a volume that this attempt may not have.")
     owner_uid: Short = ""
     passed_over: int = Field(0, description="Corrupt checkpoints that the restore passed over.")
+    write_failed: Sentence = Field("", description="Why the last save failed; empty once one worked again.")
     warnings: Annotated[tuple[Sentence, ...], Field(max_length=4)] = ()
     bit_identical: bool = True
     result: RunResult | None = None

@@ -87,10 +87,12 @@ class Faulty(IO):
                 self.hit = name
                 if not self.after:
                     self.fault(name, arguments)
-            result = getattr(IO, name)(self, *arguments)
-            if self.count == self.at and self.after:
-                self.fault(name, arguments)
-            return result
+            here = self.count == self.at
+            try:
+                return getattr(IO, name)(self, *arguments)
+            finally:
+                if here and self.after:
+                    self.fault(name, arguments)
 
         return call
 

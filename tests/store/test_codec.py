@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 from flowapi.errors import CorruptError
 from flowengine.store import IO, CheckpointStore, Leaf, list_checkpoints
 from flowengine.store.codec import _STORED, decode, dtype_of, encode
-from flowengine.store.io import put_file
+from flowengine.store.io import put_files
 from flowengine.store.manifest import Lineage, Manifest
 
 
@@ -30,7 +30,7 @@ def roundtrip(folder, leaves):
     encoded, sums = encode(leaves), {}
     path = folder / "state.safetensors"
     path.unlink(missing_ok=True)
-    put_file(IO(), path, encoded.stream(sums))
+    put_files(IO(), iter([(path, encoded.stream(sums))]))
     assert path.stat().st_size == encoded.size
     manifest = manifest_for(encoded, sums)
     assert Manifest.unseal(manifest.seal()) == manifest

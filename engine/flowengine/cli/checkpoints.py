@@ -1,4 +1,4 @@
-"""`cflow checkpoints`: what is on a volume, and whether it is whole."""
+"""`cflow checkpoints`: what is on a volume, whether it is whole, and what of it to keep or to take elsewhere."""
 
 import dataclasses
 import json
@@ -10,12 +10,18 @@ import typer
 
 from flowapi.errors import DataError
 from flowapi.report import ExitCode
+from flowengine.cli.export import Format, export
 from flowengine.cli.messages import plain_errors
-from flowengine.store import Layout, Listed, list_checkpoints
+from flowengine.store import Layout, Listed, list_checkpoints, pin, read_checkpoint, thin_out
 
-app = typer.Typer(no_args_is_help=True, help="Look at a flow's checkpoints. Reads only; a read-only mount is enough.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="A flow's checkpoints: look at them, and after them. `list`, `verify` and `export` only read; a read-only "
+    "mount is enough.",
+)
 
 Root = Annotated[Path, typer.Argument(metavar="DIR", help="A flow's folder, or the mount of its volume.")]
+Identity = Annotated[str, typer.Argument(metavar="ID", help="A checkpoint, as `list` names it.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -52,6 +58,67 @@ def verify(
             raise SystemExit(int(ExitCode.DATA))
 
 
+@app.command("pin")
+def pin_(
+    root: Root,
+    identity: Identity,
+    remove: Annotated[bool, typer.Option("--remove", help="Leave it to retention again.")] = False,
+) -> None:
+    """Keep a checkpoint for good, whatever retention says.
+
+    Example: cflow checkpoints pin tv-deblur.flow 000000000400-e000001-3fa2c1
+    """
+    with plain_errors():
+        pin(root, identity, wanted=not remove)
+        sys.stdout.write(f"{identity} is {'no longer pinned' if remove else 'pinned'}\n")
+
+
+@app.command()
+def gc(
+    root: Root,
+    keep: Annotated[int, typer.Option(min=1, help="Good checkpoints of the newest revision to keep.")] = 3,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go; remove nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Remove old checkpoints of a flow that isn't running; a running flow does it by itself.
+
+    The newest good ones of the newest revision stay, one of every other, and those that are pinned or continued from.
+
+    Example: cflow checkpoints gc tv-deblur.flow --keep 1 --dry-run
+    """
+    with plain_errors():
+        gone = thin_out(root, keep, dry_run=dry_run)
+        if as_json:
+            body = [{"revision": revision, "id": name} for revision, name in gone]
+            sys.stdout.write(json.dumps({"dryRun": dry_run, "removed": body}) + "\n")
+            return
+        sys.stdout.writelines(f"{'would remove' if dry_run else 'removed'} {name} of {one}\n" for one, name in gone)
+        sys.stdout.write(f"{len(gone)} checkpoints {'would go' if dry_run else 'went'}\n")
+
+
+@app.command("export")
+def export_(
+    root: Root,
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="A new file, or a new folder for Orbax.")],
+    checkpoint: Annotated[
+        str, typer.Option("--checkpoint", metavar="ID", help="Which one; default: the newest good one.")
+    ] = "",
+    form: Annotated[Format | None, typer.Option("--format", help="Default: by the suffix of OUT.")] = None,
+) -> None:
+    """Write a checkpoint's arrays for other programs, after verifying every byte.
+
+    Examples:
+      cflow checkpoints export tv-deblur.flow state.npz
+
+      cflow checkpoints export tv-deblur.flow state.orbax --checkpoint 000000000400-e000001-3fa2c1
+    """
+    with plain_errors():
+        found = read_checkpoint(root, checkpoint)
+        for sentence in export(found, target, form):
+            sys.stderr.write(f"cflow: note: {sentence}\n")
+        sys.stdout.write(f"{target}: {len(found.leaves)} arrays of {found.ref.id} (revision {found.ref.revision})\n")
+
+
 def _listing(root: Path, *, deep: bool) -> list[Listed]:
     if not Layout(root).revisions.is_dir():
         raise DataError(f"{root} holds no flow", remedy="Give the --root of `cflow run`, or a flow's volume.")
@@ -68,10 +135,8 @@ def _show(found: list[Listed], *, as_json: bool) -> None:
     table = Table("revision", "checkpoint", "iteration", "reason", "size", "state", box=None)
     for one in found:
         state = f"damaged: {one.problem}" if one.problem else "good" if one.good else "not good"
-        hidden = "" if one.visible else ", hidden"
-        table.add_row(
-            one.ref.revision, one.ref.id, str(one.ref.iteration), one.reason, _size(one.bytes), state + hidden
-        )
+        marks = ("" if one.visible else ", hidden") + (", pinned" if one.pinned else "")
+        table.add_row(one.ref.revision, one.ref.id, str(one.ref.iteration), one.reason, _size(one.bytes), state + marks)
     Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 

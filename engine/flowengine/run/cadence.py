@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 CHUNK_SECONDS = 0.05
 GROWTH = 4.0
+LONGEST_PAUSE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -14,6 +15,7 @@ class Cadence:
     every_seconds: float
     saved_iteration: int
     saved_at: float
+    failures: int = 0
 
     def due(self, iteration: int, now: float) -> bool:
         """Whether a checkpoint is due at this iteration."""
@@ -24,9 +26,19 @@ class Cadence:
         """The next iteration at which one may be due: no chunk should run past it."""
         return (iteration // self.every_iterations + 1) * self.every_iterations
 
-    def saved(self, iteration: int, now: float) -> "Cadence":
-        """The cadence after a save."""
+    def begun(self, iteration: int, now: float) -> "Cadence":
+        """The cadence after a save of this iteration was begun."""
         return replace(self, saved_iteration=iteration, saved_at=now)
+
+    def succeeded(self) -> "Cadence":
+        """The cadence after a save became durable."""
+        return replace(self, failures=0)
+
+    def failed(self, durable: int, now: float) -> "Cadence":
+        """The cadence after a save failed: due again soon, later each time, whatever `every_seconds` says."""
+        pause = min(2.0**self.failures, LONGEST_PAUSE_SECONDS)
+        saved_at = now + pause - self.every_seconds
+        return replace(self, saved_iteration=durable, saved_at=saved_at, failures=self.failures + 1)
 
 
 @dataclass(frozen=True)

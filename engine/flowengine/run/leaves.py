@@ -56,14 +56,23 @@ def _leaf(array: jax.Array) -> Leaf:
 
 def _array(name: str, leaf: Leaf, like: jax.Array) -> jax.Array:
     if leaf.kind == "key":
-        key: jax.Array = jax.random.wrap_key_data(jnp.asarray(leaf.array), impl=leaf.impl)
-        return key
+        return _key(name, leaf, like)
     if leaf.array.shape != like.shape or leaf.array.dtype != like.dtype:
         raise IncompatibleError(
             f"{name} is {leaf.array.dtype}{leaf.array.shape} in the checkpoint, {like.dtype}{like.shape} here",
             remedy="Start afresh with --fresh, or run the version that wrote it.",
         )
     return jnp.array(leaf.array)
+
+
+def _key(name: str, leaf: Leaf, like: jax.Array) -> jax.Array:
+    try:
+        key: jax.Array = jax.random.wrap_key_data(jnp.asarray(leaf.array), impl=leaf.impl)
+    except (ValueError, TypeError) as error:
+        raise IncompatibleError(f"{name} is no random key of {leaf.impl!r}") from error
+    if (key.dtype, key.shape) != (like.dtype, like.shape):
+        raise IncompatibleError(f"{name} is a random key of {leaf.impl} in the checkpoint, {like.dtype} here")
+    return key
 
 
 def _name(path: tuple[object, ...]) -> str:

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 
 import jax.numpy as jnp
-import numpy as np
 
 from flowapi.errors import DivergedError, VolumeError
-from flowapi.report import ExitCode, RunReport, RunResult, SavedCheckpoint
+from flowapi.report import ExitCode, RunReport, SavedCheckpoint
 from flowengine import capsule
 from flowengine.loop import Carry, Snapshot, advance, rows, snapshot
 from flowengine.run import leaves
 from flowengine.run.board import Board
 from flowengine.run.cadence import Cadence, Pace
+from flowengine.run.ending import finished_before, finite, result_of, write_result
 from flowengine.run.opening import Opened, open_run
 from flowengine.run.request import RunRequest
+from flowengine.run.saver import Job, Outcome, Saver
 from flowengine.run.signals import StopRequest
 from flowengine.run.watchdog import Watchdog
-from flowengine.store import Health, Lineage, Retention, SaveMeta
-from flowengine.store.manifest import SaveReason
+from flowengine.store import CheckpointRef, Health, Lineage, Retention, SaveMeta, SaveReason
 
 HEARTBEAT_SECONDS = 0.25
 FAR = 2**53
@@ -40,13 +42,14 @@ class Session:
 
     def run(self) -> ExitCode:
         """Open the flow, iterate until something ends it, and leave it in order."""
-        watchdog = Watchdog()
-        opened = open_run(self._request, self._board)
-        try:
-            return _Run(self._request, opened, self._board, self._stop, self._observe, watchdog).go()
-        finally:
-            watchdog.close()
-            opened.store.close()
+        with ExitStack() as stack:
+            watchdog = Watchdog()
+            stack.callback(watchdog.close)
+            opened = open_run(self._request, self._board)
+            stack.callback(opened.store.close)
+            run = _Run(self._request, opened, self._board, self._stop, self._observe, watchdog)
+            stack.callback(run.close)
+            return run.go()
 
 
 class _Run:
@@ -81,6 +84,12 @@ class _Run:
             "revision": self._revision, "epoch": opened.claimed.epoch,
         }  # fmt: skip
         self._capsule = capsule.Capsule(layout.telemetry(self._revision), common)
+        policy = Retention(self._revision, checkpoint.keep, request.retain)
+        self._saver = Saver(opened.store, policy, self._capsule.flush)
+
+    def close(self) -> None:
+        """End what runs beside the loop."""
+        self._saver.close()
 
     def go(self) -> ExitCode:
         self._announce()
@@ -88,8 +97,9 @@ class _Run:
             return summary
         self._board.update(state="Compiling")
         self._advance(self._iteration)
+        threading.Thread(target=capsule.prepare, name="telemetry").start()
         if self._opened.claimed.warm is not None:
-            self._save("jump")
+            self._save_now("jump")
         self._board.update(state="Running")
         return self._iterate()
 
@@ -144,8 +154,9 @@ class _Run:
             if self._stop.wanted or now.iteration >= until:
                 return self._pause()
             self._chunk(min(until, self._cadence.next_multiple(now.iteration), now.iteration + self._pace.iterations))
+            self._settle(self._saver.outcomes())
             if self._cadence.due(self._iteration, time.monotonic()) and snapshot(self._carry).reason is None:
-                self._save("periodic")
+                self._begin_save("periodic")
 
     def _chunk(self, until: int) -> None:
         before, began = self._iteration, time.monotonic()
@@ -199,37 +210,49 @@ class _Run:
                     grad_norm=row.gradient_norm, alpha=row.step, controller=row.controller,
                 )  # fmt: skip
 
-    def _save(self, reason: SaveReason) -> None:
-        """Save, or, while the volume is full, say so and go on; only the last save of a run must succeed."""
-        now = snapshot(self._carry)
-        try:
-            self._flush(now.iteration)
-            self._write(now, reason)
-        except VolumeError as error:
-            if reason != "periodic":
-                raise
-            self._warn(f"WriteFailed: {error}")
-        self._cadence = self._cadence.saved(now.iteration, time.monotonic())
-
-    def _write(self, now: Snapshot, reason: SaveReason) -> None:
-        opened, store = self._opened, self._opened.store
+    def _begin_save(self, reason: SaveReason) -> None:
+        """Hand the state to the saver; the arrays are taken here, where nothing changes them, without a copy."""
+        now, opened = snapshot(self._carry), self._opened
         health = Health(
-            finite=now.finite, energy=_json(now.energy), residual=_json(now.residual), controller=now.controller,
+            finite=now.finite, energy=finite(now.energy), residual=finite(now.residual), controller=now.controller,
             good=now.finite,
         )  # fmt: skip
         lineage = Lineage(
-            revision=self._revision, attempt=store.attempt, problem_digest=opened.compiled.digest, reason=reason
+            revision=self._revision, attempt=opened.store.attempt, problem_digest=opened.compiled.digest, reason=reason
         )
         meta = SaveMeta(lineage, health, self._wall_seconds, {**opened.env, "bitIdentical": opened.bit_identical})
-        ref = store.save(now.iteration, leaves.to_leaves(self._carry), meta)
-        store.heartbeat(now.iteration, self._wall_ms)
-        self._capsule.event("CHECKPOINT_CREATED", now.iteration, self._wall_ms, ref.id)
-        saved = SavedCheckpoint(
-            revision=ref.revision, id=ref.id, iteration=ref.iteration, digest=ref.digest, good=now.finite
-        )
-        self._board.update(saved=saved, durable=ref.iteration)
+        self._saver.submit(Job(now.iteration, leaves.to_leaves(self._carry), meta))
+        self._cadence = self._cadence.begun(now.iteration, time.monotonic())
+
+    def _save_now(self, reason: SaveReason) -> None:
+        """Save and wait until it is durable; errors as `CheckpointStore.save`."""
+        self._begin_save(reason)
+        for outcome in self._saver.drain():
+            self._settle([outcome], must=outcome.job.meta.lineage.reason == reason)
+
+    def _settle(self, outcomes: list[Outcome], *, must: bool = False) -> None:
+        """Take note of saves that ended. While the volume is full the run says so and goes on, unless it `must`."""
+        for outcome in outcomes:
+            if outcome.warning:
+                self._warn(outcome.warning)
+            if outcome.ref is not None:
+                self._saved(outcome.ref, outcome.job)
+            elif must or not isinstance(outcome.error, VolumeError):
+                raise outcome.error or RuntimeError("a save ended without a word")
+            else:
+                self._cadence = self._cadence.failed(self._board.report.durable or 0, time.monotonic())
+                self._board.update(write_failed=str(outcome.error))
+                self._warn(f"WriteFailed: {outcome.error}")
+
+    def _saved(self, ref: CheckpointRef, job: Job) -> None:
+        """A checkpoint is durable."""
+        self._capsule.event("CHECKPOINT_CREATED", ref.iteration, self._wall_ms, ref.id)
+        good = job.meta.health.good
+        saved = SavedCheckpoint(revision=ref.revision, id=ref.id, iteration=ref.iteration, digest=ref.digest, good=good)
+        self._cadence = self._cadence.succeeded()
+        self._warnings = tuple(one for one in self._warnings if not one.startswith("WriteFailed"))
+        self._board.update(saved=saved, durable=ref.iteration, write_failed="", warnings=self._warnings)
         self._observe(self._board.report)
-        store.collect(Retention(self._revision, self._request.settings.checkpoint.keep, self._request.retain))
 
     def _flush(self, iteration: int) -> None:
         try:
@@ -244,9 +267,11 @@ class _Run:
 
     def _pause(self) -> ExitCode:
         self._board.update(state="Stopping")
-        if self._cadence.saved_iteration != self._iteration or self._board.report.saved is None:
+        if self._cadence.saved_iteration == self._iteration:
+            self._settle(self._saver.drain())  # it was just begun
+        if self._board.report.durable != self._iteration:
             self._capsule.event("CANCELLED", self._iteration, self._wall_ms)
-            self._save("sigterm")
+            self._save_now("sigterm")
         self._flush(self._iteration)
         self._board.update(state="Stopped")
         return ExitCode.STOPPED
@@ -254,74 +279,30 @@ class _Run:
     def _finish(self, now: Snapshot, reason: str) -> ExitCode:
         if reason == "Diverged":
             self._capsule.event("RUN_FAILED", now.iteration, self._wall_ms, "the iterates are not finite")
-            self._save("final")
+            self._save_now("final")
             raise DivergedError(
                 f"the iterates left the finite numbers by iteration {now.iteration}",
                 path=f"{self._request.at}.policy.step",
                 remedy="Use a smaller step, or leave it out.",
             )
-        self._save("final")
+        self._save_now("final")
         self._capsule.event("RUN_FINISHED", now.iteration, self._wall_ms, reason)
         self._flush(now.iteration)
         self._capsule.compact()
-        point = np.asarray(self._opened.compiled.choice.method.point(self._carry.state))
-        name = self._opened.compiled.problem.variable
-        summary = self._summary(now, reason, {name: capsule.digest(point)})
-        layout = self._opened.store.layout
-        capsule.write_result(layout.result(self._revision), {name: point}, summary, layout.result_link)
+        summary = write_result(self._opened, self._request, self._carry, now, reason, self._wall_seconds)
         self._report_result(summary)
         return ExitCode.FINISHED
-
-    def _summary(self, now: Snapshot, reason: str, sha256: dict[str, str]) -> dict[str, object]:
-        seconds = self._wall_seconds
-        return {
-            "flow": self._request.revision.name,
-            "revision": self._revision,
-            "reason": reason,
-            "iterations": now.iteration,
-            "energy": _json(now.energy),
-            "residual": _json(now.residual),
-            "gap": _json(now.gap),
-            "certificate": now.controller,
-            "guarantee": "global",
-            "method": self._opened.compiled.choice.method.name,
-            "sha256": sha256,
-            "bitIdentical": self._opened.bit_identical,
-            "wallSeconds": round(seconds, 3),
-            "iterationsPerSecond": round(now.iteration / seconds, 3) if seconds > 0 else None,
-            "epochs": self._opened.claimed.epoch,
-            "stop": self._stop_rules,
-        }
-
-    @property
-    def _stop_rules(self) -> dict[str, object]:
-        return self._request.settings.stop.model_dump(by_alias=True, exclude_none=True)
 
     def _finished_before(self) -> ExitCode | None:
         """A flow that had ended under the same stop rules: its result again, nothing computed."""
-        layout = self._opened.store.layout
-        folder = layout.result(self._revision)
-        summary = capsule.read_summary(folder)
-        same = summary is not None and summary.get("stop") == self._stop_rules
-        if summary is None or not same or summary.get("iterations") != self._iteration:
+        summary = finished_before(self._request, self._opened.store.layout, self._iteration)
+        if summary is None:
             return None
-        if not capsule.intact(folder, summary):
-            return None
-        capsule.point(layout.result_link, folder)
         self._report_result(summary)
         return ExitCode.FINISHED
 
-    def _report_result(self, summary: dict[str, object]) -> None:
-        result = RunResult.model_validate(
-            {
-                "reason": summary["reason"],
-                "iteration": summary["iterations"],
-                "energy": summary["energy"],
-                "path": f"revisions/{self._revision}/result",
-                "sha256": summary["sha256"],
-                "bitIdentical": summary["bitIdentical"],
-            }
-        )
+    def _report_result(self, summary: Mapping[str, object]) -> None:
+        result = result_of(summary, self._revision)
         self._board.update(state="Finished", result=result, energy=result.energy, iteration=result.iteration)
         self._observe(self._board.report)
 
@@ -330,7 +311,3 @@ def _run_id(request: RunRequest) -> str:
     """The same for every process of a flow: telemetry of one flow has one run_id."""
     name = f"{request.owner.namespace}/{request.owner.name}/{request.owner.uid}"
     return str(uuid.uuid5(uuid.NAMESPACE_URL, name))
-
-
-def _json(value: float | None) -> float | None:
-    return value if value is not None and abs(value) < float("inf") else None

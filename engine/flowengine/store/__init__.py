@@ -7,10 +7,11 @@ from flowengine.store.codec import Leaf
 from flowengine.store.gc import Retention
 from flowengine.store.io import IO
 from flowengine.store.layout import Layout
-from flowengine.store.manifest import Health, Lineage
+from flowengine.store.listing import Listed, list_checkpoints, pin, read_checkpoint, thin_out
+from flowengine.store.manifest import Health, Lineage, SaveReason
 from flowengine.store.owner import Owner
 from flowengine.store.reader import CheckpointRef, PassedOver, Restored
-from flowengine.store.store import At, CheckpointStore, Claimed, Fresh, Latest, Listed, Start, list_checkpoints
+from flowengine.store.store import At, CheckpointStore, Claimed, Fresh, Latest, Start
 from flowengine.store.writer import SaveMeta
 
 __all__ = [
@@ -31,6 +32,10 @@ __all__ = [
     "Restored",
     "Retention",
     "SaveMeta",
+    "SaveReason",
     "Start",
     "list_checkpoints",
+    "pin",
+    "read_checkpoint",
+    "thin_out",
 ]

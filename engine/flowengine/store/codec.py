@@ -1,17 +1,19 @@
 """Arrays to bytes and back: the safetensors layout, hashed in the same pass that writes or reads it.
 
-The header is padded so that the data start on a multiple of 64 bytes; arrays follow without gaps, the widest types
-first, so each is aligned to its own type. Any safetensors reader can open the file. NumPy only.
+The header is padded so that the data start on a multiple of 64 bytes. Arrays follow without gaps (stock readers allow
+none): first those whose size is a multiple of 64, so that each of them starts at one, then the rest, the widest types
+first, so that each is aligned to its own type. Any safetensors reader can open the file. NumPy only.
 """
 
 import hashlib
 import json
 import math
+import operator
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import ml_dtypes
 import numpy as np
@@ -127,7 +129,7 @@ def encode(leaves: Mapping[str, Leaf]) -> Encoded:
         name: Leaf(np.asarray(leaf.array, order="C"), leaf.kind, leaf.weak_type, leaf.impl)
         for name, leaf in leaves.items()
     }
-    order = tuple(sorted(contiguous, key=lambda name: (-_width(contiguous[name].array.dtype), name)))
+    order = tuple(sorted(contiguous, key=lambda name: _place(name, contiguous[name].array)))
     offset, entries = 0, {}
     for name in order:
         array = contiguous[name].array
@@ -173,15 +175,15 @@ def _check_header(io: IO, descriptor: int, record: FileRecord, manifest: Manifes
     io.read_into(descriptor, memoryview(body))
     if hashlib.sha256(length + body).hexdigest() != record.header_sha256:
         raise CorruptError("the header does not have its digest")
-    entries = json.loads(body)
-    if set(entries) != set(manifest.leaves):
+    spans = _spans(body)
+    if set(spans) != set(manifest.leaves):
         raise CorruptError("header and manifest name different arrays")
-    order = sorted(entries, key=lambda name: (*entries[name]["data_offsets"], name))
+    order = sorted(spans, key=lambda name: (*spans[name], name))
     offset = 0
     for name in order:
         leaf = manifest.leaves[name]
         size = math.prod(leaf.shape) * dtype_of(leaf.dtype).itemsize
-        if entries[name]["data_offsets"] != [offset, offset + size]:
+        if spans[name] != (offset, offset + size):
             raise CorruptError(f"{name} lies elsewhere than its shape says")
         offset += size
     if offset + _LENGTH.size + count != record.bytes:
@@ -189,8 +191,27 @@ def _check_header(io: IO, descriptor: int, record: FileRecord, manifest: Manifes
     return order
 
 
+def _spans(header: bytes | bytearray) -> dict[str, tuple[int, int]]:
+    """Where each array begins and ends, by a header that may be anything."""
+    try:
+        entries = json.loads(header, object_pairs_hook=_unique)
+        spans = {name: tuple(map(operator.index, entry["data_offsets"])) for name, entry in entries.items()}
+        return {name: (begin, end) for name, (begin, end) in spans.items()}
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise CorruptError("the header is not that of a safetensors file") from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(found := dict(pairs)) != len(pairs):
+        raise ValueError("a key stands there twice")
+    return found
+
+
 def _read_leaf(io: IO, descriptor: int, name: str, record: LeafRecord) -> Leaf:
-    array = np.empty(record.shape, dtype_of(record.dtype))
+    try:
+        array = np.empty(record.shape, dtype_of(record.dtype))
+    except ValueError as error:  # empty, but with another axis beyond all bounds
+        raise CorruptError(f"{name} has the shape {record.shape}") from error
     view = _bytes_of(array)
     if io.read_into(descriptor, view) != len(view):
         raise CorruptError(f"{name} is cut short")
@@ -209,5 +230,7 @@ def _stored(dtype: str, shape: tuple[int, ...]) -> tuple[str, list[int]]:
     return stored, [*shape, 2] if pairs else list(shape)
 
 
-def _width(dtype: np.dtype) -> int:
-    return dtype.itemsize // 2 if dtype.kind == "c" else dtype.itemsize
+def _place(name: str, array: np.ndarray) -> tuple[bool, int, str]:
+    """Sorts arrays so that none needs a gap before it."""
+    width = array.dtype.itemsize // 2 if array.dtype.kind == "c" else array.dtype.itemsize
+    return array.nbytes % ALIGNMENT != 0, -width, name

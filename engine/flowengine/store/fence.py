@@ -68,7 +68,7 @@ def write_claim(io: IO, layout: Layout, record: ClaimRecord) -> Claim:
         epoch = _newest_epoch(io, layout) + 1
         body = record.model_copy(update={"epoch": epoch}).model_dump(by_alias=True)
         scratch = layout.fence / f".{epoch}.{secrets.token_hex(4)}"
-        put_file(io, scratch, iter((seal(body),)))
+        put_file(io, scratch, seal(body))
         try:
             _take_name(io, layout, epoch, seal(body), scratch)
         except FileExistsError:
@@ -86,7 +86,7 @@ def _take_name(io: IO, layout: Layout, epoch: int, data: bytes, scratch: Path) -
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
             raise
-        put_file(io, layout.claim(epoch), iter((data,)))
+        put_file(io, layout.claim(epoch), data)
 
 
 def _newest_epoch(io: IO, layout: Layout) -> int:
@@ -98,7 +98,7 @@ def _newest_epoch(io: IO, layout: Layout) -> int:
 def write_base(io: IO, layout: Layout, claim: Claim, base: str) -> Claim:
     """Record the checkpoint that a claim continues from, once and for all."""
     scratch = layout.fence / f".base.{claim.epoch}.{secrets.token_hex(4)}"
-    put_file(io, scratch, iter((seal(BaseRecord(base=base).model_dump()),)))
+    put_file(io, scratch, seal(BaseRecord(base=base).model_dump()))
     check(io, layout, claim.epoch)
     io.rename(scratch, layout.base(claim.epoch))
     io.fsync_folder(layout.fence)
@@ -135,5 +135,5 @@ def read_progress(io: IO, layout: Layout, epoch: int) -> PreviousEpoch | None:
     try:
         body = json.loads(read_file(io, layout.progress(epoch), MAX_RECORD_BYTES))
         return PreviousEpoch(epoch=epoch, last_iteration=body["lastIteration"], last_wall_ms=body["lastWallMs"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None

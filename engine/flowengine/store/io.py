@@ -1,6 +1,7 @@
 """Every system call of the store, in one object, so that tests can put a fault at each of them."""
 
 import errno
+import fcntl
 import os
 import stat
 import time
@@ -14,6 +15,7 @@ from flowapi.errors import VolumeError
 
 READ_CHUNK = 1 << 24
 TRANSIENT = frozenset((errno.EIO, errno.ESTALE, errno.EACCES, errno.ETIMEDOUT, errno.EAGAIN))
+FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
 RETRY_SECONDS = (0.05, 0.2, 1.0)
 T = TypeVar("T")
 
@@ -68,12 +70,30 @@ class IO:
             os.close(descriptor)
 
     def open_read(self, path: Path) -> int:
-        """Open a regular file for reading."""
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        """Open a regular file for reading; FileNotFoundError for anything else."""
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise FileNotFoundError(errno.ENOENT, "a link, not a file", path.name) from error
+            raise
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
-            raise FileNotFoundError(f"{path} is not a regular file")
+            raise FileNotFoundError(errno.ENOENT, "not a regular file", path.name)
         return descriptor
+
+    def lock(self, descriptor: int) -> None:
+        """Take an advisory lock on an open file at once; BlockingIOError when somebody else holds it."""
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def free(self, path: Path) -> int | None:
+        """Bytes that may still be written to the volume; None when it doesn't say."""
+        space = os.statvfs(path)
+        return space.f_bavail * space.f_frsize if space.f_blocks else None
+
+    def modified(self, path: Path) -> float:
+        """When a folder's names changed last, by the volume's clock, in seconds."""
+        return path.lstat().st_mtime
 
     def size(self, descriptor: int) -> int:
         """Bytes in an open file."""
@@ -90,29 +110,51 @@ class IO:
         return filled
 
     def names(self, path: Path) -> list[str]:
-        """The names in a folder; none if there is no folder."""
+        """The names in a folder; none if there is no folder, or a link to one."""
         try:
-            return sorted(os.listdir(path))  # noqa: PTH208 - names are all that is wanted
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                return []
+            raise
+        try:
+            return sorted(os.listdir(descriptor))  # noqa: PTH208 - of an open folder
+        finally:
+            os.close(descriptor)
+
+    def is_folder(self, path: Path) -> bool:
+        """Whether there is a folder, and no link to one."""
+        try:
+            return stat.S_ISDIR(path.lstat().st_mode)
         except FileNotFoundError:
-            return []
+            return False
+
+
+def refused(error: OSError, what: str) -> VolumeError:
+    """What a refusal of the volume is for a person: the reason, and what to do about it."""
+    remedies = {errno.EROFS: "The volume is mounted read-only.", errno.EACCES: "Check the permissions (fsGroup)."}
+    full = error.errno in FULL
+    remedy = "Make room on the volume." if full else remedies.get(error.errno or 0, "Check the volume.")
+    found = VolumeError(f"{what} ({error.strerror})", remedy=remedy)
+    found.full = full
+    return found
 
 
 def patiently(read: Callable[[], T]) -> T:
     """Read, and try again what may pass by itself; an unreachable checkpoint is no reason to take an older one.
 
     Raises:
+        FileNotFoundError: there is nothing to read.
         VolumeError: it did not pass.
     """
     for pause in (*RETRY_SECONDS, None):
         try:
             return read()
+        except FileNotFoundError:
+            raise
         except OSError as error:
-            if error.errno not in TRANSIENT:
-                raise
-            if pause is None:
-                raise VolumeError(
-                    f"the volume can't be read ({error.strerror})", remedy="Check the volume and its permissions."
-                ) from error
+            if error.errno not in TRANSIENT or pause is None:
+                raise refused(error, "the volume can't be read") from error
             time.sleep(pause)
     raise AssertionError("the last round returned or raised")
 
@@ -141,21 +183,31 @@ def _read_once(io: IO, path: Path, limit: int) -> bytes:
         io.close(descriptor)
 
 
-def put_file(io: IO, path: Path, chunks: Iterator[Buffer]) -> None:
+def put_file(io: IO, path: Path, data: Buffer) -> None:
     """Create a file with these bytes and bring them to the disk. On an error the file is unfinished: discard it."""
-    descriptor = io.create(path)
+    put_files(io, iter([(path, iter((data,)))]))
+
+
+def put_files(io: IO, files: Iterator[tuple[Path, Iterator[Buffer]]]) -> None:
+    """Create files from their chunks, and sync them when all are written: one commit of the journal serves them all."""
+    opened: list[int] = []
     try:
-        for chunk in chunks:
-            io.write(descriptor, chunk)
-        io.fsync(descriptor)
+        for path, chunks in files:
+            opened.append(io.create(path))
+            for chunk in chunks:
+                io.write(opened[-1], chunk)
+        for descriptor in opened:
+            io.fsync(descriptor)
+        while opened:
+            io.close(opened.pop())
     except BaseException:
-        os.close(descriptor)
+        for descriptor in opened:
+            os.close(descriptor)
         raise
-    io.close(descriptor)
 
 
 def replace_file(io: IO, path: Path, data: bytes, *, scratch: Path) -> None:
     """Put these bytes in place of a file, whole or not at all, and durable."""
-    put_file(io, scratch, iter((data,)))
+    put_file(io, scratch, data)
     io.rename(scratch, path)
     io.fsync_folder(path.parent)

@@ -1,5 +1,6 @@
 """Where everything lies below a flow's root. Names are generated here or checked here; none comes from a spec."""
 
+import errno
 import re
 import secrets
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ STATE_FILE = "state.safetensors"
 MANIFEST_FILE = "manifest.json"
 MANIFEST_SCRATCH = ".manifest.tmp"
 CORRUPT_MARK = "CORRUPT"
+PIN_MARK = "PINNED"
+PROBE_PREFIX = ".probe-"
 
 
 @dataclass(frozen=True, order=True)
@@ -107,7 +110,8 @@ def epochs(io: IO, layout: Layout) -> list[int]:
 
 def revisions(io: IO, layout: Layout) -> list[str]:
     """The revisions on the volume."""
-    return [name for name in io.names(layout.revisions) if REVISION.fullmatch(name)]
+    names = (name for name in io.names(layout.revisions) if REVISION.fullmatch(name))
+    return [name for name in names if io.is_folder(layout.revisions / name)]
 
 
 def checkpoint_ids(io: IO, layout: Layout, revision: str) -> list[CheckpointId]:
@@ -118,12 +122,14 @@ def checkpoint_ids(io: IO, layout: Layout, revision: str) -> list[CheckpointId]:
 
 def make_folder(io: IO, path: Path) -> None:
     """Make a folder below the root, and its name durable; a folder that is there already is fine, a link is not."""
-    if path.is_symlink():
-        raise NotADirectoryError(20, "a symbolic link stands where a folder belongs", str(path))
-    if path.is_dir():
+    if io.is_folder(path):
         return
     try:
         io.mkdir(path)
-    except FileExistsError:
+    except FileExistsError as error:
+        if not io.is_folder(path):
+            raise NotADirectoryError(
+                errno.ENOTDIR, "something else stands where a folder belongs", path.name
+            ) from error
         return
     io.fsync_folder(path.parent)

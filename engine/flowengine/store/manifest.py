@@ -2,11 +2,12 @@
 
 import hashlib
 import json
+from functools import cached_property
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, StringConstraints, ValidationError
 
-from flowapi.errors import CorruptError, IncompatibleError
+from flowapi.errors import CorruptError, DocumentError, IncompatibleError
 from flowapi.model import Model
 from flowapi.numbers import canonical_json
 
@@ -82,16 +83,18 @@ class Manifest(Model):
     leaves: dict[str, LeafRecord]
     env: dict[str, Any] = {}
 
+    @cached_property
+    def _canonical(self) -> bytes:
+        return canonical_json(self.model_dump(by_alias=True, exclude_none=True, mode="json"))
+
     def seal(self) -> bytes:
         """The manifest's file."""
-        return seal(self.model_dump(by_alias=True, exclude_none=True, mode="json"))
+        return _sealed(self._canonical)
 
     @property
     def digest(self) -> str:
         """SHA-256 of the canonical body; it covers every byte of the checkpoint."""
-        return hashlib.sha256(
-            canonical_json(self.model_dump(by_alias=True, exclude_none=True, mode="json"))
-        ).hexdigest()
+        return hashlib.sha256(self._canonical).hexdigest()
 
     @classmethod
     def unseal(cls, data: bytes) -> "Manifest":
@@ -116,7 +119,10 @@ M = TypeVar("M", bound=Model)
 
 def seal(body: dict[str, Any]) -> bytes:
     """A small record with its own SHA-256, as canonical JSON."""
-    canonical = canonical_json(body)
+    return _sealed(canonical_json(body))
+
+
+def _sealed(canonical: bytes) -> bytes:
     return b'{"body":%b,"sha256":"%b"}\n' % (canonical, hashlib.sha256(canonical).hexdigest().encode())
 
 
@@ -129,7 +135,7 @@ def unseal(data: bytes, what: str) -> dict[str, Any]:
     try:
         body = json.loads(data)["body"]
         intact = seal(body) == data
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError, DocumentError) as error:
         raise CorruptError(f"the {what} is torn or not JSON") from error
     if not intact or not isinstance(body, dict):
         raise CorruptError(f"the {what} does not have the digest it was sealed with")

@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import fcntl
 import os
 import secrets
 from pathlib import Path
@@ -91,14 +90,14 @@ def is_of(io: IO, layout: Layout, owner: Owner) -> bool:
 def _write(io: IO, layout: Layout, owner: Owner) -> None:
     """Write OWNER unless somebody else does so at this moment."""
     scratch = _scratch(layout)
-    put_file(io, scratch, iter((seal(owner.model_dump()),)))
+    put_file(io, scratch, seal(owner.model_dump()))
     try:
         try:
             io.link(scratch, layout.owner)
         except OSError as error:
             if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS):
                 raise
-            put_file(io, layout.owner, iter((seal(owner.model_dump()),)))
+            put_file(io, layout.owner, seal(owner.model_dump()))
     except FileExistsError:
         if read_owner(io, layout) != owner:
             raise VolumeInUseError("another flow took the volume at this moment", remedy="Use another one.") from None
@@ -114,17 +113,18 @@ def _scratch(layout: Layout) -> Path:
 class Lock:
     """Guards against a double start on one machine; the fence guards against all others."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, io: IO, layout: Layout) -> None:
+        self._io = io
         self._descriptor = os.open(layout.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o640)
 
     def take(self) -> bool:
         """Whether nobody else on this machine holds it. A file system without locks has nobody else."""
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._io.lock(self._descriptor)
         except BlockingIOError:
             return False
         except OSError as error:
-            if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP):
+            if error.errno not in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):
                 raise
         return True
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from flowapi.errors import CorruptError
 from flowengine.store.chain import visible
@@ -11,6 +12,7 @@ from flowengine.store.io import IO, patiently, read_file
 from flowengine.store.layout import (
     CORRUPT_MARK,
     MANIFEST_FILE,
+    PIN_MARK,
     STATE_FILE,
     CheckpointId,
     Layout,
@@ -61,9 +63,17 @@ class Reader:
         claims = read_claims(self._io, self._layout)
         return visible(checkpoint_ids(self._io, self._layout, revision), claims, revision)
 
+    def folder(self, revision: str, identity: CheckpointId) -> Path:
+        """Where a checkpoint lies."""
+        return self._layout.checkpoint(revision, identity)
+
     def committed(self, revision: str, identity: CheckpointId) -> bool:
         """Whether a checkpoint has its commit record."""
         return MANIFEST_FILE in self._io.names(self._layout.checkpoint(revision, identity))
+
+    def pinned(self, revision: str, identity: CheckpointId) -> bool:
+        """Whether a person wants it kept."""
+        return PIN_MARK in self._io.names(self._layout.checkpoint(revision, identity))
 
     def marked_corrupt(self, revision: str, identity: CheckpointId) -> bool:
         """Whether an earlier restore found it corrupt."""
@@ -79,15 +89,15 @@ class Reader:
         """
         path = self._layout.checkpoint(revision, identity) / MANIFEST_FILE
 
-        def read() -> bytes:
-            try:
-                return read_file(self._io, path, MAX_MANIFEST_BYTES)
-            except ValueError as error:
-                raise CorruptError(str(error)) from error
-            except FileNotFoundError as error:
-                raise CorruptError("the manifest is missing") from error
-
-        manifest = Manifest.unseal(read())
+        if path.name not in self._io.names(path.parent):
+            raise CorruptError("the manifest is missing")
+        try:
+            data = read_file(self._io, path, MAX_MANIFEST_BYTES)
+        except ValueError as error:
+            raise CorruptError(str(error)) from error
+        except FileNotFoundError as error:
+            raise CorruptError("the manifest is not a file") from error
+        manifest = Manifest.unseal(data)
         named = (manifest.id, manifest.epoch, manifest.iteration, manifest.lineage.revision)
         if named != (str(identity), identity.epoch, identity.iteration, revision):
             raise CorruptError("the manifest belongs to another checkpoint")

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from flowapi.errors import CorruptError, DataError, FencedError, VolumeError
+from flowapi.errors import CorruptError, DataError, FencedError
 from flowapi.report import PreviousEpoch
-from flowengine.store import fence, gc, layout, owner, writer
+from flowengine.store import fence, gc, layout, owner, probe, writer
 from flowengine.store.codec import Leaf
-from flowengine.store.io import IO, replace_file
+from flowengine.store.io import IO, refused, replace_file
 from flowengine.store.manifest import Parent
-from flowengine.store.reader import CheckpointRef, PassedOver, Reader, Restored, ref_of
+from flowengine.store.reader import CheckpointRef, PassedOver, Reader, Restored
 
 
 @dataclass(frozen=True)
@@ -68,18 +68,6 @@ def _too_old(attempt: int, newest: int) -> FencedError:
     return error
 
 
-@dataclass(frozen=True)
-class Listed:
-    """A committed checkpoint in a listing. `problem` says what is wrong with it."""
-
-    ref: CheckpointRef
-    reason: str
-    good: bool
-    visible: bool
-    bytes: int
-    problem: str = ""
-
-
 class CheckpointStore:
     """A volume, claimed by one process. Use `open`, then `claim`, then `save`."""
 
@@ -117,12 +105,13 @@ class CheckpointStore:
         paths = layout.Layout(root)
         try:
             root.mkdir(parents=True, exist_ok=True)
+            probe.probe(io, root)
             for folder in (paths.fence, paths.revisions):
                 layout.make_folder(io, folder)
             newest = max((claim.attempt for claim in fence.read_claims(io, paths)), default=0)
             if 0 < attempt < newest and (adopt or owner.is_of(io, paths, owner_)):
                 raise _too_old(attempt, newest)
-            lock = owner.Lock(paths)
+            lock = owner.Lock(io, paths)
             if not lock.take() and attempt <= newest:
                 lock.release()
                 raise FencedError(
@@ -134,9 +123,7 @@ class CheckpointStore:
                 lock.release()
                 raise
         except OSError as error:
-            raise VolumeError(
-                f"{root} can't be used for checkpoints ({error.strerror})", remedy="Check that it can be written."
-            ) from error
+            raise refused(error, f"{root} can't be used for checkpoints") from error
         store = cls(io, paths, owner_, attempt or max(newest, 1), adopted=adopted)
         store._lock = lock
         return store
@@ -170,9 +157,7 @@ class CheckpointStore:
             for one in passed_over:
                 self._mark(one)
         except OSError as error:
-            raise VolumeError(
-                f"the volume can't be claimed ({error.strerror})", remedy="Check that it can be written."
-            ) from error
+            raise refused(error, "the volume can't be claimed") from error
         previous = fence.read_progress(io, paths, claims[-1].epoch) if claims else None
         jumped = not isinstance(start, Latest)
         same = bool(claims) and claims[-1].revision == revision and not jumped
@@ -248,37 +233,13 @@ class CheckpointStore:
         """Make sure that no newer attempt has the volume (FencedError)."""
         fence.check(self._io, self.layout, self.epoch)
 
-    def collect(self, policy: gc.Retention) -> list[str]:
-        """Remove what retention lets go; the ids that went."""
+    def collect(self, policy: gc.Retention) -> list[tuple[str, str]]:
+        """Remove what retention lets go; what went, as (revision, id)."""
         try:
             self.check_fence()
-            standings = {name: self._standings(name) for name in layout.revisions(self._io, self.layout)}
-            doomed = gc.disposable(standings, policy, self.epoch, self._in_use)
-            for revision, identity in doomed:
-                writer.discard(self._io, self.layout.checkpoint(revision, identity))
+            return gc.collect(self._io, self.layout, policy, self.epoch, self._in_use)
         except OSError as error:
-            raise VolumeError(
-                f"old checkpoints can't be removed ({error.strerror})", remedy="Check the volume."
-            ) from error
-        return [str(identity) for _, identity in doomed]
-
-    def _standings(self, revision: str) -> list[gc.Standing]:
-        seen = set(self.reader.visible(revision))
-        return [
-            gc.Standing(
-                identity,
-                visible=identity in seen,
-                committed=self.reader.committed(revision, identity),
-                good=not self.reader.marked_corrupt(revision, identity) and self._good(revision, identity),
-            )
-            for identity in layout.checkpoint_ids(self._io, self.layout, revision)
-        ]
-
-    def _good(self, revision: str, identity: layout.CheckpointId) -> bool:
-        try:
-            return self.reader.manifest(revision, identity).health.good
-        except (DataError, VolumeError):
-            return False
+            raise refused(error, "old checkpoints can't be removed") from error
 
     @property
     def epoch(self) -> int:
@@ -291,35 +252,6 @@ class CheckpointStore:
         """Let go of the lock."""
         if self._lock:
             self._lock.release()
-
-
-def list_checkpoints(root: Path, *, deep: bool = False, io: IO | None = None) -> list[Listed]:
-    """Every committed checkpoint below a root, by revision, newest first. Works on a volume mounted read-only.
-
-    Args:
-        root: The flow's root.
-        deep: Read and verify every byte of the states too, not only the manifests.
-        io: System calls.
-    """
-    io = io or IO()
-    paths = layout.Layout(root)
-    reader = Reader(io, paths)
-    found = []
-    for revision in layout.revisions(io, paths):
-        seen = set(reader.visible(revision))
-        ids = [one for one in layout.checkpoint_ids(io, paths, revision) if reader.committed(revision, one)]
-        found += [_listed(reader, revision, one, visible=one in seen, deep=deep) for one in reversed(ids)]
-    return found
-
-
-def _listed(reader: Reader, revision: str, identity: layout.CheckpointId, *, visible: bool, deep: bool) -> Listed:
-    try:
-        manifest = reader.load(revision, identity).manifest if deep else reader.manifest(revision, identity)
-    except DataError as error:
-        ref = CheckpointRef(revision, str(identity), identity.iteration, identity.epoch, "")
-        return Listed(ref, "", good=False, visible=visible, bytes=0, problem=error.message)
-    size = sum(record.bytes for record in manifest.files.values())
-    return Listed(ref_of(manifest), manifest.lineage.reason, manifest.health.good, visible, size)
 
 
 def _parent_of(ref: CheckpointRef) -> Parent:

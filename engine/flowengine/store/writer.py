@@ -1,25 +1,31 @@
 """Writing checkpoints: data, manifest, rename, and only then the acknowledgement. Nothing is overwritten."""
 
 import contextlib
-from collections.abc import Mapping
+import errno
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flowapi.errors import VolumeError
-from flowengine.store.codec import Leaf, encode
+from typing_extensions import Buffer
+
+from flowengine.store.codec import Encoded, Leaf, encode
 from flowengine.store.fence import check
-from flowengine.store.io import IO, put_file
+from flowengine.store.io import IO, put_file, put_files, refused
 from flowengine.store.layout import (
     CORRUPT_MARK,
     MANIFEST_FILE,
     MANIFEST_SCRATCH,
+    PIN_MARK,
     STATE_FILE,
     CheckpointId,
     Layout,
 )
 from flowengine.store.manifest import Health, Lineage, Manifest, Parent
 from flowengine.store.reader import CheckpointRef, ref_of
+
+SPARE_BYTES = 256 * 1024  # manifest, claim and telemetry beside the arrays
 
 
 @dataclass(frozen=True)
@@ -45,47 +51,60 @@ def write_checkpoint(
 
     Raises:
         FencedError: a newer attempt has the volume; nothing was acknowledged.
-        VolumeError: the volume could not be written; what was begun is removed.
+        VolumeError: the volume could not be written, or has no room; what was begun is removed.
     """
     check(io, layout, epoch)
     identity = CheckpointId.new(iteration, epoch)
     folder = layout.checkpoint(meta.lineage.revision, identity)
     try:
+        encoded = encode(leaves)
+        _room_for(io, layout, encoded.size)
         io.mkdir(folder)
-        manifest = _write_data(io, folder, identity, leaves, meta, parent)
-        put_file(io, folder / MANIFEST_SCRATCH, iter((manifest.seal(),)))
+        manifest = _write_files(io, folder, identity, encoded, meta, parent)
         check(io, layout, epoch)
         io.rename(folder / MANIFEST_SCRATCH, folder / MANIFEST_FILE)
         io.fsync_folder(folder)
         io.fsync_folder(folder.parent)
     except OSError as error:
         discard(io, folder)
-        raise VolumeError(
-            f"the checkpoint at iteration {iteration} could not be written ({error.strerror})",
-            remedy="Check the volume: is it full, or read-only?",
-        ) from error
+        raise refused(error, f"the checkpoint at iteration {iteration} could not be written") from error
     check(io, layout, epoch)
     return ref_of(manifest)
 
 
-def _write_data(
-    io: IO, folder: Path, identity: CheckpointId, leaves: Mapping[str, Leaf], meta: SaveMeta, parent: Parent | None
+def _room_for(io: IO, layout: Layout, size: int) -> None:
+    """Refuse at once what can't fit, instead of filling the volume to its last byte first."""
+    free = io.free(layout.root)
+    if free is not None and free < size + SPARE_BYTES:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _write_files(
+    io: IO, folder: Path, identity: CheckpointId, encoded: Encoded, meta: SaveMeta, parent: Parent | None
 ) -> Manifest:
-    encoded = encode(leaves)
+    """Write the state, and the manifest under a name that doesn't count; both are durable when this returns."""
     sums: dict[str, str] = {}
-    put_file(io, folder / STATE_FILE, encoded.stream(sums))
-    return Manifest(
-        id=str(identity),
-        parent=parent,
-        epoch=identity.epoch,
-        iteration=identity.iteration,
-        lineage=meta.lineage,
-        health=meta.health,
-        wall_seconds=meta.wall_seconds,
-        files={STATE_FILE: encoded.file},
-        leaves=encoded.records(sums),
-        env=dict(meta.env),
-    )
+    written: list[Manifest] = []
+
+    def files() -> Iterator[tuple[Path, Iterator[Buffer]]]:
+        yield folder / STATE_FILE, encoded.stream(sums)
+        manifest = Manifest(
+            id=str(identity),
+            parent=parent,
+            epoch=identity.epoch,
+            iteration=identity.iteration,
+            lineage=meta.lineage,
+            health=meta.health,
+            wall_seconds=meta.wall_seconds,
+            files={STATE_FILE: encoded.file},
+            leaves=encoded.records(sums),
+            env=dict(meta.env),
+        )
+        written.append(manifest)
+        yield folder / MANIFEST_SCRATCH, iter((manifest.seal(),))
+
+    put_files(io, files())
+    return written[0]
 
 
 def discard(io: IO, folder: Path) -> None:
@@ -96,7 +115,7 @@ def discard(io: IO, folder: Path) -> None:
             io.unlink(folder / MANIFEST_FILE)
             io.fsync_folder(folder)
         for name in names:
-            if name in (STATE_FILE, MANIFEST_SCRATCH, CORRUPT_MARK):
+            if name in (STATE_FILE, MANIFEST_SCRATCH, CORRUPT_MARK, PIN_MARK):
                 io.unlink(folder / name)
         io.rmdir(folder)
 
@@ -104,4 +123,4 @@ def discard(io: IO, folder: Path) -> None:
 def mark_corrupt(io: IO, folder: Path, reason: str) -> None:
     """Leave a note beside a corrupt checkpoint, as far as the volume lets us."""
     with contextlib.suppress(OSError):
-        put_file(io, folder / CORRUPT_MARK, iter((reason.encode() + b"\n",)))
+        put_file(io, folder / CORRUPT_MARK, reason.encode() + b"\n")

@@ -19,7 +19,7 @@ def test_cadence_counts_absolute_iterations_and_waits() -> None:
     assert not cadence.due(90, 60)
     assert not cadence.due(100, 9)
     assert cadence.due(130, 10)
-    after = cadence.saved(130, 10)
+    after = cadence.begun(130, 10)
     assert not after.due(190, 60)
     assert after.due(200, 60)
     assert after.next_multiple(130) == 200

@@ -1,0 +1,78 @@
+"""The end of a run: its result and summary, written once and found again by a start that has nothing left to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from flowapi.report import RunResult
+from flowengine import capsule
+from flowengine.loop import Carry, Snapshot
+from flowengine.run.opening import Opened
+from flowengine.run.request import RunRequest
+from flowengine.store import Layout
+
+
+def write_result(
+    opened: Opened, request: RunRequest, carry: Carry, now: Snapshot, reason: str, seconds: float
+) -> dict[str, object]:
+    """Write the outputs and the summary of a run that ended; returns the summary."""
+    point = np.asarray(opened.compiled.choice.method.point(carry.state))
+    name = opened.compiled.problem.variable
+    summary: dict[str, object] = {
+        "flow": request.revision.name,
+        "revision": request.revision.hash,
+        "reason": reason,
+        "iterations": now.iteration,
+        "energy": finite(now.energy),
+        "residual": finite(now.residual),
+        "gap": finite(now.gap),
+        "certificate": now.controller,
+        "guarantee": "global",
+        "method": opened.compiled.choice.method.name,
+        "sha256": {name: capsule.digest(point)},
+        "bitIdentical": opened.bit_identical,
+        "wallSeconds": round(seconds, 3),
+        "iterationsPerSecond": round(now.iteration / seconds, 3) if seconds > 0 else None,
+        "epochs": opened.claimed.epoch,
+        "stop": _stop_rules(request),
+    }
+    layout = opened.store.layout
+    capsule.write_result(layout.result(request.revision.hash), {name: point}, summary, layout.result_link)
+    return summary
+
+
+def finished_before(request: RunRequest, layout: Layout, iteration: int) -> Mapping[str, object] | None:
+    """The summary of a flow that had ended at this iteration under the same stop rules, its result still whole."""
+    folder = layout.result(request.revision.hash)
+    summary = capsule.read_summary(folder)
+    if summary is None or summary.get("stop") != _stop_rules(request) or summary.get("iterations") != iteration:
+        return None
+    if not capsule.intact(folder, summary):
+        return None
+    capsule.point(layout.result_link, folder)
+    return summary
+
+
+def result_of(summary: Mapping[str, object], revision: str) -> RunResult:
+    """What a summary says, in the words of the report."""
+    return RunResult.model_validate(
+        {
+            "reason": summary["reason"],
+            "iteration": summary["iterations"],
+            "energy": summary["energy"],
+            "path": f"revisions/{revision}/result",
+            "sha256": summary["sha256"],
+            "bitIdentical": summary["bitIdentical"],
+        }
+    )
+
+
+def finite(value: float | None) -> float | None:
+    """The number if JSON has it, else None."""
+    return value if value is not None and abs(value) < float("inf") else None
+
+
+def _stop_rules(request: RunRequest) -> dict[str, object]:
+    return request.settings.stop.model_dump(by_alias=True, exclude_none=True)

@@ -1,0 +1,157 @@
+"""Saves in the background: the newest wins, the arrays stay as they were, errors are told, a full volume is lived with."""
+
+import errno
+import os
+import threading
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from flowapi.errors import FencedError, VolumeError
+from flowengine.run.saver import Job, Saver
+from flowengine.store import IO, CheckpointStore, Latest, Leaf, Lineage, Owner, Retention, SaveMeta, list_checkpoints
+
+REVISION = "a" * 10
+META = SaveMeta(Lineage(revision=REVISION, attempt=1))
+POLICY = Retention(REVISION, keep=3)
+
+
+class Gate(IO):
+    """A disk whose files can't be created while the gate is closed, or that has no room while it is full."""
+
+    def __init__(self) -> None:
+        self.open, self.reached = threading.Event(), threading.Event()
+        self.open.set()
+        self.full = False
+
+    def create(self, path):
+        self.reached.set()
+        self.open.wait()
+        if self.full and path.name == "state.safetensors":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return super().create(path)
+
+
+@pytest.fixture
+def disk(tmp_path):
+    io = Gate()
+    store = CheckpointStore.open(tmp_path, Owner(namespace="n", name="f", uid="u"), io=io)
+    store.claim(REVISION, b"{}", Latest())
+    flushed: list[int] = []
+    saver = Saver(store, POLICY, flushed.append)
+    yield io, store, saver, flushed
+    io.open.set()
+    saver.close()
+    store.close()
+
+
+def job(iteration: int) -> Job:
+    return Job(iteration, {"k": Leaf(np.asarray(iteration))}, META)
+
+
+def iterations(store) -> list[int]:
+    return [one.ref.iteration for one in list_checkpoints(store.layout.root)]
+
+
+def test_while_one_is_saved_one_waits_and_the_newest_wins(disk) -> None:
+    io, store, saver, flushed = disk
+    io.open.clear()
+    io.reached.clear()
+    saver.submit(job(1))
+    io.reached.wait()
+    for k in range(2, 50):
+        saver.submit(job(k))
+    assert saver.outcomes() == []
+    io.open.set()
+    assert [one.ref.iteration for one in saver.drain()] == [1, 49]
+    assert iterations(store) == [49, 1]
+    assert flushed == [1, 49]
+
+
+def test_close_ends_the_save_in_hand_and_begins_no_other(disk) -> None:
+    io, store, saver, _ = disk
+    io.open.clear()
+    io.reached.clear()
+    saver.submit(job(1))
+    io.reached.wait()
+    saver.submit(job(2))
+    threading.Timer(0.05, io.open.set).start()
+    saver.close()
+    assert iterations(store) == [1]
+
+
+def test_a_donated_state_is_saved_as_it_was(disk) -> None:
+    """The loop goes on in the buffers that are being saved: jax must give it others."""
+    io, store, saver, _ = disk
+    step = jax.jit(lambda x: x + 1, donate_argnums=0)
+    x = jnp.zeros(100_000)
+    io.open.clear()
+    saver.submit(Job(1, {"x": Leaf(np.asarray(x))}, META))
+    for _ in range(10):
+        x = step(x)
+    x.block_until_ready()
+    io.open.set()
+    saver.drain()
+    assert set(np.asarray(store.reader.newest(REVISION, []).leaves["x"].array)) == {0.0}
+
+
+def test_a_full_volume_is_told_and_saving_resumes(disk) -> None:
+    io, store, saver, _ = disk
+    for k in (1, 2, 3):
+        saver.submit(job(k))
+        saver.drain()
+    io.full = True
+    saver.submit(job(4))
+    (outcome,) = saver.drain()
+    assert isinstance(outcome.error, VolumeError)
+    assert outcome.error.full
+    assert iterations(store) == [3]  # what may go has gone
+    io.full = False
+    saver.submit(job(5))
+    assert saver.drain()[0].ref.iteration == 5
+
+
+def test_room_that_retention_finds_is_used_at_once(disk, monkeypatch) -> None:
+    io, store, saver, _ = disk
+    for k in (1, 2, 3):
+        saver.submit(job(k))
+        saver.drain()
+    io.full = True
+    real = store.collect
+
+    def collect(policy):
+        io.full = False
+        return real(policy)
+
+    monkeypatch.setattr(store, "collect", collect)
+    saver.submit(job(4))
+    assert saver.drain()[0].ref.iteration == 4
+    assert iterations(store) == [4, 3]
+
+
+def test_a_lost_claim_and_a_bug_reach_the_loop(disk, monkeypatch) -> None:
+    _, store, saver, _ = disk
+    newer = CheckpointStore.open(store.layout.root, store.owner, 9)
+    newer.claim(REVISION, b"{}", Latest())
+    saver.submit(job(1))
+    assert isinstance(saver.drain()[0].error, FencedError)
+    newer.close()
+    saver.submit(Job(2, {"bad": Leaf(np.asarray(["text"]))}, META))
+    assert saver.drain()[0].error is not None
+
+
+def test_telemetry_that_cannot_be_written_is_a_warning(disk) -> None:
+    _, store, _, _ = disk
+
+    def fail(_: int) -> None:
+        raise OSError(errno.EIO, "broken")
+
+    saver = Saver(store, replace(POLICY, keep=1), fail)
+    saver.submit(job(1))
+    (outcome,) = saver.drain()
+    saver.close()
+    assert outcome.ref.iteration == 1
+    assert outcome.warning == "telemetry could not be written (broken)"

@@ -1,0 +1,195 @@
+"""On real file systems: power cuts, a full disk, a read-only mount, writers that stop across a takeover, strace's kills."""
+
+import contextlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from harness import A, found, in_child, meta, resumed, state, take
+
+from flowapi.errors import FencedError, VolumeError
+from flowengine.store import IO, Leaf, Retention, list_checkpoints
+from kit.mounts import Disk, mounted
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+
+
+@pytest.fixture
+def disk(tmp_path_factory):
+    one = Disk(tmp_path_factory.mktemp("disk"))
+    yield one
+    one.close()
+
+
+def save_for_ever(root: Path, pipe: int, io: IO | None = None) -> None:
+    store, claimed = take(root, io=io)
+    for k in range(found(claimed) + 1, 10**9):
+        store.save(k, state(k), meta())
+        os.write(pipe, b"%d\n" % k)
+        store.collect(Retention(A, keep=2))
+
+
+class Unsynced(IO):
+    """What safetensors and the other stores do: no sync anywhere."""
+
+    def fsync(self, descriptor):
+        return None
+
+    def fsync_folder(self, path):
+        return None
+
+
+def power_cut(disk: Disk, seconds: float, io: IO | None = None) -> tuple[int, int]:
+    """Cut the power while a process saves: (what it had acknowledged, what the next one finds)."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        with contextlib.suppress(BaseException):
+            save_for_ever(disk.place / "flow", writer, io)
+        os._exit(1)
+    os.close(writer)
+    with os.fdopen(reader) as stream:
+        acknowledged = int(stream.readline())
+        time.sleep(seconds)
+        disk.cut()
+        os.kill(child, signal.SIGKILL)
+        acknowledged = max((int(line) for line in stream), default=acknowledged)
+    os.waitpid(child, 0)
+    disk.again()
+    try:
+        return acknowledged, resumed(disk.place / "flow")
+    except Exception:
+        return acknowledged, -1
+
+
+@needs_root
+def test_power_cuts_lose_nothing_that_was_acknowledged(disk) -> None:
+    rng = random.Random(3)
+    for _ in range(8):
+        acknowledged, back = power_cut(disk, rng.uniform(0, 0.1))
+        assert back >= acknowledged
+
+
+@needs_root
+def test_without_syncs_a_power_cut_does_lose_something(disk) -> None:
+    """The test above sees what it is meant to see."""
+    acknowledged, back = power_cut(disk, 0.1, Unsynced())
+    assert back < acknowledged
+
+
+@needs_root
+def test_a_full_disk_costs_old_checkpoints_and_never_the_newest(tmp_path) -> None:
+    with mounted(tmp_path / "small", "-t", "tmpfs", "-o", "size=4m", "tmpfs") as root:
+        big = lambda k: {**state(k), "big": Leaf(np.full(150_000, k, np.float64))}  # noqa: E731
+        store, _ = take(root)
+        for k in (1, 2):
+            store.save(k, big(k), meta())
+        room = root / "somebody else's"
+        room.write_bytes(bytes(os.statvfs(root).f_bavail * os.statvfs(root).f_frsize - 300_000))
+        with pytest.raises(VolumeError, match="No space left") as caught:
+            store.save(3, big(3), meta())
+        assert caught.value.full
+        assert [one.ref.iteration for one in list_checkpoints(root, deep=True) if not one.problem] == [2, 1]
+        assert [name[:12] for _, name in store.collect(Retention(A, keep=2).least)] == ["000000000001"]
+        store.save(3, big(3), meta())
+        with pytest.raises(VolumeError):
+            store.save(4, big(4), meta())
+        room.unlink()
+        store.save(4, big(4), meta())
+        store.close()
+        assert [one.ref.iteration for one in list_checkpoints(root, deep=True) if not one.problem] == [4, 3, 2]
+
+
+@needs_root
+def test_listing_and_verifying_need_no_more_than_a_read_only_mount(tmp_path) -> None:
+    store, _ = take(tmp_path / "flow")
+    store.save(1, state(1), meta())
+    store.close()
+    with mounted(tmp_path / "view", "--bind", tmp_path / "flow") as root:
+        subprocess.run(["mount", "-o", "remount,ro,bind", str(root)], check=True)
+        (one,) = list_checkpoints(root, deep=True)
+        assert not one.problem
+        with pytest.raises(VolumeError, match=r"Read-only|read-only"):
+            take(root)
+
+
+def test_a_writer_that_is_stopped_across_a_takeover_changes_nothing(tmp_path) -> None:
+    """SIGSTOP at a random moment, a takeover that saves, SIGCONT: nothing of the old one's shows afterwards."""
+    rng = random.Random(5)
+    for attempt in range(1, 40, 2):
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            code = 1
+            with contextlib.suppress(BaseException):
+                try:
+                    store, claimed = take(tmp_path, attempt=attempt)
+                    for k in range(found(claimed) + 1, 10**9):
+                        store.save(k, state(k), meta())
+                        os.write(writer, b"%d\n" % k)
+                        store.collect(Retention(A, keep=2))
+                except FencedError:
+                    code = 77
+            os._exit(code)
+        os.close(writer)
+        with os.fdopen(reader) as stream:
+            stream.readline()
+            time.sleep(rng.uniform(0, 0.01))
+            os.kill(child, signal.SIGSTOP)
+            os.waitpid(child, os.WUNTRACED)
+            store, claimed = take(tmp_path, attempt=attempt + 1)
+            base = found(claimed)
+            store.save(base + 1, state(base + 1), meta())
+            os.kill(child, signal.SIGCONT)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 77
+            assert max((int(line) for line in stream), default=0) <= base + 1
+        newest = next(one for one in list_checkpoints(tmp_path) if one.visible)
+        assert (newest.ref.epoch, newest.ref.iteration) == (claimed.epoch, base + 1)
+        store.close()
+
+
+SCRIPT = """
+import os, sys
+sys.path.insert(0, {folder!r})
+from pathlib import Path
+from test_volumes import save_for_ever
+save_for_ever(Path({root!r}), 1)
+"""
+
+
+@needs_strace
+@pytest.mark.parametrize("call", ["fsync", "rename", "openat", "write", "mkdir", "unlink"])
+def test_killed_by_the_kernel_at_a_system_call(tmp_path, call) -> None:
+    """Not the shim's idea of a system call, but the kernel's."""
+    root = tmp_path / "flow"
+    script = SCRIPT.format(folder=str(Path(__file__).parent), root=str(root))
+    store, _ = take(root)
+    store.close()
+    path = ["-P", str(root)] if call == "openat" else []
+    for number in (3, 11):
+        inject = f"inject={call}:signal=KILL:when={number if not path else 1}"
+        command = ["strace", "-f", "-qq", "-o", str(tmp_path / "log"), *path, "-e", f"trace={call}", "-e", inject]
+        done = subprocess.run([*command, sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+        assert done.returncode in {-9, 137}, done.stderr
+        acknowledged = max((int(line) for line in done.stdout.split()), default=0)
+        assert resumed(root) >= acknowledged
+        assert [one for one in list_checkpoints(root, deep=True) if one.problem] == []
+
+
+def test_a_child_that_dies_leaves_the_volume_free(tmp_path) -> None:
+    def work(pipe: int) -> None:
+        store, _ = take(tmp_path)
+        store.save(1, state(1), meta())
+        os.write(pipe, b"1\n")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    assert in_child(work)[1] == [1]
+    assert resumed(tmp_path) == 1

@@ -1,0 +1,3 @@
+"""Mutants that change nothing which matters, each with the reason."""
+
+EQUIVALENT: dict[str, str] = {}
