@@ -8,7 +8,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
            --fork-strategy fewest --python-version 3.11 --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format crd lock bench cluster-up cluster-down down clean
+.PHONY: help demo test torture lint format crd lock bench cluster-up cluster-down down clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z.-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ demo: .venv  ## the main job: on a cluster, a flow is evicted, killed, edited an
 test: lint  ## every check and test, also on a cluster (without one, those that need it are skipped and say why)
 	@$(KIT) up --install $(if $(CFLOW_REQUIRE_CLUSTER),,|| echo "Going on without a cluster.")
 	$(PYTEST) -n 2 --dist loadgroup
+
+torture: .venv  ## an hour of random faults, kills of flows, and mutants of the protocol; SEED=, FAULTS=
+	$(BIN)/python -P -m torture $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS))
 
 lint: .venv  ## format, style, types, import contracts, generated files
 	$(BIN)/ruff format --check .
@@ -43,6 +46,7 @@ lock: .venv  ## lock the dependencies again (names, versions, hashes)
 
 bench: .venv  ## speed, measured in pairs in one run; writes build/bench/
 	$(BIN)/python bench/engine.py
+	$(BIN)/python bench/checkpoints.py
 	$(BIN)/python bench/recovery.py
 
 cluster-up: .venv  ## a cluster on this machine with the operator installed; kubeconfig in build/cluster/

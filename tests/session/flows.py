@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +110,13 @@ def progress(root: Path) -> int:
         return json.loads(found[-1].read_text())["lastIteration"] if found else 0
     except ValueError:
         return 0
+
+
+def wait_until(process: subprocess.Popen, ready) -> None:
+    """Wait for something that a running process does; it must not end before."""
+    while not ready():
+        assert process.poll() is None, (process.returncode, process.communicate())
+        time.sleep(0.01)
 
 
 def kill_when(process: subprocess.Popen, ready, number: int = signal.SIGKILL) -> str:

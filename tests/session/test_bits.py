@@ -1,14 +1,31 @@
 """The second promise, through the real command: killed any number of times, the same bits."""
 
+import contextlib
+import os
 import random
 import signal
 import subprocess
 import sys
 
 import pytest
-from flows import CFLOW, DEBLUR, DENOISE, final_state, kill_when, progress, run, saved, start, summary, write_flow
+from flows import (
+    CFLOW,
+    DEBLUR,
+    DENOISE,
+    final_state,
+    kill_when,
+    progress,
+    run,
+    saved,
+    start,
+    summary,
+    wait_until,
+    write_flow,
+)
 
 from flowengine import capsule
+from flowengine.store import list_checkpoints
+from kit.mounts import mounted
 
 
 @pytest.mark.parametrize(
@@ -148,6 +165,31 @@ def test_a_full_disk_is_said_and_the_run_goes_on_to_its_end(tmp_path) -> None:
     assert not list((root / "revisions").glob("*/ckpts/*"))
     run("run", manifest, "--root", root)
     assert summary(root)["iterations"] == 2_000
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+def test_saving_resumes_when_there_is_room_again(tmp_path) -> None:
+    """A real full volume: the run goes on without saving, says so, and saves as soon as it can."""
+    manifest = write_flow(tmp_path / "flow", limit=10**9, every=500)
+    with mounted(tmp_path / "small", "-t", "tmpfs", "-o", "size=8m", "tmpfs") as volume:
+        root = volume / "root"
+        process = start("run", manifest, "--root", root)
+        wait_until(process, lambda: saved(root) > 0)
+        filler = volume / "somebody else's"
+        with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+        said = next(line for line in process.stderr if "WriteFailed" in line)
+        assert "Make room on the volume" in said
+        stuck = saved(root)
+        assert [one.problem for one in list_checkpoints(root, deep=True)] == [
+            ""
+        ]  # of the old ones only the newest stays
+        filler.unlink()
+        wait_until(process, lambda: saved(root) > stuck)
+        out = kill_when(process, lambda: True, signal.SIGTERM)
+        assert process.returncode == 75, out
+        assert "going on from iteration" in run("run", manifest, "--root", root, "--until", str(saved(root)), code=75)
 
 
 def test_a_hang_dumps_the_stacks_and_exits_70() -> None:

@@ -1,12 +1,13 @@
 """Two writers: the newest claim wins, and a zombie's late commit never shows."""
 
+import shutil
 import threading
 
 import pytest
 from harness import OWNER, A, B, found, meta, open_store, resumed, state, take, value_of
 
 from flowapi.errors import DataError, FencedError, VolumeInUseError
-from flowengine.store import At, Fresh, Latest, Owner, Retention, list_checkpoints
+from flowengine.store import IO, At, Fresh, Latest, Owner, Retention, list_checkpoints
 from flowengine.store import writer as writer_module
 
 
@@ -34,9 +35,9 @@ def test_a_zombies_late_commit_is_invisible(tmp_path, monkeypatch, pause_before)
     old.save(1, state(1), meta())
     real, looks = writer_module.check, []
 
-    def check(io, layout, epoch) -> None:
-        looks.append(epoch)
-        real(io, layout, epoch)
+    def check(io, layout, claim) -> None:
+        looks.append(claim)
+        real(io, layout, claim)
         if len(looks) == (2 if pause_before.startswith("check") else 3):
             new, claimed = take(tmp_path, attempt=2)
             assert found(claimed) in {1, 9}
@@ -55,6 +56,30 @@ def test_a_zombies_late_commit_is_invisible(tmp_path, monkeypatch, pause_before)
             old.save(10, state(10), meta())
         old.close()
         assert resumed(tmp_path) == 9
+
+
+def test_a_volume_put_back_to_an_older_state_fences_who_ran_on_the_newer_one(tmp_path) -> None:
+    """A snapshot is restored below a running process; a newer attempt gets the epoch number that it has itself."""
+    store, _ = take(tmp_path / "flow", attempt=1)
+    store.save(1, state(1), meta())
+    store.close()
+    shutil.copytree(tmp_path / "flow", tmp_path / "snapshot")
+    zombie, _ = take(tmp_path / "flow", attempt=2)
+    zombie.save(2, state(2), meta())
+    shutil.rmtree(tmp_path / "flow")
+    (tmp_path / "snapshot").rename(tmp_path / "flow")
+    with pytest.raises(FencedError):
+        zombie.save(3, state(3), meta())
+    newer, claimed = take(tmp_path / "flow", attempt=3)
+    assert (claimed.epoch, zombie.epoch, found(claimed)) == (2, 2, 1)
+    for work in (lambda: zombie.save(3, state(3), meta()), lambda: zombie.collect(Retention(A, keep=1))):
+        with pytest.raises(FencedError, match="another process's now"):
+            work()
+    newer.save(2, state(2), meta())
+    assert iterations(tmp_path / "flow") == [2, 1]
+    newer.close()
+    with pytest.raises(FencedError):
+        open_store(tmp_path / "flow", 2)  # late, of before the restore
 
 
 def test_a_late_older_attempt_ends_without_claiming(tmp_path) -> None:
@@ -245,3 +270,19 @@ def test_the_base_in_use_is_kept_until_there_is_a_newer_one(tmp_path) -> None:
     store.collect(Retention(A, keep=1))
     store.close()
     assert resumed(tmp_path) == 1
+
+
+def test_a_save_whose_folder_the_newer_owner_removed_is_fenced_not_failed(tmp_path) -> None:
+    old, _ = take(tmp_path, attempt=1)
+
+    class TakenOver(IO):
+        def fsync(self, descriptor):
+            new, _ = take(tmp_path, attempt=2)
+            new.collect(Retention(A, keep=1))
+            new.close()
+            super().fsync(descriptor)
+
+    old._io = TakenOver()
+    with pytest.raises(FencedError):
+        old.save(1, state(1), meta())
+    old.close()

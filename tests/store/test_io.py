@@ -75,6 +75,14 @@ def test_only_regular_files_are_opened_and_nothing_is_leaked(tmp_path) -> None:
     assert open_files() == before
 
 
+@pytest.mark.parametrize("call", [lambda io, path: io.names(path), lambda io, path: io.open_read(path / "file")])
+def test_a_volume_that_cannot_be_looked_at_is_not_an_empty_one(tmp_path, monkeypatch, call) -> None:
+    (tmp_path / "file").write_bytes(b"x")
+    failing(monkeypatch, "open")
+    with pytest.raises(OSError, match="broken"):
+        call(IO(), tmp_path)
+
+
 class Torn(IO):
     """Fails at one operation."""
 

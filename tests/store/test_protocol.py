@@ -66,19 +66,59 @@ def test_a_save_with_any_failed_operation_is_not_acknowledged(tmp_path) -> None:
     store.close()
 
 
-def test_a_claim_with_any_failed_operation_is_not_made(tmp_path) -> None:
-    seed, _ = take(tmp_path)
-    seed.close()
+@pytest.mark.parametrize("fresh", [True, False])
+def test_a_claim_with_any_failed_operation_is_not_made(tmp_path, fresh) -> None:
     io, at, succeeded = Counting(), 0, False
     while not succeeded:
         at += 1
+        root = tmp_path / f"{at * fresh}"
+        if not fresh:
+            take(root)[0].close()
         io.calls, io.at = 0, at
         try:
-            take(tmp_path, io=io)[0].close()
+            take(root, io=io)[0].close()
         except VolumeError:
             continue
         succeeded = io.calls < at
         assert succeeded, f"operation {at} failed, and nobody said so"
+
+
+@pytest.mark.parametrize(("operation", "number"), [("unlink", 1), ("fsync_folder", 1)])
+def test_a_removal_that_fails_at_its_beginning_leaves_a_whole_checkpoint_or_none(tmp_path, operation, number) -> None:
+    """The commit record goes first and for good, or everything stays: never a commit record without its state."""
+    store, _ = take(tmp_path)
+    ids = [store.save(k, state(k), meta()).id for k in (1, 2)]
+    folder = tmp_path / "revisions" / A / "ckpts" / ids[0]
+    before = {one.name: one.read_bytes() for one in folder.iterdir()}
+    store._io = Faulty(at=number, fault=fail_with(errno.EIO), calls=(operation,))
+    store.collect(Retention(A, keep=1))
+    assert (folder / "state.safetensors").read_bytes() == before["state.safetensors"]
+    store._io = IO()
+    store.collect(Retention(A, keep=1))
+    store.close()
+    store, _ = take(tmp_path)
+    store.collect(Retention(A, keep=1))
+    assert not folder.exists()
+    store.close()
+
+
+def test_a_fence_that_cannot_be_read_is_no_acknowledgement(tmp_path) -> None:
+    io = Faulty(at=-1, fault=fail_with(errno.ESTALE), calls=("names",))
+    store, _ = take(tmp_path, io=io)
+    store.save(1, state(1), meta())
+    io.count, io.at = 0, -1
+    store.save(2, state(2), meta())
+    total = io.count
+    for at in range(1, total + 1):
+        io.count, io.at = 0, at
+        with pytest.raises(VolumeError, match="can't be read"):
+            store.save(3, state(3), meta())
+    io.count, io.at = 0, 1
+    with pytest.raises(VolumeError, match="can't be read"):
+        store.check_fence()
+    io.at = -1
+    assert iterations(tmp_path) == [2, 1]
+    store.close()
 
 
 def test_nothing_is_left_behind(tmp_path) -> None:

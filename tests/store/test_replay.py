@@ -6,6 +6,7 @@ of sync must be caught.
 """
 
 import itertools
+import os
 import random
 import shutil
 from pathlib import Path
@@ -17,7 +18,7 @@ from flowengine.store import IO, At, Latest, Layout, Retention, list_checkpoints
 from flowengine.store.fence import read_claims
 from flowengine.store.owner import read_owner
 
-STATES_PER_PREFIX = 24
+STATES_PER_PREFIX = int(os.environ.get("CFLOW_REPLAY_STATES", "24"))
 
 
 class Recorder(IO):

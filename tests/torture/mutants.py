@@ -113,7 +113,7 @@ def _operates(statement: ast.stmt) -> bool:
 
 
 def _ignored(statement: ast.stmt) -> ast.stmt:
-    handler = ast.ExceptHandler(type=ast.Name("OSError", ast.Load()), name=None, body=[ast.Pass()])
+    handler = ast.ExceptHandler(type=ast.Name("Exception", ast.Load()), name=None, body=[ast.Pass()])
     return ast.Try(body=[statement], handlers=[handler], orelse=[], finalbody=[])
 
 

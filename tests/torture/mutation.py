@@ -40,6 +40,9 @@ class Verdict:
         """Whether nothing caught it, and nobody said that nothing can."""
         return not self.caught_by and self.mutant.name not in EQUIVALENT
 
+    def __str__(self) -> str:
+        return self.caught_by or ("SURVIVED" if self.survived else f"equivalent: {EQUIVALENT[self.mutant.name]}")
+
 
 def verdicts(names: Sequence[str] = (), workers: int = 2) -> Iterator[Verdict]:
     """Try every mutant, or those whose name contains one of `names`; as they end.
@@ -85,7 +88,7 @@ def _start(mutant: Mutant) -> tuple[int, int, Path]:
         os.close(reader)
         signal.alarm(SECONDS)
         os.setpgid(0, 0)
-        os.environ["CFLOW_TEST_MEMORY"] = str(folder)
+        os.environ |= {"CFLOW_TEST_MEMORY": str(folder), "CFLOW_REPLAY_STATES": "8"}
         quiet = os.open(os.devnull, os.O_WRONLY)
         os.dup2(quiet, 1)
         os.dup2(quiet, 2)
@@ -152,8 +155,7 @@ def main(names: Sequence[str]) -> int:
     """Print every verdict and the score; the number of mutants that survived."""
     survived, caught, equivalent = [], 0, 0
     for verdict in verdicts(names):
-        word = verdict.caught_by or ("equivalent" if not verdict.survived else "SURVIVED")
-        print(f"{verdict.mutant.name}  →  {word}", flush=True)
+        print(f"{verdict.mutant.name}  →  {verdict}", flush=True)
         caught += bool(verdict.caught_by)
         equivalent += not verdict.caught_by and not verdict.survived
         if verdict.survived:

@@ -6,6 +6,7 @@ Rows of an attempt that was abandoned stay, told apart by their epoch. A column 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ _EVENTS = (
     ("run_id", "string"), ("revision", "string"), ("epoch", "int64"), ("iter", "int64"), ("t_wall_ms", "int64"),
     ("event", "string"), ("detail", "string"),
 )  # fmt: skip
+MOST_PENDING = 100_000
 KINDS = {"telemetry": _TELEMETRY, "events": _EVENTS}
 
 
@@ -39,26 +41,40 @@ class Capsule:
     folder: Path
     common: Mapping[str, Any]
     _pending: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
+    _lock: threading.Lock = field(default_factory=threading.Lock)
     _parts: int = 0
 
     def row(self, **values: Any) -> None:
         """Add a row of telemetry."""
-        self._pending["telemetry"].append({**self.common, "phase": "run", **values})
+        self._add("telemetry", {**self.common, "phase": "run", **values})
 
     def event(self, event: Event, iteration: int, wall_ms: int, detail: str = "") -> None:
         """Add an event."""
         values = {"event": event, "iter": iteration, "t_wall_ms": wall_ms, "detail": detail}
-        self._pending["events"].append({**self.common, **values})
+        self._add("events", {**self.common, **values})
+
+    def _add(self, kind: str, row: dict[str, Any]) -> None:
+        with self._lock:
+            self._pending[kind].append(row)
 
     def flush(self, iteration: int) -> None:
-        """Write what is pending as parts of their own, by one thread at a time; after an error it is still pending."""
+        """Write what is pending as parts of their own, by one thread at a time.
+
+        After an error the newest `MOST_PENDING` rows are still pending: a full volume must not fill the memory too.
+        """
         for kind in KINDS:
-            count = len(self._pending[kind])
-            if count:
-                self._parts += 1
-                name = f"{kind}-e{self.common['epoch']:06d}-{iteration:012d}-{self._parts:06d}.parquet"
-                _write(self.folder / name, kind, self._pending[kind][:count])
-                del self._pending[kind][:count]
+            with self._lock:
+                rows, self._pending[kind] = self._pending[kind], []
+            if not rows:
+                continue
+            self._parts += 1
+            name = f"{kind}-e{self.common['epoch']:06d}-{iteration:012d}-{self._parts:06d}.parquet"
+            try:
+                _write(self.folder / name, kind, rows)
+            except OSError:
+                with self._lock:
+                    self._pending[kind] = [*rows, *self._pending[kind]][-MOST_PENDING:]
+                raise
 
     def compact(self) -> None:
         """Put all parts of the revision into one file a kind; the parts go when it is durable."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from flowapi.errors import CorruptError, FencedError
 from flowapi.model import Model
 from flowapi.report import PreviousEpoch
-from flowengine.store.io import IO, put_file, read_file
+from flowengine.store.io import IO, put_file, read_file, refused
 from flowengine.store.layout import Layout, checkpoint_ids, epochs, revisions
 from flowengine.store.manifest import parse_body, seal, unseal
 
@@ -25,6 +25,7 @@ class ClaimRecord(Model):
     owner_uid: str = ""
     jump: str = ""
     holder: str = ""
+    token: str = ""
 
 
 class BaseRecord(Model):
@@ -35,13 +36,19 @@ class BaseRecord(Model):
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim on the volume. `base` is None until it has been chosen, and "" when the claim starts afresh."""
+    """A claim on the volume.
+
+    Attributes:
+        base: The checkpoint that it continues from; "" when it starts afresh, None until that has been chosen.
+        token: Drawn by the claimer: after a volume was put back to an older state, two claims may have one number.
+    """
 
     epoch: int
     revision: str
     attempt: int
     jump: str = ""
     base: str | None = None
+    token: str = ""
 
 
 def read_claims(io: IO, layout: Layout) -> list[Claim]:
@@ -54,7 +61,7 @@ def _read_claim(io: IO, layout: Layout, epoch: int) -> Claim:
         record = parse_body(ClaimRecord, unseal(read_file(io, layout.claim(epoch), MAX_RECORD_BYTES), "claim"))
     except (CorruptError, ValueError, FileNotFoundError):
         return Claim(epoch, revision="", attempt=0)
-    claim = Claim(epoch, record.revision, record.attempt, record.jump)
+    claim = _claim_of(record, epoch)
     try:
         base = parse_body(BaseRecord, unseal(read_file(io, layout.base(epoch), MAX_RECORD_BYTES), "base"))
     except (CorruptError, ValueError, FileNotFoundError):
@@ -66,7 +73,8 @@ def write_claim(io: IO, layout: Layout, record: ClaimRecord) -> Claim:
     """Take the next epoch. Only then may a base be chosen: the other way round lost acknowledged checkpoints."""
     while True:
         epoch = _newest_epoch(io, layout) + 1
-        body = record.model_copy(update={"epoch": epoch}).model_dump(by_alias=True)
+        own = record.model_copy(update={"epoch": epoch, "token": secrets.token_hex(8)})
+        body = own.model_dump(by_alias=True)
         scratch = layout.fence / f".{epoch}.{secrets.token_hex(4)}"
         put_file(io, scratch, seal(body))
         try:
@@ -76,7 +84,11 @@ def write_claim(io: IO, layout: Layout, record: ClaimRecord) -> Claim:
         finally:
             io.unlink(scratch)
         io.fsync_folder(layout.fence)
-        return Claim(epoch, record.revision, record.attempt, record.jump)
+        return _claim_of(own, epoch)
+
+
+def _claim_of(record: ClaimRecord, epoch: int) -> Claim:
+    return Claim(epoch, record.revision, record.attempt, record.jump, token=record.token)
 
 
 def _take_name(io: IO, layout: Layout, epoch: int, data: bytes, scratch: Path) -> None:
@@ -99,23 +111,30 @@ def write_base(io: IO, layout: Layout, claim: Claim, base: str) -> Claim:
     """Record the checkpoint that a claim continues from, once and for all."""
     scratch = layout.fence / f".base.{claim.epoch}.{secrets.token_hex(4)}"
     put_file(io, scratch, seal(BaseRecord(base=base).model_dump()))
-    check(io, layout, claim.epoch)
+    check(io, layout, claim)
     io.rename(scratch, layout.base(claim.epoch))
     io.fsync_folder(layout.fence)
     return replace(claim, base=base)
 
 
-def check(io: IO, layout: Layout, epoch: int) -> None:
-    """Make sure that this epoch is still the newest.
+def check(io: IO, layout: Layout, claim: Claim) -> None:
+    """Make sure that this claim is still the newest.
 
     Raises:
-        FencedError: a newer claim has the volume.
+        FencedError: a newer claim has the volume, or the volume was put back to a state before this claim.
+        VolumeError: the volume can't be read.
     """
-    newest = max(epochs(io, layout), default=0)
-    if newest != epoch:
-        raise FencedError(
-            f"epoch {epoch} lost the volume to epoch {newest}", remedy="A newer attempt runs; this one ends."
-        )
+    try:
+        newest = max(epochs(io, layout), default=0)
+    except OSError as error:
+        raise refused(error, "the claims can't be read") from error
+    if newest != claim.epoch:
+        raise FencedError(f"epoch {claim.epoch} lost the volume to epoch {newest}", remedy=_ENDS)
+    if _read_claim(io, layout, newest).token != claim.token:
+        raise FencedError(f"epoch {newest} is another process's now", remedy=_ENDS)
+
+
+_ENDS = "A newer attempt runs; this one ends."
 
 
 def write_progress(io: IO, layout: Layout, epoch: int, iteration: int, wall_ms: int) -> None:

@@ -218,7 +218,7 @@ class CheckpointStore:
 
     def save(self, iteration: int, leaves: Mapping[str, Leaf], meta: writer.SaveMeta) -> CheckpointRef:
         """Save the state of an iteration; durable when this returns. Errors as `writer.write_checkpoint`."""
-        ref = writer.write_checkpoint(self._io, self.layout, self.epoch, iteration, leaves, meta, self._parent)
+        ref = writer.write_checkpoint(self._io, self.layout, self._held, iteration, leaves, meta, self._parent)
         self._parent = _parent_of(ref)
         return ref
 
@@ -230,8 +230,8 @@ class CheckpointStore:
             return
 
     def check_fence(self) -> None:
-        """Make sure that no newer attempt has the volume (FencedError)."""
-        fence.check(self._io, self.layout, self.epoch)
+        """Make sure that no newer attempt has the volume (FencedError); VolumeError when it can't be read."""
+        fence.check(self._io, self.layout, self._held)
 
     def collect(self, policy: gc.Retention) -> list[tuple[str, str]]:
         """Remove what retention lets go; what went, as (revision, id)."""
@@ -244,9 +244,13 @@ class CheckpointStore:
     @property
     def epoch(self) -> int:
         """The epoch of the claim."""
+        return self._held.epoch
+
+    @property
+    def _held(self) -> fence.Claim:
         if self._claim is None:
             raise RuntimeError("claim the volume first")
-        return self._claim.epoch
+        return self._claim
 
     def close(self) -> None:
         """Let go of the lock."""

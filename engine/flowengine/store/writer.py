@@ -10,8 +10,9 @@ from typing import Any
 
 from typing_extensions import Buffer
 
+from flowapi.errors import VolumeError
 from flowengine.store.codec import Encoded, Leaf, encode
-from flowengine.store.fence import check
+from flowengine.store.fence import Claim, check
 from flowengine.store.io import IO, put_file, put_files, refused
 from flowengine.store.layout import (
     CORRUPT_MARK,
@@ -41,7 +42,7 @@ class SaveMeta:
 def write_checkpoint(
     io: IO,
     layout: Layout,
-    epoch: int,
+    claim: Claim,
     iteration: int,
     leaves: Mapping[str, Leaf],
     meta: SaveMeta,
@@ -53,22 +54,26 @@ def write_checkpoint(
         FencedError: a newer attempt has the volume; nothing was acknowledged.
         VolumeError: the volume could not be written, or has no room; what was begun is removed.
     """
-    check(io, layout, epoch)
-    identity = CheckpointId.new(iteration, epoch)
+    check(io, layout, claim)
+    identity = CheckpointId.new(iteration, claim.epoch)
     folder = layout.checkpoint(meta.lineage.revision, identity)
     try:
         encoded = encode(leaves)
         _room_for(io, layout, encoded.size)
         io.mkdir(folder)
         manifest = _write_files(io, folder, identity, encoded, meta, parent)
-        check(io, layout, epoch)
+        check(io, layout, claim)
         io.rename(folder / MANIFEST_SCRATCH, folder / MANIFEST_FILE)
         io.fsync_folder(folder)
         io.fsync_folder(folder.parent)
-    except OSError as error:
+        check(io, layout, claim)
+    except (OSError, VolumeError) as error:
+        with contextlib.suppress(VolumeError):
+            check(io, layout, claim)  # the newer owner may have removed what this one had begun
         discard(io, folder)
+        if isinstance(error, VolumeError):
+            raise
         raise refused(error, f"the checkpoint at iteration {iteration} could not be written") from error
-    check(io, layout, epoch)
     return ref_of(manifest)
 
 

@@ -64,7 +64,9 @@ def _when(holds: bool, verdict: Verdict, otherwise: str) -> tuple[Truth, str, st
 
 def with_report(status: FlowStatus, report: RunReport, generation: int, now: str) -> FlowStatus:
     """Checkpointed and Certified, as the engine says. An engine that says nothing changes neither."""
-    if report.saved is not None:
+    if report.write_failed:
+        status = with_condition(status, "Checkpointed", "False", "WriteFailed", report.write_failed, generation, now)
+    elif report.saved is not None:
         message = f"Checkpoint {report.saved.id} at iteration {report.saved.iteration}."
         status = with_condition(status, "Checkpointed", "True", "Saved", message, generation, now)
     if report.state == "Running" and report.energy is not None:

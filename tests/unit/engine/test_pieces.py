@@ -26,6 +26,43 @@ def test_cadence_counts_absolute_iterations_and_waits() -> None:
     assert Cadence(100, 0, 130, 10).due(200, 10)
 
 
+def test_a_failed_save_is_tried_again_soon_and_later_each_time() -> None:
+    cadence = Cadence(every_iterations=100, every_seconds=10, saved_iteration=0, saved_at=0).begun(100, 20)
+    failed = cadence.failed(0, 21)
+    assert not failed.due(150, 21.9)
+    assert failed.due(150, 22)
+    again = failed.begun(150, 22).failed(0, 22)
+    assert not again.due(200, 23.9)
+    assert again.due(200, 24)
+    for now in range(24, 2000, 60):
+        again = again.begun(200, now).failed(0, now)
+    assert not again.due(300, now + 59)
+    assert again.due(300, now + 60)
+    assert again.begun(300, now + 60).succeeded().failures == 0
+
+
+def test_two_parts_of_one_iteration_are_both_kept(tmp_path) -> None:
+    kept = capsule.Capsule(tmp_path, {"run_id": "r", "flow_name": "f", "revision": "a", "epoch": 1})
+    for event in ("RUN_STARTED", "RUN_FINISHED"):
+        kept.event(event, 400, 1)
+        kept.flush(400)
+    assert [row["event"] for row in capsule.read(tmp_path, "events")] == ["RUN_STARTED", "RUN_FINISHED"]
+
+
+def test_rows_wait_for_room_but_not_without_bound(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(capsule.parts, "MOST_PENDING", 3)
+    folder = tmp_path / "telemetry"
+    folder.write_text("in the way")
+    kept = capsule.Capsule(folder, {"run_id": "r", "flow_name": "f", "revision": "a", "epoch": 1})
+    for k in range(5):
+        kept.event("CHECKPOINT_CREATED", k, k)
+        with pytest.raises(OSError, match="."):
+            kept.flush(k)
+    folder.unlink()
+    kept.flush(9)
+    assert [row["iter"] for row in capsule.read(folder, "events")] == [2, 3, 4]
+
+
 def test_pace_grows_slowly_and_stays_within_the_ring() -> None:
     pace = Pace(1, most=500)
     assert pace.measured(1, 1e-9).iterations == 4

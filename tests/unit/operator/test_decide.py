@@ -38,6 +38,16 @@ def test_a_running_engine_is_ready_and_its_checkpoint_is_shown(running):
     assert running.status.phase == "Running"
 
 
+def test_a_save_that_failed_is_said_and_so_is_the_next_one_that_worked(running):
+    running.say(900, 100, write_failed="the volume is full. Make room on the volume.")
+    running.step()
+    assert running.condition("Checkpointed") == ("False", "WriteFailed")
+    assert running.condition("Ready") == ("True", "Running")
+    running.say(950, 900)
+    running.step()
+    assert running.condition("Checkpointed") == ("True", "Saved")
+
+
 def test_an_eviction_after_a_checkpoint_gets_a_new_job_that_goes_on(running):
     running.end(75, disrupted=True)
     running.settle()

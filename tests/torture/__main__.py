@@ -1,0 +1,160 @@
+"""`make torture`: random faults, real flows killed again and again, and every mutant of the store's protocol.
+
+    make torture SEED=7 FAULTS=1000
+
+One line says how it ended; it ends with 1 when anything was lost, wrong or not caught. The seed makes the same faults again.
+"""
+
+import argparse
+import errno
+import os
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.progress import Progress
+
+TESTS = Path(__file__).parent.parent
+sys.path[:0] = [str(TESTS / "store"), str(TESTS / "session")]
+
+from kit.mounts import Disk  # noqa: E402
+from torture import mutation  # noqa: E402
+
+SHARE_OF_FLOWS = 0.05
+Fault = Callable[[], tuple[int, int]]
+
+
+class Faults:
+    """Random faults on volumes that live through all of them."""
+
+    def __init__(self, folder: Path, rng: random.Random) -> None:
+        import faults
+
+        self._faults, self._rng, self._attempt = faults, rng, 1
+        self._root = folder / "flow"
+        self._disk = Disk(folder) if os.geteuid() == 0 else None
+        self.counts: Counter[str] = Counter()
+        self.lost: list[str] = []
+
+    def one(self) -> None:
+        """Do one, and look whether anything that was acknowledged is gone or wrong."""
+        kinds = ["killed at an operation"] * 8 + ["killed at a moment"] * 4 + ["refused"] * 6 + ["takeover"]
+        kind = self._rng.choice([*kinds, *(["power cut"] if self._disk else [])])
+        self.counts[kind] += 1
+        try:
+            acknowledged, back = self._do(kind)
+            if back < acknowledged:
+                self.lost.append(f"{kind}: {acknowledged} was acknowledged, {back} is found")
+        except AssertionError as error:
+            self.lost.append(f"{kind}: wrong bytes or order: {error}")
+
+    def _do(self, kind: str) -> tuple[int, int]:
+        faults, root, rng = self._faults, self._root, self._rng
+        match kind:
+            case "killed at an operation":
+                return faults.killed_at_an_operation(root, rng)
+            case "killed at a moment":
+                return faults.killed_at_a_moment(root, rng)
+            case "refused":
+                return faults.refused(root, rng, rng.choice([errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS]))
+            case "takeover":
+                self._attempt += 4
+                return faults.takeover(root, rng, self._attempt)
+            case _:
+                return faults.power_cut(self._disk, rng)
+
+    def close(self) -> None:
+        """Take the disk away."""
+        if self._disk:
+            self._disk.close()
+
+
+class Flows:
+    """Real flows, each killed at random moments until it has ended, beside one that nobody touched."""
+
+    def __init__(self, folder: Path, rng: random.Random) -> None:
+        import flows
+
+        self._flows, self._folder, self._rng = flows, folder, rng
+        self.kills = 0
+        self.different: list[str] = []
+
+    def one(self, number: int, kills: int) -> None:
+        """A flow that is killed so many times."""
+        flows = self._flows
+        template, dtype = self._rng.choice([(flows.DENOISE, "float32"), (flows.DEBLUR, "float64")])
+        folder = self._folder / str(number)
+        manifest = flows.write_flow(folder, template, dtype=dtype, limit=4_000 * kills, every=900, size=96)
+        whole, cut = folder / "whole", folder / "cut"
+        flows.run("run", manifest, "--root", whole, "--quiet")
+        for _ in range(kills):
+            base, beyond = flows.saved(cut), self._rng.randrange(0, 2_500)
+            process = flows.start("run", manifest, "--root", cut, "--quiet")
+            while process.poll() is None and flows.progress(cut) <= base + beyond:
+                time.sleep(0.005)
+            process.kill()
+            self.kills += process.wait() == -9
+        flows.run("run", manifest, "--root", cut, "--quiet")
+        if (
+            flows.final_state(cut) != flows.final_state(whole)
+            or flows.summary(cut)["sha256"] != flows.summary(whole)["sha256"]
+        ):
+            self.different.append(f"flow {number} ended with other bits after {kills} kills")
+
+
+def main() -> int:
+    """All of it; 1 when anything failed."""
+    parser = argparse.ArgumentParser(prog="make torture", description=__doc__)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--faults", type=int, default=1000)
+    parser.add_argument(
+        "--no-mutants", action="store_true", help="leave out the mutants, which take a quarter of an hour"
+    )
+    asked = parser.parse_args()
+    rng = random.Random(asked.seed)
+    mutants = "mutants left out"
+    survived = 0
+    if not asked.no_mutants:
+        survived, mutants = _mutants()
+    in_flows = int(asked.faults * SHARE_OF_FLOWS)
+    with tempfile.TemporaryDirectory(prefix="cflow-torture-") as name, Progress() as progress:
+        faults, flows = Faults(Path(name), rng), Flows(Path(name), rng)
+        try:
+            for _ in progress.track(range(asked.faults - in_flows), description="faults"):
+                faults.one()
+            for number in progress.track(range(max(1, in_flows // 10)), description="flows killed ten times each"):
+                flows.one(number, min(10, in_flows) or 1)
+        finally:
+            faults.close()
+    for sentence in (*faults.lost, *flows.different):
+        print(sentence)
+    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(faults.counts.items()))
+    print(
+        f"torture: seed {asked.seed}: {sum(faults.counts.values()) + flows.kills} faults ({kinds}, {flows.kills} kills of a "
+        f"flow); {len(faults.lost)} acknowledged checkpoints lost or wrong, {len(flows.different)} flows with another "
+        f"SHA-256; {mutants}"
+    )
+    return int(bool(faults.lost or flows.different or survived))
+
+
+def _mutants() -> tuple[int, str]:
+    caught = equivalent = survived = 0
+    with Progress() as progress:
+        task = progress.add_task("mutants", total=len(mutation.generate()))
+        for verdict in mutation.verdicts():
+            caught += bool(verdict.caught_by)
+            equivalent += not verdict.caught_by and not verdict.survived
+            survived += verdict.survived
+            progress.console.print(
+                f"{verdict.mutant.name}  →  {verdict}", soft_wrap=True, markup=False, highlight=False
+            )
+            progress.advance(task)
+    return survived, f"mutants: {caught} of {caught + survived} caught, {equivalent} equivalent"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
