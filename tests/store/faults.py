@@ -7,7 +7,7 @@ import signal
 import time
 from pathlib import Path
 
-from harness import A, Faulty, die, fail_with, found, in_child, meta, resumed, state, take
+from harness import A, Faulty, die, fail_with, fork, found, in_child, meta, resumed, state, take
 
 from flowapi.errors import FencedError, FlowError
 from flowengine.store import IO, Retention, list_checkpoints
@@ -31,7 +31,7 @@ def save_for_ever(root: Path, pipe: int, io: IO | None = None, *, attempt: int =
 def forked(work) -> tuple[int, int]:
     """A child that does the work with a pipe to write to: its id, and where to read; it ends with 77 when fenced."""
     reader, writer = os.pipe()
-    child = os.fork()
+    child = fork()
     if child:
         os.close(writer)
         return child, reader

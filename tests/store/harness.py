@@ -111,12 +111,17 @@ def fail_with(number: int) -> Callable[[str, tuple[object, ...]], None]:
     return fault
 
 
+def fork() -> int:
+    """As `os.fork`; the threads of other tests' jax, of which it warns, don't matter: children use the store alone."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return os.fork()
+
+
 def in_child(work: Callable[[int], None]) -> tuple[int, list[int]]:
     """Run in a forked child that reports acknowledged iterations: (wait status, acknowledged)."""
     reader, writer = os.pipe()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # threads of other tests' jax: the child makes system calls only
-        child = os.fork()
+    child = fork()
     if child == 0:
         os.close(reader)
         try:
