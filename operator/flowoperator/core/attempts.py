@@ -21,12 +21,12 @@ def next_attempt(status: FlowStatus, flow: str, now: str, *, above: int = 0) -> 
 
 
 def interrupted(observed: Observed) -> LastWords | None:
-    """The last words of a pod that ended before its flow did, when no other pod of its Job lives."""
+    """The last words of a pod that ended before its flow did, when no other pod of its Job lives or is on its way."""
     job, words = observed.job, observed.words
     if job is None or job.finished or job.deleting or words is None or words.exit_code == 0:
         return None
-    alive = any(pod.job_uid == job.uid and pod.running and not pod.ended for pod in observed.pods)
-    return None if alive else words
+    left = [pod for pod in observed.pods if pod.job_uid == job.uid and not pod.ended]
+    return None if any(pod.running or pod.uid != words.pod_uid for pod in left) else words
 
 
 def advanced(observed: Observed) -> bool:

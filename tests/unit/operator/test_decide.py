@@ -106,6 +106,15 @@ def test_a_pod_that_the_job_replaced_while_nobody_looked_is_counted_with_its_los
     assert recoveries.lost_iterations == 35
 
 
+def test_a_pod_that_the_job_has_already_replaced_is_left_to_start_and_counted_once(running):
+    running.end(137)
+    (dead,) = running.pods
+    running.pods.append(replace(dead, name="next", uid="next", ended=False))
+    running.settle()
+    assert (running.status.recoveries.count, running.status.recoveries.crashes) == (1, 1)
+    assert running.job.attempt == 1
+
+
 def test_a_planned_restart_does_not_count_the_same_loss_again(running):
     running.say(130, 100, epoch=2, lost=20)
     running.step()
