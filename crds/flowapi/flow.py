@@ -6,7 +6,9 @@ from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import Field, JsonValue, StringConstraints, model_validator
+from pydantic.alias_generators import to_camel
 
+from flowapi.argument import TermSpec
 from flowapi.errors import DocumentError, DocumentErrors
 from flowapi.model import (
     DocumentFinding,
@@ -20,15 +22,9 @@ from flowapi.model import (
     nearest,
 )
 from flowapi.numbers import canonical, canonical_json
-from flowapi.terms import (
-    OperatorSpec,
-    SourceSpec,
-    TermSpec,
-    collect,
-    parse_operator,
-    parse_source,
-    parse_term,
-)
+from flowapi.operators import OperatorSpec
+from flowapi.sources import SourceSpec
+from flowapi.terms import collect, parse_operator, parse_source, parse_term
 
 MAX_FLOW_BYTES = 128 * 1024
 FlowName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=40)]
@@ -71,10 +67,11 @@ class Policy(Model):
     """How the energy is minimised; what is left out, the compiler chooses."""
 
     family: Literal["basic", "accelerated"] = "basic"
-    algorithm: Literal["pg", "pd3o"] | None = None
-    step: Positive | None = None
+    algorithm: Literal["pg", "fista", "pd3o"] | None = None
+    step: Positive | Literal["backtracking"] | None = None
+    restart: Literal["gradient", "none"] = "gradient"
     threads: Annotated[int, Field(strict=True, ge=1, le=256)] = 2
-    later: ClassVar[frozenset[str]] = frozenset({"restart", "preconditioner", "metropolis", "temperature"})
+    later: ClassVar[frozenset[str]] = frozenset({"preconditioner", "metropolis", "temperature"})
 
 
 class Certificates(Model):
@@ -236,13 +233,16 @@ def _mentions(document: FlowDocument, at: str) -> Iterator[tuple[str, object, st
         yield "data", variable.like, join(at, "variables", name, "like")
         yield "data", variable.init, join(at, "variables", name, "init")
     for name, operator in document.operators.items():
-        for key in ("matrix", "kernel", "mask"):
-            place = join(at, "operators", name, *(("conv",) if key == "kernel" else ()), key)
-            yield "data", getattr(operator, key, None), place
+        for key in operator.data_keys:
+            kind = type(operator).__name__.lower()
+            place = join(at, "operators", name, kind, *((to_camel(key),) if key != kind else ()))
+            yield "data", getattr(operator, key), place
     for index, term in enumerate(document.terms):
         place = join(at, "terms", index)
-        yield "data", getattr(term, "data", None), join(place, "data")
-        yield "params", term.weight, join(place, "weight")
+        for key in term.data_keys:
+            yield "data", getattr(term, key, None), join(place, to_camel(key))
+        for key in term.param_keys:
+            yield "params", getattr(term, key), join(place, to_camel(key))
         for summand in term.arg:
             yield "variables", summand.var, join(place, "arg")
             for operator_name in summand.operators:

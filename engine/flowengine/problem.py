@@ -54,7 +54,7 @@ class LinearOperator(Protocol):
 
 
 class Atom(Protocol):
-    """A convex function ψ with its weight and data inside."""
+    """A function ψ with its weight and data inside; those that have no prox, or no conjugate, say so."""
 
     def value(self, z: Tree) -> Scalar:
         """ψ(z); an indicator counts as 0 (its violation shows as `feasibility`)."""
@@ -77,7 +77,7 @@ class Term:
     Attributes:
         atom: ψ, weight and data inside.
         operator: W.
-        pulled: Wᵀdata of a smooth term, computed once; None else.
+        pulled: Wᵀdata of a smooth quadratic, computed once; None else.
         path: Where in the YAML it stands.
     """
 
@@ -119,10 +119,12 @@ class Hypers:
     Attributes:
         tau: Primal step.
         sigma: Dual step of each dual term.
+        least: Below it backtracking doesn't go; None where the step is fixed.
     """
 
     tau: Scalar
     sigma: tuple[Scalar, ...]
+    least: Scalar | None = None
 
 
 @pytree()
@@ -166,6 +168,22 @@ class Balance:
         return tuple(part for part in (self.gradient, self.subgradient, self.pull) if part is not None)
 
 
+@pytree()
+@dataclass(frozen=True)
+class Lyapunov:
+    """A quantity that must not grow.
+
+    Attributes:
+        value: What it is after a step.
+        before: What it was before that step; None where it is compared with the last certificate's instead.
+        size: What its rounding is relative to.
+    """
+
+    value: Scalar
+    before: Scalar | None
+    size: Scalar
+
+
 class Method(Protocol):
     """An iteration. Static and hashable: a method is part of the compiled program."""
 
@@ -188,5 +206,8 @@ class Method(Protocol):
     def balance(self, problem: Problem, hypers: Hypers, old: Tree, new: Tree) -> Balance:
         """What adds up to the imbalance."""
 
-    def lyapunov(self, problem: Problem, hypers: Hypers, old: Tree, new: Tree) -> tuple[Scalar, Scalar]:
-        """The quantity that must not grow from step to step, and ‖state‖, below whose rounding growth means nothing."""
+    def lyapunov(self, problem: Problem, hypers: Hypers, old: Tree, new: Tree) -> Lyapunov:
+        """The quantity that must not grow from step to step."""
+
+    def pace(self, hypers: Hypers, state: Tree) -> Scalar:
+        """The primal step that led to a state."""

@@ -81,6 +81,19 @@ def entrywise(function: Callable[..., Array], *trees: Tree) -> Tree:
     return function(*trees)
 
 
+def through(function: Callable[[Array], Array], a: Tree) -> Tree:
+    """Apply a function of the logical array that keeps its shape; the result is stored as `a` is."""
+    result = function(logical(a))
+    return type(a).of(tuple(result)) if isinstance(a, Packed | Components) else result
+
+
+def total(a: Tree) -> Scalar:
+    """Σ aᵢ over all entries."""
+    parts = a.components if isinstance(a, Packed | Components) else (a,)
+    sums = [jnp.sum(part) for part in parts]
+    return sum(sums[1:], start=sums[0])
+
+
 def dot(a: Tree, b: Tree) -> Scalar:
     """The real inner product Σ aᵢbᵢ over all entries."""
     if isinstance(a, Packed | Components):

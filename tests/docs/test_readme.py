@@ -12,11 +12,12 @@ import pytest
 import yaml
 from PIL import Image
 
+from flowapi.atoms import ATOMS
 from flowapi.flow import Outline
 from flowapi.model import keys
+from flowapi.operators import OPERATORS
 from flowapi.reader import read_documents
 from flowapi.spec import load_manifest
-from flowapi.terms import ATOMS, OPERATORS
 from flowengine.compiler import compile_flow
 from kit import cluster as kit
 from kit.flow import LiveFlow

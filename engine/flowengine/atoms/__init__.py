@@ -1,8 +1,37 @@
-"""Atoms: convex functions with value, prox and conjugate; one class an atom, one file a family."""
+"""Atoms: functions with value, gradient or prox, and conjugate; one class an atom, one file a family."""
 
-from flowengine.atoms.constraints import Interval
-from flowengine.atoms.data import Quadratic
-from flowengine.atoms.merged import Merged
-from flowengine.atoms.sparsity import L1, NormL21
+from flowengine.atoms.base import DualDomain
+from flowengine.atoms.constraints import Affine, Cardinality, Interval, Knapsack, L1Ball, L2Ball, Simplex
+from flowengine.atoms.data import Huber, Quadratic, QuadraticForm
+from flowengine.atoms.entropy import LogBarrier, NegativeEntropy, RelativeEntropy
+from flowengine.atoms.likelihood import CrossEntropy, KullbackLeibler, Logistic, Poisson
+from flowengine.atoms.merged import Merged, merge, merges
+from flowengine.atoms.sparsity import L1, GroupNorm, NormL21, Nuclear
 
-__all__ = ["L1", "Interval", "Merged", "NormL21", "Quadratic"]
+__all__ = [
+    "L1",
+    "Affine",
+    "Cardinality",
+    "CrossEntropy",
+    "DualDomain",
+    "GroupNorm",
+    "Huber",
+    "Interval",
+    "Knapsack",
+    "KullbackLeibler",
+    "L1Ball",
+    "L2Ball",
+    "LogBarrier",
+    "Logistic",
+    "Merged",
+    "NegativeEntropy",
+    "NormL21",
+    "Nuclear",
+    "Poisson",
+    "Quadratic",
+    "QuadraticForm",
+    "RelativeEntropy",
+    "Simplex",
+    "merge",
+    "merges",
+]

@@ -1,4 +1,4 @@
-"""Constraints: indicators of convex sets."""
+"""Constraints: indicators of sets. Each prox is the projection, whatever the step."""
 
 from __future__ import annotations
 
@@ -7,29 +7,35 @@ from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
 
+from flowengine.atoms.base import Base, DualDomain
 from flowengine.problem import Scalar, Tree, pytree
-from flowengine.storage import entrywise
+from flowengine.storage import add, dot, entrywise, logical, norm, scale, through, total
+
+
+class Indicator(Base):
+    """Ψ(z) = 0 in a set, else +∞. Its value counts as 0: the violation shows as `feasibility`."""
+
+    indicator: ClassVar[bool] = True
+
+    def value(self, z: Tree) -> Scalar:
+        """0."""
+        return jnp.zeros((), jax.tree.leaves(z)[0].real.dtype)
 
 
 @pytree()
 @dataclass(frozen=True)
-class Interval:
-    """Ψ(z) = 0 where lo ≤ z ≤ hi entry by entry, else +∞; `box`, and with lo = 0, hi = +∞ `nonnegative`.
+class Interval(Indicator):
+    """Lo ≤ z ≤ hi entry by entry; `box`, and with lo = 0, hi = +∞ `nonnegative`.
 
-    prox: clip to the interval, whatever the step. ψ*(y) = Σ max(lo·y, hi·y), finite where both bounds are.
+    ψ*(y) = Σ max(lo·y, hi·y), finite where both bounds are.
     Source: Parikh and Boyd, Proximal Algorithms, 2014, section 6.2.4.
     """
 
     lo: Scalar
     hi: Scalar
-    smooth: ClassVar[bool] = False
-    indicator: ClassVar[bool] = True
-
-    def value(self, z: Tree) -> Scalar:
-        """0: the violation shows as `feasibility`."""
-        del z
-        return jnp.zeros_like(self.lo)
 
     def prox(self, v: Tree, step: Scalar) -> Tree:
         """Clip."""
@@ -42,8 +48,180 @@ class Interval:
 
     def conjugate(self, y: Tree) -> Scalar:
         """Σ max(lo·y, hi·y)."""
-        sums = [
-            jnp.sum(jnp.where(part > 0, self.hi * part, jnp.where(part < 0, self.lo * part, 0)))
-            for part in jax.tree.leaves(y)
-        ]
-        return sum(sums[1:], start=sums[0])
+        return total(
+            entrywise(lambda a: jnp.where(a > 0, self.hi * a, jnp.where(a < 0, self.lo * a, jnp.zeros_like(a))), y)
+        )
+
+
+@pytree("axis")
+@dataclass(frozen=True)
+class Simplex(Indicator):
+    """Z ≥ 0 and Σ zᵢ = total, over all entries or along an axis.
+
+    The projection subtracts a number that sorting finds, and clips. ψ*(y) = total · max yᵢ.
+    Source: Held, Wolfe and Crowder, Mathematical Programming 6, 1974.
+    """
+
+    total: Scalar
+    axis: int | None
+
+    @property
+    def dual_domain(self) -> DualDomain:
+        """Everything."""
+        return DualDomain.WHOLE
+
+    def prox(self, v: Tree, step: Scalar) -> Tree:
+        """The projection."""
+        del step
+
+        def act(array: Array) -> Array:
+            if self.axis is None:
+                return _on_simplex(array.reshape(-1), self.total).reshape(array.shape)
+            return jnp.moveaxis(_on_simplex(jnp.moveaxis(array, self.axis, -1), self.total), -1, self.axis)
+
+        return through(act, v)
+
+    def conjugate(self, y: Tree) -> Scalar:
+        """Total · Σ max yᵢ."""
+        return self.total * jnp.sum(jnp.max(logical(y), axis=self.axis))
+
+
+@pytree()
+@dataclass(frozen=True)
+class L1Ball(Indicator):
+    """‖z‖₁ ≤ radius. The projection is that of |v| to a simplex. ψ*(y) = radius · ‖y‖∞.
+
+    Source: Duchi, Shalev-Shwartz, Singer and Chandra, ICML 2008.
+    """
+
+    radius: Scalar
+
+    @property
+    def dual_domain(self) -> DualDomain:
+        """Everything."""
+        return DualDomain.WHOLE
+
+    def prox(self, v: Tree, step: Scalar) -> Tree:
+        """V itself within the ball, else the soft threshold that ends on it."""
+        del step
+
+        def act(array: Array) -> Array:
+            lengths = jnp.abs(array).reshape(-1)
+            moved = jnp.sign(array) * _on_simplex(lengths, self.radius).reshape(array.shape)
+            return jnp.where(jnp.sum(lengths) <= self.radius, array, moved)
+
+        return through(act, v)
+
+    def conjugate(self, y: Tree) -> Scalar:
+        """Radius · ‖y‖∞."""
+        return self.radius * jnp.max(jnp.abs(logical(y)))
+
+
+@pytree()
+@dataclass(frozen=True)
+class L2Ball(Indicator):
+    """‖z − data‖₂ ≤ radius. ψ*(y) = radius · ‖y‖₂ + ⟨y, data⟩.
+
+    Source: Parikh and Boyd, Proximal Algorithms, 2014, section 6.5.1.
+    """
+
+    radius: Scalar
+    data: Tree
+
+    @property
+    def dual_domain(self) -> DualDomain:
+        """Everything."""
+        return DualDomain.WHOLE
+
+    def prox(self, v: Tree, step: Scalar) -> Tree:
+        """The centre, and what leads to v shortened to the radius."""
+        del step
+        outward = add(v, self.data, -1.0)
+        tiny = np.finfo(jax.tree.leaves(v)[0].dtype).tiny
+        return add(self.data, scale(outward, jnp.minimum(1, self.radius / jnp.maximum(norm(outward), tiny))))
+
+    def conjugate(self, y: Tree) -> Scalar:
+        """Radius · ‖y‖₂ + ⟨y, data⟩."""
+        return self.radius * norm(y) + dot(y, self.data)
+
+
+@pytree()
+@dataclass(frozen=True)
+class Knapsack(Indicator):
+    """⟨c, z⟩ ≤ budget, a half-space. ψ*(λc) = λ·budget for λ ≥ 0.
+
+    Source: Parikh and Boyd, Proximal Algorithms, 2014, section 6.2.3.
+    """
+
+    costs: Tree
+    budget: Scalar
+
+    def prox(self, v: Tree, step: Scalar) -> Tree:
+        """V less what is too much, along c."""
+        del step
+        excess = jnp.maximum(dot(self.costs, v) - self.budget, 0)
+        return add(v, self.costs, -excess / dot(self.costs, self.costs))
+
+    def conjugate(self, y: Tree) -> Scalar:
+        """Λ·budget with λ = ⟨y, c⟩/‖c‖²."""
+        return self.budget * dot(y, self.costs) / dot(self.costs, self.costs)
+
+
+@pytree()
+@dataclass(frozen=True)
+class Affine(Indicator):
+    """A·ravel(z) = data, with A's pseudo-inverse. ψ*(Aᵀν) = ⟨ν, data⟩.
+
+    Source: Parikh and Boyd, Proximal Algorithms, 2014, section 6.2.2.
+    """
+
+    matrix: Float[Array, "m n"]
+    inverse: Float[Array, "n m"]
+    data: Float[Array, " m"]
+
+    def prox(self, v: Tree, step: Scalar) -> Tree:
+        """V − A⁺(Av − data)."""
+        del step
+
+        def act(array: Array) -> Array:
+            flat = array.reshape(-1)
+            return (flat - self.inverse @ (self.matrix @ flat - self.data)).reshape(array.shape)
+
+        return through(act, v)
+
+    def conjugate(self, y: Tree) -> Scalar:
+        """⟨(A⁺)ᵀy, data⟩."""
+        return jnp.sum((self.inverse.T @ logical(y).reshape(-1)) * self.data)
+
+
+@pytree("count")
+@dataclass(frozen=True)
+class Cardinality(Indicator):
+    """At most `count` entries that are not 0; not convex. The projection keeps the largest, of equals the first.
+
+    Source: Blumensath and Davies, Applied and Computational Harmonic Analysis 27, 2009.
+    """
+
+    count: int
+    convex: ClassVar[bool] = False
+
+    def prox(self, v: Tree, step: Scalar) -> Tree:
+        """Keep the `count` largest entries."""
+        del step
+
+        def act(array: Array) -> Array:
+            flat = array.reshape(-1)
+            kept = jax.lax.top_k(jnp.abs(flat), self.count)[1]
+            return jnp.zeros_like(flat).at[kept].set(flat[kept]).reshape(array.shape)
+
+        return through(act, v)
+
+
+def _on_simplex(v: Array, radius: Scalar) -> Array:
+    """The nearest point with z ≥ 0 and Σ z = radius, along the last axis."""
+    falling = -jnp.sort(-v, axis=-1)
+    excess = jnp.cumsum(falling, axis=-1) - radius
+    ranks = jnp.arange(1, v.shape[-1] + 1, dtype=v.dtype)
+    count = jnp.sum(falling * ranks > excess, axis=-1, keepdims=True)
+    shift = jnp.take_along_axis(excess, count - 1, axis=-1) / count.astype(v.dtype)
+    return jnp.maximum(v - shift, 0)

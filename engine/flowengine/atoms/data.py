@@ -1,4 +1,4 @@
-"""Data terms."""
+"""Quadratic data terms."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
 
+from flowengine.atoms.base import Base, DualDomain
 from flowengine.problem import Scalar, Tree, pytree
-from flowengine.storage import add, dot
+from flowengine.storage import add, dot, entrywise, through, total
 
 
 @pytree()
 @dataclass(frozen=True)
-class Quadratic:
+class Quadratic(Base):
     """Ψ(z) = weight · ½‖z − data‖².
 
     ∇ψ = weight·(z − data), Lipschitz and strongly convex with the weight.
@@ -24,7 +27,16 @@ class Quadratic:
     weight: Scalar
     data: Tree
     smooth: ClassVar[bool] = True
-    indicator: ClassVar[bool] = False
+
+    @property
+    def lipschitz(self) -> float:
+        """The weight."""
+        return float(self.weight)
+
+    @property
+    def dual_domain(self) -> DualDomain:
+        """Everything."""
+        return DualDomain.WHOLE
 
     def value(self, z: Tree) -> Scalar:
         """Weight · ½‖z − data‖²."""
@@ -43,6 +55,106 @@ class Quadratic:
     def prox_conjugate(self, u: Tree, step: Scalar) -> Tree:
         """(u − t·data)/(1 + t/weight)."""
         return jax.tree.map(lambda a, d: (a - step * d) / (1 + step / self.weight), u, self.data)
+
+    def conjugate(self, y: Tree) -> Scalar:
+        """‖y‖²/(2·weight) + ⟨y, data⟩."""
+        return dot(y, y) / (2 * self.weight) + dot(y, self.data)
+
+
+@pytree("definite", "top")
+@dataclass(frozen=True)
+class QuadraticForm(Base):
+    """Ψ(z) = weight · ½(z − data)ᵀP(z − data) on the raveled z, with P = VΛVᵀ given by its eigenvectors and -values.
+
+    ∇ψ = weight·P(z − data), Lipschitz with weight·max Λ (`top` = max Λ).
+    prox: data + V (1 + t·weight·Λ)⁻¹ Vᵀ(v − data). ψ*(y) = ½yᵀP⁻¹y/weight + ⟨y, data⟩ where P is `definite`.
+    Source: Parikh and Boyd, Proximal Algorithms, 2014, section 6.1.1.
+    """
+
+    weight: Scalar
+    data: Tree
+    vectors: Float[Array, "n n"]
+    values: Float[Array, " n"]
+    definite: bool
+    top: float
+    smooth: ClassVar[bool] = True
+
+    @property
+    def lipschitz(self) -> float:
+        """Weight · max Λ."""
+        return float(self.weight) * self.top
+
+    @property
+    def dual_domain(self) -> DualDomain:
+        """Everything where P is definite, else its range."""
+        return DualDomain.WHOLE if self.definite else DualDomain.PART
+
+    def _spectral(self, z: Tree, factors: Array) -> Tree:
+        """V diag(factors) Vᵀ z."""
+
+        def act(array: Array) -> Array:
+            flat = array.reshape(-1)
+            return (self.vectors @ (factors * (self.vectors.T @ flat))).reshape(array.shape)
+
+        return through(act, z)
+
+    def value(self, z: Tree) -> Scalar:
+        """Weight · ½(z − data)ᵀP(z − data)."""
+        difference = add(z, self.data, -1.0)
+        return 0.5 * self.weight * dot(difference, self._spectral(difference, self.values))
+
+    def gradient(self, z: Tree) -> Tree:
+        """Weight · P(z − data)."""
+        return self._spectral(add(z, self.data, -1.0), self.weight * self.values)
+
+    def prox(self, v: Tree, step: Scalar) -> Tree:
+        """Shorten each eigendirection of v − data by 1 + t·weight·Λ."""
+        difference = add(v, self.data, -1.0)
+        return add(self.data, self._spectral(difference, 1 / (1 + step * self.weight * self.values)))
+
+    def conjugate(self, y: Tree) -> Scalar:
+        """½yᵀP⁺y/weight + ⟨y, data⟩; directions that P doesn't see are taken to be 0."""
+        inverse = jnp.where(self.values > 0, 1 / jnp.where(self.values > 0, self.values, 1), 0)
+        return 0.5 * dot(y, self._spectral(y, inverse)) / self.weight + dot(y, self.data)
+
+
+@pytree()
+@dataclass(frozen=True)
+class Huber(Base):
+    """Ψ(z) = weight · Σ h(zᵢ − dataᵢ), h(a) = ½a² where |a| ≤ δ, else δ|a| − ½δ².
+
+    ∇ψ = weight·clip(z − data, −δ, δ), Lipschitz with the weight. prox: a/(1 + t) within, a − t·δ·sign(a) beyond.
+    ψ*(y) = ‖y‖²/(2·weight) + ⟨y, data⟩ on |y| ≤ weight·δ.
+    Source: Huber, Annals of Mathematical Statistics 35, 1964.
+    """
+
+    weight: Scalar
+    data: Tree
+    delta: Scalar
+    smooth: ClassVar[bool] = True
+
+    @property
+    def lipschitz(self) -> float:
+        """The weight."""
+        return float(self.weight)
+
+    def value(self, z: Tree) -> Scalar:
+        """Weight · Σ h(zᵢ − dataᵢ)."""
+
+        def h(a: Array, d: Array) -> Array:
+            inner = jnp.clip(a - d, -self.delta, self.delta)
+            return inner * (a - d - 0.5 * inner)
+
+        return self.weight * total(entrywise(h, z, self.data))
+
+    def gradient(self, z: Tree) -> Tree:
+        """Weight · (z − data), clipped."""
+        return entrywise(lambda a, d: self.weight * jnp.clip(a - d, -self.delta, self.delta), z, self.data)
+
+    def prox(self, v: Tree, step: Scalar) -> Tree:
+        """V less t times the gradient at the result, which is the clipped (v − data)/(1 + t)."""
+        t = step * self.weight
+        return entrywise(lambda a, d: a - t * jnp.clip((a - d) / (1 + t), -self.delta, self.delta), v, self.data)
 
     def conjugate(self, y: Tree) -> Scalar:
         """‖y‖²/(2·weight) + ⟨y, data⟩."""

@@ -1,60 +1,119 @@
 """Several simple terms on the variable itself, as one prox. Only the orders in this file are right.
 
-A quadratic first (it shifts the point and shortens the step), then one l1, then the interval: for functions of one
-real variable the minimiser over an interval is the clipped free minimiser, so clipping comes last.
+A quadratic first, beside anything: it shifts the point and shortens the step. Then one of these: an l1 and after it an
+interval, for the minimiser of a function of one real variable over an interval is the clipped free minimiser; the
+nonnegative part and after it groups, for a group's shrinkage keeps signs; or any one atom alone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from flowengine.atoms.base import DualDomain
 from flowengine.atoms.constraints import Interval
 from flowengine.atoms.data import Quadratic
-from flowengine.atoms.sparsity import L1
+from flowengine.atoms.sparsity import L1, GroupNorm, NormL21
 from flowengine.problem import Scalar, pytree
 from flowengine.storage import dot
 
 
-@pytree("bounded")
+@pytree("dual_domain")
 @dataclass(frozen=True)
 class Merged:
-    """Ψ = quadratic + l1 + interval, each or none of them; `bounded` when the interval has both ends."""
+    """Ψ = quadratic + l1 + interval + other, each or none of them, in the combinations that `merges` allows."""
 
     quadratic: Quadratic | None
     l1: L1 | None
     interval: Interval | None
-    bounded: bool
+    other: Any
+    dual_domain: DualDomain
     smooth: ClassVar[bool] = False
     indicator: ClassVar[bool] = False
 
     def value(self, z: Array) -> Scalar:
         """The sum of the values, the interval's left out."""
-        parts = [part.value(z) for part in (self.quadratic, self.l1) if part is not None]
+        parts = [part.value(z) for part in (self.quadratic, self.l1, self.other) if part is not None]
         return sum(parts, start=jnp.zeros((), z.dtype))
 
     def prox(self, v: Array, step: Scalar) -> Array:
-        """Shift and shorten by the quadratic, threshold by the l1, clip to the interval."""
+        """Shift and shorten by the quadratic; threshold, clip; then the other."""
         if self.quadratic is not None:
             v = self.quadratic.prox(v, step)
             step = step / (1 + step * self.quadratic.weight)
-        if self.l1 is not None:
-            v = self.l1.prox(v, step)
-        return self.interval.prox(v, step) if self.interval is not None else v
+        for part in (self.l1, self.interval, self.other):
+            v = part.prox(v, step) if part is not None else v
+        return v
 
     def conjugate(self, y: Array) -> Scalar:
-        """Max_z ⟨y, z⟩ − ψ(z), in closed form where a quadratic or a bounded interval makes it finite."""
+        """Max_z ⟨y, z⟩ − ψ(z), in closed form where there is one."""
         if self.quadratic is not None:
             weight = self.quadratic.weight
-            rest = Merged(None, self.l1, self.interval, self.bounded)
+            rest = Merged(None, self.l1, self.interval, self.other, self.dual_domain)
             best = rest.prox(self.quadratic.data + y / weight, 1 / weight)
             return dot(y, best) - self.value(best)
+        if self.other is not None:
+            conjugate: Scalar = self.other.conjugate(y)
+            return conjugate
         if self.l1 is None:
             return self.interval.conjugate(y) if self.interval is not None else jnp.zeros((), y.dtype)
         return self.l1.conjugate(y) if self.interval is None else _l1_on_interval(self.l1, self.interval, y)
+
+    def shrink(self, y: Array) -> Scalar | float:
+        """The factor ≤ 1 that brings y to where ψ* is finite."""
+        if self.dual_domain is not DualDomain.BALL:
+            return 1.0
+        norm = self.l1 if self.l1 is not None else self.other
+        gauge = norm.gauge(jnp.maximum(y, 0) if self.interval is not None else y)
+        return 1 / jnp.maximum(1, gauge)
+
+
+def merges(atoms: Sequence[Any]) -> bool:
+    """Whether the prox of a sum of atoms on the variable itself is one of those that this file knows."""
+    rest = [atom for atom in atoms if not isinstance(atom, Quadratic | Interval)]
+    intervals = [atom for atom in atoms if isinstance(atom, Interval)]
+    if len(atoms) - len(rest) - len(intervals) > 1 or len(rest) > 1:
+        return False
+    if not intervals or not rest or isinstance(rest[0], L1):
+        return True
+    nonnegative = all(float(one.lo) == 0 and float(one.hi) == float("inf") for one in intervals)
+    return isinstance(rest[0], NormL21 | GroupNorm) and nonnegative
+
+
+def merge(atoms: Sequence[Any]) -> Merged | None:
+    """The sum as one atom; None of none."""
+    if not atoms:
+        return None
+    quadratic = next((atom for atom in atoms if isinstance(atom, Quadratic)), None)
+    l1 = next((atom for atom in atoms if isinstance(atom, L1)), None)
+    other = next((atom for atom in atoms if not isinstance(atom, Quadratic | L1 | Interval)), None)
+    interval = _intersection([atom for atom in atoms if isinstance(atom, Interval)])
+    return Merged(quadratic, l1, interval, other, _domain(quadratic, l1, interval, other))
+
+
+def _domain(quadratic: Quadratic | None, l1: L1 | None, interval: Interval | None, other: Any) -> DualDomain:
+    if other is not None and not other.convex:
+        return DualDomain.PART
+    if quadratic is not None or (interval is not None and _bounded(interval)):
+        return DualDomain.WHOLE
+    if other is not None:
+        return DualDomain(other.dual_domain)
+    return DualDomain.BALL if l1 is not None and interval is None else DualDomain.PART
+
+
+def _intersection(intervals: Sequence[Interval]) -> Interval | None:
+    if not intervals:
+        return None
+    los, his = [float(one.lo) for one in intervals], [float(one.hi) for one in intervals]
+    return Interval(intervals[los.index(max(los))].lo, intervals[his.index(min(his))].hi)
+
+
+def _bounded(interval: Interval) -> bool:
+    return abs(float(interval.lo)) < float("inf") and abs(float(interval.hi)) < float("inf")
 
 
 def _l1_on_interval(l1: L1, interval: Interval, y: Array) -> Scalar:

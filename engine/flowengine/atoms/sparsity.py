@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Float, Int
 
+from flowengine.atoms.base import Base, DualDomain
 from flowengine.problem import Scalar, Tree, pytree
-from flowengine.storage import Components, Packed, dot, entrywise, logical
+from flowengine.storage import Components, Packed, dot, entrywise, logical, through, total
+
+
+class Norm(Base):
+    """Weight times a norm: ψ* is finite on a ball, where `gauge` is at most 1."""
+
+    @property
+    def dual_domain(self) -> DualDomain:
+        """A ball."""
+        return DualDomain.BALL
 
 
 @pytree()
 @dataclass(frozen=True)
-class L1:
+class L1(Norm):
     """Ψ(z) = weight · ‖z − data‖₁.
 
     prox: soft threshold around the data. ψ* is ⟨·, data⟩ on the cube ‖y‖∞ ≤ weight.
@@ -25,14 +34,10 @@ class L1:
 
     weight: Scalar
     data: Tree
-    smooth: ClassVar[bool] = False
-    indicator: ClassVar[bool] = False
 
     def value(self, z: Tree) -> Scalar:
         """Weight · Σ|zᵢ − dataᵢ|."""
-        parts = jax.tree.leaves(entrywise(lambda a, d: jnp.abs(a - d), z, self.data))
-        sums = [jnp.sum(part.real + part.imag) if jnp.iscomplexobj(part) else jnp.sum(part) for part in parts]
-        return self.weight * sum(sums[1:], start=sums[0])
+        return self.weight * total(entrywise(lambda a, d: jnp.abs(a - d), z, self.data))
 
     def prox(self, v: Tree, step: Scalar) -> Tree:
         """Soft threshold of v − data by t·weight, plus data."""
@@ -47,10 +52,14 @@ class L1:
         """⟨y, data⟩ on the cube."""
         return dot(y, self.data)
 
+    def gauge(self, y: Tree) -> Scalar:
+        """‖y‖∞/weight."""
+        return jnp.max(jnp.abs(logical(y))) / self.weight
+
 
 @pytree("axes")
 @dataclass(frozen=True)
-class NormL21:
+class NormL21(Norm):
     """Ψ(z) = weight · Σ ‖z‖₂ over `axes`, summed over the others.
 
     On a gradient (axis 0: its components) this is isotropic total variation. prox: block soft threshold;
@@ -60,8 +69,6 @@ class NormL21:
 
     weight: Scalar
     axes: tuple[int, ...]
-    smooth: ClassVar[bool] = False
-    indicator: ClassVar[bool] = False
 
     def value(self, z: Tree) -> Scalar:
         """Weight · Σ of the blocks' 2-norms."""
@@ -81,6 +88,10 @@ class NormL21:
     def conjugate(self, y: Tree) -> Scalar:
         """0 on the product of balls."""
         return 0 * dot(y, y)
+
+    def gauge(self, y: Tree) -> Scalar:
+        """The longest block/weight."""
+        return jnp.sqrt(jnp.max(self._squares(y))) / self.weight
 
     def _by_component(self, z: Tree) -> bool:
         return isinstance(z, Packed | Components) and self.axes == (0,)
@@ -102,3 +113,88 @@ class NormL21:
 
 def _tiny(z: Tree) -> float:
     return float(np.finfo(jax.tree.leaves(z)[0].dtype).tiny)
+
+
+@pytree("count", "covered")
+@dataclass(frozen=True)
+class GroupNorm(Norm):
+    """Ψ(z) = weight · Σ_g w_g‖z_g‖₂ over groups that don't overlap.
+
+    `labels` gives the group of each entry of the raveled z, `count` for those in none; `factors` are the w_g, with a 0
+    behind them for those. prox: block soft threshold. ψ* is 0 where ‖y_g‖ ≤ weight·w_g, and where every entry is
+    `covered` by a group of positive weight that is a ball.
+    Source: Yuan and Lin, Journal of the Royal Statistical Society B 68, 2006.
+    """
+
+    weight: Scalar
+    labels: Int[Array, " n"]
+    factors: Float[Array, " groups"]
+    count: int
+    covered: bool
+
+    @property
+    def dual_domain(self) -> DualDomain:
+        """A ball where every entry is covered."""
+        return DualDomain.BALL if self.covered else DualDomain.PART
+
+    def _lengths(self, z: Tree) -> Array:
+        flat = logical(z).reshape(-1)
+        return jnp.sqrt(jax.ops.segment_sum(flat * flat, self.labels, self.count + 1))
+
+    def value(self, z: Tree) -> Scalar:
+        """Weight · Σ_g w_g‖z_g‖₂."""
+        return self.weight * jnp.sum(self.factors * self._lengths(z))
+
+    def prox(self, v: Tree, step: Scalar) -> Tree:
+        """(1 − t·weight·w_g/‖v_g‖)₊ v_g, group by group."""
+        lengths, limits = self._lengths(v), step * self.weight * self.factors
+        kept = jnp.where(lengths > limits, 1 - limits / jnp.where(lengths > limits, lengths, 1), 0)
+        kept = jnp.where(limits == 0, 1, kept)
+        return through(lambda array: array * kept[self.labels].reshape(array.shape), v)
+
+    def conjugate(self, y: Tree) -> Scalar:
+        """0 on the product of balls."""
+        return 0 * dot(y, y)
+
+    def gauge(self, y: Tree) -> Scalar:
+        """The longest ‖y_g‖/(weight·w_g)."""
+        bounds = self.weight * self.factors
+        return jnp.max(jnp.where(bounds > 0, self._lengths(y) / jnp.where(bounds > 0, bounds, 1), 0))
+
+
+@pytree()
+@dataclass(frozen=True)
+class Nuclear(Norm):
+    """Ψ(Z) = weight · Σ of the singular values of a matrix.
+
+    prox: soft threshold of the singular values. ψ* is 0 where the largest is at most the weight.
+    Source: Cai, Candès and Shen, SIAM Journal on Optimization 20, 2010.
+    """
+
+    weight: Scalar
+
+    def value(self, z: Tree) -> Scalar:
+        """Weight · Σ σᵢ."""
+        return self.weight * jnp.sum(_singular_values(logical(z)))
+
+    def prox(self, v: Tree, step: Scalar) -> Tree:
+        """U (Σ − t·weight)₊ Vᵀ."""
+
+        def act(array: Array) -> Array:
+            u, values, vt = jnp.linalg.svd(array, full_matrices=False)
+            return (u * jnp.maximum(values - step * self.weight, 0)) @ vt
+
+        return through(act, v)
+
+    def conjugate(self, y: Tree) -> Scalar:
+        """0 on the ball."""
+        return 0 * dot(y, y)
+
+    def gauge(self, y: Tree) -> Scalar:
+        """The largest singular value/weight."""
+        return jnp.max(_singular_values(logical(y))) / self.weight
+
+
+def _singular_values(matrix: Array) -> Array:
+    values: Array = jnp.linalg.svd(matrix, compute_uv=False)
+    return values

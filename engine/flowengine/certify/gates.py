@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int
 
-from flowengine.problem import Scalar, pytree
+from flowengine.problem import Lyapunov, Scalar, pytree
 
 RED, AMBER, GREEN = 0, 1, 2
 COLOURS = ("RED", "AMBER", "GREEN")
@@ -55,13 +55,16 @@ def judge(
     return Controller(colour, passes, growth.breaks, growth.baseline)
 
 
-def watch_growth(controller: Controller, lyapunov: Scalar, size: Scalar) -> Controller:
-    """Compare the method's Lyapunov quantity with the last one seen.
+def watch_growth(controller: Controller, seen: Lyapunov) -> Controller:
+    """Compare the method's Lyapunov quantity with what it was.
 
-    It breaks when it grew by half and beyond rounding; only three times running count, for less happens to healthy
-    flows.
+    It breaks when it grew beyond rounding: at all where the method knows what it was before the same step, else by half
+    since the last one seen. Only three times running count, for less happens to healthy flows.
     """
-    rounding = LYAPUNOV_ROUNDING * np.finfo(lyapunov.dtype).eps * size
-    grew = (lyapunov > LYAPUNOV_GROWTH * controller.baseline) & (lyapunov > rounding)
+    rounding = LYAPUNOV_ROUNDING * np.finfo(seen.value.dtype).eps * seen.size
+    if seen.before is None:
+        grew = (seen.value > LYAPUNOV_GROWTH * controller.baseline) & (seen.value > rounding)
+    else:
+        grew = seen.value - seen.before > rounding
     breaks = jnp.where(grew, controller.breaks + 1, 0).astype(jnp.int32)
-    return Controller(controller.colour, controller.passes, breaks, lyapunov)
+    return Controller(controller.colour, controller.passes, breaks, seen.value)

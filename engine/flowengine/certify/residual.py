@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 import numpy as np
 
+from flowengine.atoms import DualDomain
 from flowengine.problem import Balance, Evidence, Problem, Scalar, pytree
+from flowengine.steps import smooth_gradient
 from flowengine.storage import add, norm
 
 
@@ -17,7 +19,7 @@ class Scales:
     """Running maxima of the norms that make residuals relative.
 
     Attributes:
-        balance: Of ∇f, ξ and Σ Wᵀy.
+        balance: Of ∇f (from the start on), ξ and Σ Wᵀy.
         images: Of W_j x and z_j, for each dual term.
     """
 
@@ -26,9 +28,13 @@ class Scales:
 
 
 def start_scales(problem: Problem) -> Scales:
-    """Scales that have seen nothing."""
+    """The scale of ∇f where the run starts: of an energy with smooth terms alone, nothing else would stay.
+
+    0 where it is not finite, beyond a barrier.
+    """
     zero = jnp.zeros((), problem.dtype)
-    return Scales(zero, (zero,) * len(problem.dual))
+    first = norm(smooth_gradient(problem, problem.init))
+    return Scales(jnp.where(jnp.isfinite(first), first, zero), (zero,) * len(problem.dual))
 
 
 def grow(scales: Scales, balance: Balance, evidence: Evidence) -> Scales:
@@ -69,7 +75,7 @@ def gap(problem: Problem, balance: Balance, evidence: Evidence) -> Scalar:
     """(P − D)/max(|P|, |D|, tiny), with the dual value at the method's own duals.
 
     P = f(x) + g(x) + Σ h_j(W_j x) = E, an upper bound of the minimum where no h_j is an indicator.
-    D = −Σ f_i*(u_i) − Σ h_j*(y_j) − g*(−Σ A_iᵀu_i − Σ W_jᵀy_j), u_i = ∇ψ_i(A_i x). An l1 alone as g bounds the last
+    D = −Σ f_i*(u_i) − Σ h_j*(y_j) − g*(−Σ A_iᵀu_i − Σ W_jᵀy_j), u_i = ∇ψ_i(A_i x). A norm alone as g bounds the last
     argument: all duals are shrunk until it fits. NaN where the dual has no finite value.
     """
     prox = problem.prox
@@ -77,10 +83,7 @@ def gap(problem: Problem, balance: Balance, evidence: Evidence) -> Scalar:
         return jnp.full((), jnp.nan, problem.dtype)
     first, *rest = (part for part in (balance.gradient, balance.pull) if part is not None)
     pulled = sum(rest, start=first)
-    shrink = jnp.ones((), problem.dtype)
-    if prox.quadratic is None and prox.interval is None:
-        weight = prox.l1.weight
-        shrink = jnp.minimum(1, weight / jnp.maximum(jnp.max(jnp.abs(pulled)), np.finfo(problem.dtype).tiny))
+    shrink = prox.shrink(-pulled)
     dual = -prox.conjugate(-shrink * pulled)
     for term in problem.smooth:
         dual = dual - term.atom.conjugate(shrink * term.atom.gradient(term.operator.apply(evidence.x)))
@@ -93,12 +96,12 @@ def gap(problem: Problem, balance: Balance, evidence: Evidence) -> Scalar:
 def has_conjugate(problem: Problem) -> bool:
     """Whether the dual has a finite value at every point that a method visits."""
     prox = problem.prox
-    if prox is None or any(term.atom.indicator for term in problem.dual):
+    if prox is None or prox.dual_domain is DualDomain.PART:
         return False
-    return prox.quadratic is not None or prox.bounded or (prox.l1 is not None and prox.interval is None)
+    return all(term.atom.convex for term in problem.smooth) and not any(term.atom.indicator for term in problem.dual)
 
 
-def _shrunk(y: object, factor: Scalar) -> object:
+def _shrunk(y: object, factor: Scalar | float) -> object:
     return add(y, y, factor - 1)
 
 

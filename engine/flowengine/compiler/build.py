@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from flowapi.errors import DataError, DocumentError
+from flowapi.errors import DocumentError
 from flowapi.flow import FlowDocument, Stop
 from flowapi.model import join
 from flowapi.numbers import canonical_json
-from flowapi.terms import L1 as L1Spec
-from flowapi.terms import Box, Nonnegative, TermSpec
-from flowapi.terms import NormL21 as NormL21Spec
-from flowapi.terms import Quadratic as QuadraticSpec
-from flowengine.atoms import L1, Interval, NormL21, Quadratic
+from flowengine.atoms import Quadratic
 from flowengine.certify import has_conjugate
+from flowengine.compiler.atoms import build_terms
 from flowengine.compiler.choose import Choice, choose
 from flowengine.compiler.classify import Classified, classify, merge
-from flowengine.compiler.lint import build_argument, initial_value, output_shape, variable_shape
+from flowengine.compiler.lint import initial_value, variable_shape
 from flowengine.compiler.load import digest_of, load_data
+from flowengine.compiler.site import Site
 from flowengine.loop import LoopSettings, Stops
-from flowengine.problem import Problem, Role, Term, Tree
-from flowengine.storage import Components, Packed
+from flowengine.problem import Problem, Role, Term
 
 FLOAT32_FLOOR = 1e-6  # below this float32 residuals are rounding
 
@@ -71,10 +66,12 @@ def compile_flow(document: FlowDocument, inputs: Path, *, at: str = "flow") -> C
     name, shape = variable_shape(document, data, at)
     variable = document.variables[name]
     init = initial_value(variable, shape, data, document.dtype, join(at, "variables", name))
-    terms = [
-        _term(spec, document, data, shape, at, join(at, "terms", index)) for index, spec in enumerate(document.terms)
-    ]
-    roles = classify(terms, [spec.as_ for spec in document.terms], document.policy.algorithm)
+    terms, forced = [], []
+    for index, spec in enumerate(document.terms):
+        made = build_terms(spec, Site.of(spec, document, data, shape, at, index))
+        terms += made
+        forced += [spec.as_] * len(made)
+    roles = classify(terms, forced, document.policy)
     problem = Problem(
         smooth=tuple(_with_pull(one.term, shape, document.dtype) for one in roles if one.role is Role.SMOOTH),
         prox=merge(roles),
@@ -101,69 +98,10 @@ def stops_of(stop: Stop, dtype: str) -> Stops:
     )
 
 
-def _term(
-    spec: TermSpec,
-    document: FlowDocument,
-    data: Mapping[str, np.ndarray],
-    shape: tuple[int, ...],
-    at: str,
-    place: str,
-) -> Term:
-    operator = build_argument(spec, document, dict(data), shape, at, place)
-    output = jax.eval_shape(operator.apply, jax.ShapeDtypeStruct(shape, document.dtype))
-    wanted = output_shape(operator, shape, document.dtype)
-    weight = document.params[spec.weight] if isinstance(spec.weight, str) else spec.weight
-    if weight <= 0:
-        raise DocumentError(
-            f"the weight {weight} is not above 0", path=join(place, "weight"), remedy="Write a positive one."
-        )
-    scalar = jnp.asarray(weight, document.dtype)
-    atom: Any
-    match spec:
-        case QuadraticSpec(data=name) | L1Spec(data=name):
-            target = _target(data[name] if name else None, wanted, output, document.dtype, join(place, "data"))
-            atom = (Quadratic if isinstance(spec, QuadraticSpec) else L1)(scalar, target)
-        case NormL21Spec(axis=axis):
-            atom = NormL21(scalar, _block_axes(axis, len(wanted), join(place, "axis")))
-        case Box(lo=lo, hi=hi):
-            atom = _interval(-np.inf if lo is None else lo, np.inf if hi is None else hi, document.dtype)
-        case Nonnegative():
-            atom = _interval(0.0, np.inf, document.dtype)
-        case _:
-            raise DocumentError("this atom has no builder", path=place)
-    return Term(atom, operator, None, place)
-
-
-def _interval(lo: float, hi: float, dtype: str) -> Interval:
-    return Interval(jnp.asarray(lo, dtype), jnp.asarray(hi, dtype))
-
-
-def _target(array: np.ndarray | None, wanted: tuple[int, ...], output: Tree, dtype: str, place: str) -> Tree:
-    """A term's data in the storage of its operator's output; zeros when there are none."""
-    values = np.zeros(wanted, dtype) if array is None else array
-    if values.shape != wanted:
-        raise DataError(
-            f"the data have the shape {values.shape}, the argument {wanted}",
-            path=place,
-            remedy="Make the shapes equal.",
-        )
-    if isinstance(output, Packed | Components):
-        return type(output).of(tuple(jnp.asarray(part) for part in values))
-    return jnp.asarray(values)
-
-
-def _block_axes(axis: int | tuple[int, ...], ndim: int, place: str) -> tuple[int, ...]:
-    axes = axis if isinstance(axis, tuple) else (axis,)
-    chosen = tuple(sorted(one + ndim if one < 0 else one for one in axes))
-    if not chosen or len(set(chosen)) != len(chosen) or not all(0 <= one < ndim for one in chosen):
-        raise DocumentError(
-            f"{axis} is no axis of an argument with {ndim} dimensions", path=place, remedy=f"Use 0 to {ndim - 1}."
-        )
-    return chosen
-
-
 def _with_pull(term: Term, shape: tuple[int, ...], dtype: str) -> Term:
-    """The term with Wᵀdata, which its gradient needs in every iteration."""
+    """The term with Wᵀdata, which a quadratic's gradient needs in every iteration."""
+    if not isinstance(term.atom, Quadratic):
+        return term
     pulled = jax.jit(lambda one: one.operator.adjoint(one.atom.data))(term)
     return Term(term.atom, term.operator, jnp.asarray(pulled, dtype).reshape(shape), term.path)
 

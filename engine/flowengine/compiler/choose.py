@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import jax.numpy as jnp
+import numpy as np
 
 from flowapi.errors import DocumentError
 from flowapi.flow import Policy
 from flowapi.model import join
-from flowengine.methods import METHODS
+from flowengine.methods import PD3O, Fista, ProximalGradient
 from flowengine.problem import Hypers, Method, Problem, Term
+from flowengine.steps import smooth_gradient
+from flowengine.storage import norm
 
 PD3O_SMOOTH_STEP = 1.9  # of 1/L_f; the bound is 2
 PD3O_DUAL_MARGIN = 0.99
 STRONGLY_CONVEX_STEP = 0.05  # of 1/weight
+SEARCH_FROM = 8.0  # of 1/L: where backtracking starts
+SEARCH_TO = 0.5  # of 1/L: where it ends
+SEARCH_HALVINGS = 100  # without a known L
+PROBE = 1e-4  # relative length of the move that measures L where no bound is known
 
 
 @dataclass(frozen=True)
@@ -41,37 +49,89 @@ def choose(problem: Problem, policy: Policy, at: str) -> Choice:
     Raises:
         DocumentError: the forced algorithm can't do the problem.
     """
-    if policy.algorithm == "pg" and problem.dual:
+    place = join(at, "policy", "algorithm")
+    if policy.algorithm in ("pg", "fista") and problem.dual:
         paths = ", ".join(term.path for term in problem.dual)
         raise DocumentError(
-            f"`pg` has no dual terms, and {paths} needs to be one",
-            path=join(at, "policy", "algorithm"),
+            f"`{policy.algorithm}` has no dual terms, and {paths} needs to be one",
+            path=place,
             remedy="Leave the algorithm out, or use `pd3o`.",
         )
     if policy.algorithm == "pd3o" and not problem.dual:
         raise DocumentError(
             "`pd3o` splits off dual terms, and there is none",
-            path=join(at, "policy", "algorithm"),
+            path=place,
             remedy="Leave the algorithm out, use `pg`, or mark a term `as: dual`.",
         )
-    return _pd3o(problem, policy, at) if problem.dual else _pg(problem, policy, at)
+    if policy.algorithm == "fista" and not convex(problem):
+        raise DocumentError("`fista` needs a convex energy", path=place, remedy="Leave the algorithm out, or use `pg`.")
+    if problem.dual:
+        return _pd3o(problem, policy, at)
+    accelerated = policy.algorithm == "fista" or (policy.algorithm is None and policy.family == "accelerated")
+    return _gradient(problem, policy, at, accelerated=accelerated and convex(problem))
+
+
+def convex(problem: Problem) -> bool:
+    """Whether every term is."""
+    return problem.prox is None or problem.prox.other is None or bool(problem.prox.other.convex)
 
 
 def lipschitz(terms: Sequence[Term]) -> float:
-    """An upper bound of the Lipschitz constant of ∇f: Σ weight · ‖A‖²."""
-    return sum(float(term.atom.weight) * float(term.operator.norm) ** 2 for term in terms)
+    """An upper bound of the Lipschitz constant of ∇f: Σ L_ψ · ‖A‖²."""
+    return float(sum(term.atom.lipschitz * term.operator.norm**2 for term in terms))
 
 
-def _pg(problem: Problem, policy: Policy, at: str) -> Choice:
+def _gradient(problem: Problem, policy: Policy, at: str, *, accelerated: bool) -> Choice:
+    """`pg`, or `fista` where momentum is asked for."""
     bound = lipschitz(problem.smooth)
-    natural = 1 / bound if bound > 0 else 1.0
-    tau, warnings = _explicit(policy.step, natural, 2 / bound if bound > 0 else float("inf"), at)
     why = "every nonsmooth term has a simple prox" if problem.prox is not None else "every term is smooth"
-    reasons = (f"pg: {why}", f"tau = {tau:.4g}, with L = {bound:.4g}")
-    return Choice(METHODS["pg"], _hypers(problem, tau, ()), reasons, warnings)
+    if accelerated:
+        why += "; momentum, restarted" if policy.restart == "gradient" else "; momentum, never restarted"
+    elif policy.family == "accelerated" and policy.algorithm is None:
+        why += "; no momentum, for the energy is not convex"
+    elif policy.algorithm is None:
+        why += " (`policy: {family: accelerated}` adds momentum)"
+    searched = policy.step == "backtracking"
+    method: Method = ProximalGradient(backtracking=searched)
+    if accelerated:
+        method = Fista(backtracking=searched, restart=policy.restart == "gradient")
+    if searched:
+        hypers, reason = _searched(problem, bound)
+        return Choice(method, hypers, (f"{method.name}: {why}", reason))
+    natural = 1 / bound if bound > 0 else 1.0
+    room = 1 if accelerated or not convex(problem) else 2
+    tau, warnings = _explicit(policy.step, natural, room / bound if bound > 0 else float("inf"), at)
+    reasons = (f"{method.name}: {why}", f"tau = {tau:.4g}, with L = {bound:.4g}")
+    return Choice(method, _hypers(problem, tau, ()), reasons, warnings)
+
+
+def _searched(problem: Problem, bound: float) -> tuple[Hypers, str]:
+    """Where backtracking starts and ends: about the known L, or one measured at the start."""
+    known = math.isfinite(bound) and bound > 0
+    guess = bound if known else _measured(problem)
+    start = SEARCH_FROM / guess
+    least = SEARCH_TO / bound if known else start * 0.5**SEARCH_HALVINGS
+    least = max(least, float(np.finfo(problem.dtype).tiny))
+    hypers = _hypers(problem, start, (), least=least)
+    what = f"L ≤ {bound:.4g}" if known else f"no known bound of L, about {guess:.4g} at the start"
+    return hypers, f"tau is searched for, from {start:.4g} down to {least:.4g} at most, with {what}"
+
+
+def _measured(problem: Problem) -> float:
+    """‖∇f(x + δ) − ∇f(x)‖/‖δ‖ for a small δ along the gradient at the start; 1 where that says nothing."""
+    here = smooth_gradient(problem, problem.init)
+    delta = -PROBE * (1 + norm(problem.init)) / norm(here) * here
+    value = float(norm(smooth_gradient(problem, problem.init + delta) - here) / norm(delta))
+    return value if math.isfinite(value) and value > 0 else 1.0
 
 
 def _pd3o(problem: Problem, policy: Policy, at: str) -> Choice:
+    if isinstance(policy.step, str):
+        raise DocumentError(
+            "`pd3o` has a fixed step",
+            path=join(at, "policy", "step"),
+            remedy="Leave the step out, or write a number.",
+        )
     bound = lipschitz(problem.smooth)
     norms = [max(float(term.operator.norm), 1e-12) for term in problem.dual]
     limit = 2 / bound if bound > 0 else float("inf")
@@ -82,7 +142,7 @@ def _pd3o(problem: Problem, policy: Policy, at: str) -> Choice:
     paths = ", ".join(term.path for term in problem.dual)
     shown = ", ".join(f"{value:.4g}" for value in sigma)
     reasons = (f"pd3o: {paths} by the prox of its conjugate", f"tau = {tau:.4g}, sigma = {shown}, with L = {bound:.4g}")
-    return Choice(METHODS["pd3o"], _hypers(problem, tau, sigma), reasons, warnings)
+    return Choice(PD3O(), _hypers(problem, tau, sigma), reasons, warnings)
 
 
 def _balanced_step(problem: Problem, norms: list[float]) -> float:
@@ -96,14 +156,15 @@ def _balanced_step(problem: Problem, norms: list[float]) -> float:
     return float((PD3O_DUAL_MARGIN / sum(norm**2 for norm in norms)) ** 0.5)
 
 
-def _explicit(step: float | None, natural: float, limit: float, at: str) -> tuple[float, tuple[str, ...]]:
-    if step is None:
+def _explicit(step: object, natural: float, limit: float, at: str) -> tuple[float, tuple[str, ...]]:
+    if not isinstance(step, int | float):
         return natural, ()
-    if step < limit:
+    if step < limit * (1 + 1e-9):
         return float(step), ()
     place = join(at, "policy", "step")
     return float(step), (f"{place}: the step {step:.4g} is beyond its bound {limit:.4g}; the run may diverge",)
 
 
-def _hypers(problem: Problem, tau: float, sigma: tuple[float, ...]) -> Hypers:
-    return Hypers(jnp.asarray(tau, problem.dtype), tuple(jnp.asarray(value, problem.dtype) for value in sigma))
+def _hypers(problem: Problem, tau: float, sigma: tuple[float, ...], *, least: float | None = None) -> Hypers:
+    values = tuple(jnp.asarray(value, problem.dtype) for value in (tau, *sigma))
+    return Hypers(values[0], values[1:], None if least is None else jnp.asarray(least, problem.dtype))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flowapi.model import join
 from flowengine.compiler.build import CompiledFlow
 
 
@@ -10,6 +11,7 @@ def explain(compiled: CompiledFlow) -> list[str]:
     problem = compiled.problem
     shape = "×".join(str(n) for n in problem.shape) or "scalar"
     lines = [f"minimise over {problem.variable} ({shape}, {problem.dtype})"]
-    for spec, role in zip(compiled.document.terms, compiled.roles, strict=True):
-        lines.append(f"{role.term.path} ({spec.atom}) is {role.role.value}: {role.reason}")
+    at = compiled.roles[0].term.path.rsplit("[", 1)[0]
+    atoms = {join(at, index): spec.atom for index, spec in enumerate(compiled.document.terms)}
+    lines += [f"{one.term.path} ({atoms[one.term.path]}) is {one.role.value}: {one.reason}" for one in compiled.roles]
     return [*lines, *compiled.choice.reasons]

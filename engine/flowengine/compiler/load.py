@@ -17,7 +17,7 @@ import numpy as np
 from flowapi.errors import DataError
 from flowapi.flow import FlowDocument
 from flowapi.model import join
-from flowapi.terms import Csv, Image, Inline, Npy, Npz, SourceSpec
+from flowapi.sources import Csv, Image, Inline, Npy, Npz, SourceSpec
 
 MAX_FILE_BYTES = 8 * 2**30
 MAX_PIXELS = 2**28

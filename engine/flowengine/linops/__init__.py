@@ -1,18 +1,23 @@
 """Linear operators: apply, adjoint, gram, and a norm that is never below the true one."""
 
-from flowengine.linops.basic import Chain, Identity, Mask, Matrix, Sum, spectral_norm
+from flowengine.linops.basic import Chain, Identity, Mask, Matrix, Reshape, Sum, spectral_norm
 from flowengine.linops.conv import Conv, build_conv
-from flowengine.linops.gradient import Gradient, build_gradient
+from flowengine.linops.gradient import Gradient, Laplacian, build_gradient
+from flowengine.linops.graph import Incidence, build_incidence
 
 __all__ = [
     "Chain",
     "Conv",
     "Gradient",
     "Identity",
+    "Incidence",
+    "Laplacian",
     "Mask",
     "Matrix",
+    "Reshape",
     "Sum",
     "build_conv",
     "build_gradient",
+    "build_incidence",
     "spectral_norm",
 ]

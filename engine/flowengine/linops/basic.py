@@ -59,6 +59,32 @@ class Mask:
         return self.mask * (self.mask * x)
 
 
+@pytree("before", "after")
+@dataclass(frozen=True)
+class Reshape:
+    """The same numbers in C order in another shape; norm 1."""
+
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+
+    def apply(self, x: Array) -> Array:
+        """In the new shape."""
+        return x.reshape(self.after)
+
+    def adjoint(self, y: Array) -> Array:
+        """In the old one."""
+        return y.reshape(self.before)
+
+    def gram(self, x: Array) -> Array:
+        """X."""
+        return x
+
+    @property
+    def norm(self) -> float:
+        """Exactly 1."""
+        return 1.0
+
+
 @pytree("mode", "shape", "norm")
 @dataclass(frozen=True)
 class Matrix:

@@ -52,6 +52,31 @@ class Gradient:
         return jnp.pad(inner, _padding(y.ndim, axis, (1, 0))) - jnp.pad(inner, _padding(y.ndim, axis, (0, 1)))
 
 
+@pytree()
+@dataclass(frozen=True)
+class Laplacian:
+    """Δx = −DᵀDx of a gradient D: symmetric, ‖Δ‖ = ‖D‖²."""
+
+    gradient: Gradient
+
+    def apply(self, x: Array) -> Array:
+        """−DᵀDx."""
+        return -self.gradient.gram(x)
+
+    def adjoint(self, y: Array) -> Array:
+        """−DᵀDy."""
+        return -self.gradient.gram(y)
+
+    def gram(self, x: Array) -> Array:
+        """ΔΔx."""
+        return self.gradient.gram(self.gradient.gram(x))
+
+    @property
+    def norm(self) -> float:
+        """‖D‖²."""
+        return self.gradient.norm**2
+
+
 def build_gradient(
     shape: tuple[int, ...], boundary: str, axes: tuple[int, ...], spacing: tuple[float, ...]
 ) -> Gradient:

@@ -66,7 +66,8 @@ def advance(
             after = method.step(problem, now.hypers, before)
             evidence = method.evidence(problem, now.hypers, before, after)
             rare = _rare(problem, now, before, after, method, settings)
-            return _certified(problem, now, after, evidence, rare, last + 1, stops, settings)
+            pace = method.pace(now.hypers, after)
+            return _certified(problem, now, after, evidence, rare, pace, last + 1, stops, settings)
 
         whole: Carry = lax.cond(target > last, close, lambda: replace(now, k=reached, state=before))
         return whole
@@ -94,7 +95,7 @@ def _rare(
     def look() -> Rare:
         seen = method.evidence(problem, now.hypers, before, after)
         balance = method.balance(problem, now.hypers, before, after)
-        growth = watch_growth(now.controller, *method.lyapunov(problem, now.hypers, before, after))
+        growth = watch_growth(now.controller, method.lyapunov(problem, now.hypers, before, after))
         duality = gap(problem, balance, seen) if settings.with_gap else now.status.gap
         return Rare(grow(now.scales, balance, seen), growth, duality)
 
@@ -109,6 +110,7 @@ def _certified(
     state: Tree,
     evidence: Evidence,
     rare: Rare,
+    pace: Scalar,
     k: Int[Array, ""],
     stops: Stops,
     settings: LoopSettings,
@@ -122,7 +124,7 @@ def _certified(
     status = replace(status, code=_stop_code(status, k, stops, is_finite))
     converged = (status.code == BY_RESIDUAL) | (status.code == BY_GAP) | (status.code == BY_CHANGE)
     controller = judge(now.controller, finite=is_finite, growth=rare.growth, converged=converged)
-    row = (k, value, relative, rare.duality, feasibility, balance, now.hypers.tau, controller.colour)
+    row = (k, value, relative, rare.duality, feasibility, balance, pace, controller.colour)
     index = now.certificates % settings.rows
     return Carry(
         k=k,

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
-from flowengine.problem import Balance, Evidence, Hypers, Problem, Scalar, Tree, pytree
+from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
 from flowengine.steps import backward, dual_ascent, forward, smooth_gradient
 from flowengine.storage import add, dot, zeros_like
 
@@ -64,6 +64,11 @@ class PD3O:
         """The point."""
         return state.x
 
+    def pace(self, hypers: Hypers, state: State) -> Scalar:
+        """Τ."""
+        del state
+        return hypers.tau
+
     def evidence(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Evidence:
         """z_j = W_j x̄ + (y_j − y_j⁺)/σ_j; in the imbalance ∇f(x⁺) + (q⁺ − x⁺)/τ the duals have cancelled."""
         ahead = new.x - (old.x + (new.q - old.q))
@@ -84,8 +89,8 @@ class PD3O:
         pull = _pull(problem, new.y)
         return Balance(new.gradient, (new.q - hypers.tau * pull - new.x) / hypers.tau, new.y, pull)
 
-    def lyapunov(self, problem: Problem, hypers: Hypers, old: State, new: State) -> tuple[Scalar, Scalar]:
-        """V² = ‖Δz‖² + Σ (τ/σ)‖Δy‖² − τ²‖ΣWᵀΔy‖², the method's own metric, and ‖(x, y)‖ in it."""
+    def lyapunov(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Lyapunov:
+        """V² = ‖Δz‖² + Σ (τ/σ)‖Δy‖² − τ²‖ΣWᵀΔy‖², the method's own metric."""
         tau = hypers.tau
         change = tuple(add(a, b, -1.0) for a, b in zip(new.y, old.y, strict=True))
         pull = _pull(problem, change)
@@ -94,7 +99,7 @@ class PD3O:
         squared = dot(moved, moved) - tau**2 * dot(pull, pull)
         squared += sum(ratio * dot(one, one) for ratio, one in zip(ratios, change, strict=True))
         size = dot(new.x, new.x) + sum(ratio * dot(y, y) for ratio, y in zip(ratios, new.y, strict=True))
-        return jnp.sqrt(jnp.maximum(squared, 0)), jnp.sqrt(size)
+        return Lyapunov(jnp.sqrt(jnp.maximum(squared, 0)), None, jnp.sqrt(size))
 
 
 def _forward(x: Array, gradient: Array | None, hypers: Hypers) -> Array:

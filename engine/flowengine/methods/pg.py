@@ -9,53 +9,62 @@ from dataclasses import dataclass
 
 from jaxtyping import Array
 
-from flowengine.problem import Balance, Evidence, Hypers, Problem, Scalar, pytree
-from flowengine.steps import backward, forward, smooth_gradient
+from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, pytree
+from flowengine.steps import backtracked, backward, descend, forward, smooth_gradient
 from flowengine.storage import norm
 
 
 @pytree()
 @dataclass(frozen=True)
 class State:
-    """The point and ∇f there, handed on so that a certificate needs no second one."""
+    """The point, ∇f there (handed on so that a certificate needs no second one), and τ where it is searched for."""
 
     x: Array
     gradient: Array
+    tau: Scalar | None
 
 
 @dataclass(frozen=True)
 class ProximalGradient:
-    """The method `pg`."""
+    """The method `pg`; with `backtracking` the step is searched for."""
 
+    backtracking: bool = False
     name: str = "pg"
 
     def init(self, problem: Problem, hypers: Hypers) -> State:
         """Start at the problem's `init`, as a prox would have left it."""
         x = backward(problem, problem.init, hypers.tau)
-        return State(x, smooth_gradient(problem, x))
+        return State(x, smooth_gradient(problem, x), hypers.tau if self.backtracking else None)
 
     def step(self, problem: Problem, hypers: Hypers, state: State) -> State:
         """One forward and one backward step."""
-        x = backward(problem, forward(state.x, state.gradient, hypers.tau), hypers.tau)
-        return State(x, smooth_gradient(problem, x))
+        if state.tau is None or hypers.least is None:
+            x, tau = descend(problem, state.x, state.gradient, hypers.tau), None
+        else:
+            x, tau = backtracked(problem, state.x, state.gradient, state.tau, hypers.least)
+        return State(x, smooth_gradient(problem, x), tau)
 
     def point(self, state: State) -> Array:
         """The point."""
         return state.x
 
+    def pace(self, hypers: Hypers, state: State) -> Scalar:
+        """Τ."""
+        return hypers.tau if state.tau is None else state.tau
+
     def evidence(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Evidence:
         """The imbalance is ∇f(x⁺) + ξ."""
-        imbalance = new.gradient + _subgradient(hypers, old, new)
+        imbalance = new.gradient + self._subgradient(hypers, old, new)
         return Evidence(new.x, imbalance, images=(), defects=())
 
     def balance(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Balance:
         """ξ = (x − τ∇f(x) − x⁺)/τ."""
-        return Balance(new.gradient, _subgradient(hypers, old, new), dual=(), pull=None)
+        return Balance(new.gradient, self._subgradient(hypers, old, new), dual=(), pull=None)
 
-    def lyapunov(self, problem: Problem, hypers: Hypers, old: State, new: State) -> tuple[Scalar, Scalar]:
-        """The length of a step, which never grows at τ ≤ 2/L, and ‖x‖."""
-        return norm(new.x - old.x), norm(new.x)
+    def lyapunov(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Lyapunov:
+        """The length of a step, which never grows at τ ≤ 2/L."""
+        return Lyapunov(norm(new.x - old.x), None, norm(new.x))
 
-
-def _subgradient(hypers: Hypers, old: State, new: State) -> Array:
-    return (forward(old.x, old.gradient, hypers.tau) - new.x) / hypers.tau
+    def _subgradient(self, hypers: Hypers, old: State, new: State) -> Array:
+        tau = self.pace(hypers, new)
+        return (forward(old.x, old.gradient, tau) - new.x) / tau

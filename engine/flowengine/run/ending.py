@@ -8,6 +8,7 @@ import numpy as np
 
 from flowapi.report import RunResult
 from flowengine import capsule
+from flowengine.compiler import convex
 from flowengine.loop import Carry, Snapshot
 from flowengine.run.opening import Opened
 from flowengine.run.request import RunRequest
@@ -29,7 +30,7 @@ def write_result(
         "residual": finite(now.residual),
         "gap": finite(now.gap),
         "certificate": now.controller,
-        "guarantee": "global",
+        "guarantee": "global" if convex(opened.compiled.problem) else "local",
         "method": opened.compiled.choice.method.name,
         "sha256": {name: capsule.digest(point)},
         "bitIdentical": opened.bit_identical,

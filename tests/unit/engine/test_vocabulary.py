@@ -1,40 +1,75 @@
-"""The words that documents may use, and what the engine can do, are the same."""
+"""The words that documents may use, and what the engine can do, are the same; every word's example runs."""
 
+import itertools
+
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from flowapi.atoms import ATOMS, LATER_ATOMS
+from flowapi.errors import FlowError
 from flowapi.flow import FlowDocument
-from flowapi.terms import ATOMS, LATER_ATOMS, LATER_OPERATORS, OPERATORS
-from flowengine.compiler import compile_flow, explain
+from flowapi.operators import LATER_OPERATORS, OPERATORS
+from flowengine.compiler import catalogue, compile_flow, explain, stops_of
+from flowengine.compiler.atoms import BUILDERS as ATOM_BUILDERS
+from flowengine.compiler.operators import BUILDERS as OPERATOR_BUILDERS
+from flowengine.loop import advance, run_key, snapshot, start
 
-TERM = {
-    "quadratic": {"data": "b"}, "l1": {"weight": 0.1}, "norm_l21": {"axis": 1}, "box": {"lo": 0, "hi": 1}, "nonnegative": {},
-}  # fmt: skip
-OPERATOR = {
-    "identity": {}, "matrix": {"matrix": "A", "apply": "left"}, "conv": {"kernel": "k"}, "gradient": {}, "mask": {"mask": "b"},
-}  # fmt: skip
+EXAMPLES = {f"atom {name}": one for name, one in catalogue.atoms().items()} | {
+    f"operator {name}": one for name, one in catalogue.operators().items()
+}
 
 
-def test_later_words_are_not_words_yet() -> None:
+def test_every_word_has_a_builder_and_later_words_are_not_words_yet() -> None:
     assert not LATER_ATOMS & set(ATOMS)
     assert not LATER_OPERATORS & set(OPERATORS)
-    assert (set(TERM), set(OPERATOR)) == (set(ATOMS), set(OPERATORS))
+    assert set(ATOM_BUILDERS) == set(ATOMS.values())
+    assert set(OPERATOR_BUILDERS) == set(OPERATORS.values())
 
 
-@pytest.mark.parametrize("operator", OPERATORS)
-@pytest.mark.parametrize("atom", ATOMS)
-def test_every_atom_compiles_on_every_operator(atom, operator, tmp_path) -> None:
-    rng = np.random.default_rng(0)
-    for name, shape in (("b", (4, 4)), ("A", (4, 4)), ("k", (3, 3))):
-        np.save(tmp_path / f"{name}.npy", rng.random(shape))
-    extra = {} if (atom, operator) == ("quadratic", "gradient") else TERM[atom]
-    document = FlowDocument.parse({
-        "data": {name: {"npy": f"{name}.npy"} for name in ("b", "A", "k")},
-        "variables": {"x": {"like": "b"}}, "operators": {"W": {operator: OPERATOR[operator]}},
-        "terms": [{"atom": "quadratic", "arg": "x", "data": "b"}, {"atom": atom, "arg": "W x", **(TERM[atom] and extra)}],
-        "stop": {"maxIterations": 1},
-    })  # fmt: skip
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_example_converges_green(name, tmp_path) -> None:
+    entry = EXAMPLES[name]
+    document = FlowDocument.parse(entry.example)
     compiled = compile_flow(document, tmp_path)
+    choice = compiled.choice
     lines = explain(compiled)
-    assert any(compiled.choice.method.name in line for line in lines)
-    assert len(lines) >= 4
+    assert any(choice.method.name in line for line in lines)
+    assert len(lines) >= len(document.terms) + 2
+    assert not choice.warnings
+    assert entry.formula
+    assert all(text.strip() for text in entry.keys.values())
+    carry = start(compiled.problem, choice.method, choice.hypers, compiled.settings, run_key(0, "0123456789"))
+    carry = advance(
+        compiled.problem, carry, stops_of(document.stop, "float64"), jnp.asarray(2000, jnp.int64),
+        method=choice.method, settings=compiled.settings,
+    )  # fmt: skip
+    end = snapshot(carry)
+    assert (end.reason, end.controller) == ("Converged", "GREEN")
+
+
+@pytest.mark.parametrize(("atom", "operator"), list(itertools.product(ATOMS, OPERATORS)))
+def test_every_atom_on_every_operator_compiles_or_says_why_not(atom, operator, tmp_path) -> None:
+    """With whatever data: what comes is a compiled flow or one sentence with a path and a remedy."""
+    term = next(one for one in catalogue.atoms()[atom].example["terms"] if one["atom"] == atom)
+    given = catalogue.atoms()[atom].example["data"] | catalogue.operators()[operator].example["data"]
+    operators = {"W": catalogue.operators()[operator].example["operators"]["W"]}
+    variable = catalogue.operators()[operator].example["variables"]["x"]
+    try:
+        document = FlowDocument.parse({
+            "data": given, "variables": {"x": variable}, "operators": operators,
+            "terms": [{**term, "arg": "W x"}], "stop": {"maxIterations": 1},
+        })  # fmt: skip
+        compiled = compile_flow(document, tmp_path)
+    except FlowError as error:
+        assert error.path.startswith("flow.")
+        assert error.remedy
+    else:
+        assert compiled.choice.reasons
+
+
+def test_formulas_name_their_weight() -> None:
+    free = {"box", "nonnegative", "simplex", "l1_ball", "l2_ball", "knapsack", "affine", "cardinality"}
+    for name, entry in catalogue.atoms().items():
+        assert ("weight" in entry.formula) == (name not in free), name
+    assert np.all([name in catalogue.atoms() for name in free])

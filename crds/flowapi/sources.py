@@ -1,0 +1,68 @@
+"""Where arrays come from."""
+
+from pathlib import PurePosixPath
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, JsonValue, PlainValidator, StringConstraints
+
+from flowapi.model import DocumentFinding, Model
+
+
+def _data_path(value: str) -> str:
+    """A relative path below the inputs; nothing else reaches the file system."""
+    parts = PurePosixPath(value).parts
+    if value.startswith("/") or "\\" in value or any(part in ("..", ".") for part in value.split("/")):
+        raise DocumentFinding(f"`{value}` leaves the inputs", remedy="Write a path below them: `<input>/<file>`.")
+    if not parts or any(ord(char) < 32 for char in value) or "//" in value or value.endswith("/"):
+        raise DocumentFinding(f"`{value}` is not a file's path", remedy="Write `<input>/<file>`.")
+    return value
+
+
+DataPath = Annotated[str, StringConstraints(min_length=1, max_length=255), AfterValidator(_data_path)]
+
+
+class SourceSpec(Model):
+    """Where an array comes from."""
+
+
+class Npy(SourceSpec):
+    """A NumPy file without pickled objects."""
+
+    npy: DataPath
+
+
+class Npz(SourceSpec):
+    """One array of a NumPy archive."""
+
+    npz: DataPath
+    key: Annotated[str, StringConstraints(min_length=1, max_length=255)]
+
+
+class Csv(SourceSpec):
+    """Numbers separated by commas; a first row of names is skipped."""
+
+    csv: DataPath
+
+
+class Image(SourceSpec):
+    """A grey picture, scaled to [0, 1] by its bit depth."""
+
+    image: DataPath
+
+
+class Inline(SourceSpec):
+    """Numbers in the document itself, nested lists."""
+
+    inline: Annotated[Any, PlainValidator(lambda value: _inline(value))]
+
+
+def _inline(value: object) -> JsonValue:
+    if isinstance(value, bool) or not isinstance(value, int | float | list):
+        raise DocumentFinding("inline data is a number or nested lists of numbers")
+    if isinstance(value, list):
+        return [_inline(item) for item in value]
+    return value
+
+
+SOURCES: dict[str, type[SourceSpec]] = {"npy": Npy, "npz": Npz, "csv": Csv, "image": Image, "inline": Inline}
+LATER_SOURCES = frozenset(["safetensors", "parquet", "zarr", "csr", "uri"])

@@ -1,0 +1,49 @@
+"""What every atom has unless it says otherwise."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, ClassVar
+
+from flowengine.problem import Scalar, Tree
+from flowengine.storage import add, scale
+
+
+class DualDomain(StrEnum):
+    """Where ψ* is finite: everywhere, on the ball of a norm, or on another set."""
+
+    WHOLE = "whole"
+    BALL = "ball"
+    PART = "part"
+
+
+class Base:
+    """A convex atom without a gradient, whose conjugate's prox follows from its own.
+
+    Attributes:
+        smooth: Whether it has a gradient.
+        indicator: Whether its values are 0 and +∞ only.
+        convex: Whether it is; an atom that is not has no conjugate.
+        has_prox: Whether its prox is known.
+        lipschitz: Of its gradient; +∞ when there is no bound.
+    """
+
+    smooth: ClassVar[bool] = False
+    indicator: ClassVar[bool] = False
+    convex: ClassVar[bool] = True
+    has_prox: ClassVar[bool] = True
+
+    @property
+    def lipschitz(self) -> float:
+        """+∞."""
+        return float("inf")
+
+    @property
+    def dual_domain(self) -> DualDomain:
+        """A set of which nothing is known but that it holds the method's own duals."""
+        return DualDomain.PART
+
+    def prox_conjugate(self, u: Tree, step: Scalar) -> Tree:
+        """U − t·prox_{ψ/t}(u/t), by Moreau's identity."""
+        atom: Any = self
+        return add(u, atom.prox(scale(u, 1 / step), 1 / step), -step)

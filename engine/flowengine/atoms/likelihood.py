@@ -1,0 +1,180 @@
+"""Negative log-likelihoods of counts and of labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.special import xlogy
+from jaxtyping import Array, Float
+
+from flowengine.atoms.base import Base, DualDomain
+from flowengine.problem import Scalar, Tree, pytree
+from flowengine.storage import entrywise, total
+
+NEWTON_STEPS = 40
+
+
+@pytree()
+@dataclass(frozen=True)
+class Poisson(Base):
+    """Ψ(z) = weight · Σ (zᵢ − dᵢ log zᵢ) for z ≥ 0.
+
+    ∇ψ = weight·(1 − d/z), of no Lipschitz bound. prox: the positive root of z² − (v − t)z − td = 0.
+    ψ*(y) = weight · Σ d(log d − 1 − log(1 − y/weight)) for y < weight.
+    Source: Combettes and Pesquet, Inverse Problems 24, 2008 (the prox of −d log); Csiszár for the divergence.
+    """
+
+    weight: Scalar
+    data: Tree
+    smooth: ClassVar[bool] = True
+
+    def value(self, z: Tree) -> Scalar:
+        """Weight · Σ (zᵢ − dᵢ log zᵢ); +∞ beyond the domain."""
+
+        def one(a: Array, d: Array) -> Array:
+            inside = jnp.where(d > 0, a > 0, a >= 0)
+            return jnp.where(inside, a - xlogy(d, jnp.where(inside & (a > 0), a, 1)), jnp.inf)
+
+        return self.weight * total(entrywise(one, z, self.data))
+
+    def gradient(self, z: Tree) -> Tree:
+        """Weight · (1 − d/z)."""
+        return entrywise(lambda a, d: self.weight * (1 - d / a), z, self.data)
+
+    def prox(self, v: Tree, step: Scalar) -> Tree:
+        """The positive root, by the form that doesn't cancel."""
+        t = step * self.weight
+        return entrywise(lambda a, d: positive_root(a - t, t * d), v, self.data)
+
+    def conjugate(self, y: Tree) -> Scalar:
+        """Weight · Σ d(log d − 1 − log(1 − y/weight))."""
+
+        def one(u: Array, d: Array) -> Array:
+            return xlogy(d, d) - d - xlogy(d, 1 - u / self.weight)
+
+        return self.weight * total(entrywise(one, y, self.data))
+
+
+@pytree()
+@dataclass(frozen=True)
+class KullbackLeibler(Poisson):
+    """Ψ(z) = weight · Σ (dᵢ log(dᵢ/zᵢ) − dᵢ + zᵢ) for z ≥ 0: `Poisson` and the constant that makes it 0 at z = d."""
+
+    def _constant(self) -> Scalar:
+        return self.weight * total(entrywise(lambda d: xlogy(d, d) - d, self.data))
+
+    def value(self, z: Tree) -> Scalar:
+        """Poisson's value and the constant."""
+        return super().value(z) + self._constant()
+
+    def conjugate(self, y: Tree) -> Scalar:
+        """Poisson's conjugate less the constant."""
+        return super().conjugate(y) - self._constant()
+
+
+@pytree()
+@dataclass(frozen=True)
+class Logistic(Base):
+    """Ψ(z) = weight · Σ log(1 + exp(−yᵢzᵢ)), labels y ∈ {−1, 1}.
+
+    ∇ψ = −weight·y·σ(−yz), Lipschitz with weight/4. prox: the root of a strictly increasing function, by Newton's method
+    within brackets. ψ*(u) = weight · Σ (s log s + (1 − s)log(1 − s)), s = −yu/weight in [0, 1].
+    Source: Boyd and Vandenberghe, Convex Optimization, 2004, section 7.1.1.
+    """
+
+    weight: Scalar
+    data: Tree
+    smooth: ClassVar[bool] = True
+
+    @property
+    def lipschitz(self) -> float:
+        """Weight/4."""
+        return float(self.weight) / 4
+
+    def value(self, z: Tree) -> Scalar:
+        """Weight · Σ log(1 + exp(−yᵢzᵢ)), without overflow."""
+        return self.weight * total(entrywise(lambda a, y: jax.nn.softplus(-y * a), z, self.data))
+
+    def gradient(self, z: Tree) -> Tree:
+        """−weight·y·σ(−yz)."""
+        return entrywise(lambda a, y: -self.weight * y * jax.nn.sigmoid(-y * a), z, self.data)
+
+    def prox(self, v: Tree, step: Scalar) -> Tree:
+        """Y·q with q − yv = t·σ(−q)."""
+        t = step * self.weight
+        return entrywise(lambda a, y: y * _logistic_root(y * a, t), v, self.data)
+
+    def conjugate(self, y: Tree) -> Scalar:
+        """The entropy of s = −yu/weight."""
+
+        def one(u: Array, label: Array) -> Array:
+            s = jnp.clip(-label * u / self.weight, 0, 1)
+            return xlogy(s, s) + xlogy(1 - s, 1 - s)
+
+        return self.weight * total(entrywise(one, y, self.data))
+
+
+@pytree()
+@dataclass(frozen=True)
+class CrossEntropy(Base):
+    """Ψ(z) = weight · Σ over rows of log Σ_c exp(z_c) − z_label; `data` is 1 at the labels and 0 elsewhere.
+
+    ∇ψ = weight·(softmax(z) − data), Lipschitz with weight/2. No prox in closed form.
+    ψ*(u) = weight · Σ p log p with p = u/weight + data in the simplex.
+    Source: Böhning, Annals of the Institute of Statistical Mathematics 44, 1992 (the bound ½).
+    """
+
+    weight: Scalar
+    data: Float[Array, "*rows classes"]
+    smooth: ClassVar[bool] = True
+    has_prox: ClassVar[bool] = False
+
+    @property
+    def lipschitz(self) -> float:
+        """Weight/2."""
+        return float(self.weight) / 2
+
+    @property
+    def dual_domain(self) -> DualDomain:
+        """A set."""
+        return DualDomain.PART
+
+    def value(self, z: Array) -> Scalar:
+        """Weight · Σ (log Σ exp z − z_label)."""
+        return self.weight * (jnp.sum(jax.nn.logsumexp(z, axis=-1)) - jnp.sum(self.data * z))
+
+    def gradient(self, z: Array) -> Array:
+        """Weight · (softmax(z) − data)."""
+        return self.weight * (jax.nn.softmax(z, axis=-1) - self.data)
+
+    def conjugate(self, y: Array) -> Scalar:
+        """Weight · Σ p log p."""
+        p = jnp.clip(y / self.weight + self.data, 0, 1)
+        return self.weight * jnp.sum(xlogy(p, p))
+
+
+def positive_root(b: Array, c: Array) -> Array:
+    """The root z ≥ 0 of z² − bz − c = 0 for c ≥ 0, exact to rounding for either sign of b."""
+    root = jnp.sqrt(b * b + 4 * c)
+    below = jnp.where(b < 0, root - b, 1)
+    return jnp.where(b < 0, 2 * c / below, (b + root) / 2)
+
+
+def _logistic_root(u: Array, t: Scalar) -> Array:
+    """The q in [u, u + t] with q − u = t·σ(−q)."""
+    lo, hi = u, u + t
+    q = jnp.clip(jnp.zeros_like(u), lo, hi)
+
+    def improve(_: int, at: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        lo, hi, q = at
+        s = jax.nn.sigmoid(-q)
+        value = q - u - t * s
+        lo, hi = jnp.where(value < 0, q, lo), jnp.where(value < 0, hi, q)
+        guess = q - value / (1 + t * s * (1 - s))
+        return lo, hi, jnp.where((guess >= lo) & (guess <= hi), guess, (lo + hi) / 2)
+
+    root: Array = jax.lax.fori_loop(0, NEWTON_STEPS, improve, (lo, hi, q))[2]
+    return root

@@ -1,0 +1,159 @@
+"""Where a term stands: its argument, and the data and params that its keys may name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from flowapi.argument import TermSpec
+from flowapi.errors import DataError, DocumentError
+from flowapi.flow import FlowDocument
+from flowapi.model import join
+from flowengine import linops
+from flowengine.compiler.lint import build_argument, output_shape
+from flowengine.compiler.operators import check_shape, nonnegative
+from flowengine.problem import Scalar, Tree
+from flowengine.storage import Components, Packed
+
+
+@dataclass(frozen=True)
+class Site:
+    """What a builder of an atom needs.
+
+    Attributes:
+        document: The flow.
+        data: Its arrays.
+        operator: The linear map of the argument.
+        shape: The argument's logical shape.
+        output: The argument as the operator stores it, without values.
+        weight: Above 0.
+        place: The term's path.
+    """
+
+    document: FlowDocument
+    data: Mapping[str, np.ndarray]
+    operator: Tree
+    shape: tuple[int, ...]
+    output: Tree
+    weight: Scalar
+    place: str
+
+    @classmethod
+    def of(
+        cls,
+        spec: TermSpec,
+        document: FlowDocument,
+        data: dict[str, np.ndarray],
+        shape: tuple[int, ...],
+        at: str,
+        index: int,
+    ) -> Site:
+        """The site of the term with this number, on a variable of this shape.
+
+        Raises:
+            DocumentError: the argument or the weight is wrong.
+            DataError: an operator's data don't fit.
+        """
+        place = join(at, "terms", index)
+        operator = build_argument(spec, document, data, shape, at, place)
+        output = jax.eval_shape(operator.apply, jax.ShapeDtypeStruct(shape, document.dtype))
+        wanted = output_shape(operator, shape, document.dtype)
+        bare = cls(document, data, operator, wanted, output, jnp.ones((), document.dtype), place)
+        weight = bare.positive(spec.weight, "weight")
+        return cls(document, data, operator, wanted, output, weight, place)
+
+    def path(self, key: str) -> str:
+        """The path of one of the term's keys."""
+        return join(self.place, key)
+
+    def scalar(self, value: float) -> Scalar:
+        """A number in the flow's dtype."""
+        return jnp.asarray(value, self.document.dtype)
+
+    def positive(self, value: float | str, key: str) -> Scalar:
+        """A number or a param's, above 0."""
+        number = self.document.params[value] if isinstance(value, str) else value
+        if number <= 0:
+            raise DocumentError(
+                f"the {key} {number} is not above 0", path=self.path(key), remedy="Write a positive one."
+            )
+        return self.scalar(number)
+
+    def target(self, name: str | None, key: str = "data") -> Tree:
+        """An array of the argument's shape, stored as the argument is; zeros without a name."""
+        values = np.zeros(self.shape, self.document.dtype) if name is None else self.data[name]
+        check_shape(values, self.shape, self.path(key))
+        if isinstance(self.output, Packed | Components):
+            return type(self.output).of(tuple(jnp.asarray(part) for part in values))
+        return jnp.asarray(values)
+
+    def counts(self, name: str) -> Tree:
+        """As `target`, nowhere below 0."""
+        nonnegative(self.data[name], self.path("data"))
+        return self.target(name)
+
+    def labels(self, name: str, shape: tuple[int, ...], *, least: int, key: str) -> np.ndarray:
+        """Whole numbers of this shape from `least`."""
+        values = self.data[name]
+        check_shape(values, shape, self.path(key))
+        whole = values.astype(np.int64)
+        if (whole != values).any() or whole.min(initial=least) < least:
+            raise DataError(
+                "these are not whole numbers" if (whole != values).any() else f"the least number is {whole.min()}",
+                path=self.path(key),
+                remedy=f"Whole numbers from {least} are needed.",
+            )
+        return whole
+
+    def matrix(self, name: str, key: str = "matrix") -> np.ndarray:
+        """A matrix with a column for each entry of the argument."""
+        values, size = self.data[name], int(np.prod(self.shape))
+        if values.ndim != 2 or values.shape[1] != size:
+            raise DataError(
+                f"`{name}` has the shape {values.shape}, (…, {size}) is needed",
+                path=self.path(key),
+                remedy="Give it a column for each entry of the argument.",
+            )
+        return values
+
+    @property
+    def plain(self) -> tuple[int, ...]:
+        """The argument's shape, where it is one array.
+
+        Raises:
+            DocumentError: the argument is a gradient, whose components are kept apart.
+        """
+        if isinstance(self.output, Packed | Components):
+            raise DocumentError(
+                "this atom takes no gradient as its argument in this version",
+                path=self.path("arg"),
+                remedy="Apply it to the variable, or to an operator that gives one array.",
+            )
+        return self.shape
+
+    def behind(self, operator: Tree) -> Tree:
+        """One more operator, applied to the argument."""
+        inner = self.operator
+        if isinstance(inner, linops.Identity):
+            return operator
+        return linops.Chain((operator, *(inner.operators if isinstance(inner, linops.Chain) else (inner,))))
+
+    def stored(self, operator: Tree, name: str | None) -> Tree:
+        """Data of the shape of one more operator's output; zeros without a name."""
+        shape = output_shape(operator, self.plain, self.document.dtype)
+        if name is None:
+            return jax.tree.map(
+                lambda one: jnp.zeros(one.shape, one.dtype),
+                jax.eval_shape(operator.apply, jax.ShapeDtypeStruct(self.shape, self.document.dtype)),
+            )
+        check_shape(self.data[name], shape, self.path("data"))
+        return jnp.asarray(self.data[name])
+
+    def array(self, values: np.ndarray) -> Array:
+        """On the device, in the flow's dtype."""
+        return jnp.asarray(values, self.document.dtype)

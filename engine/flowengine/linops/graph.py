@@ -1,0 +1,55 @@
+"""Differences along the edges of a graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from flowengine.problem import pytree
+
+
+@pytree("shape", "norm")
+@dataclass(frozen=True)
+class Incidence:
+    """(Bx)_e = f_e (x_i − x_j) for each edge e = (i, j), on the raveled variable.
+
+    ‖B‖² ≤ max over edges of d_i + d_j, with the degrees d_i = Σ f_e² of a node's edges.
+    Source: Anderson and Morley, Linear and Multilinear Algebra 18, 1985 (the bound).
+    """
+
+    heads: Int[Array, " edges"]
+    tails: Int[Array, " edges"]
+    factors: Float[Array, " edges"]
+    shape: tuple[int, ...]
+    norm: float
+
+    def apply(self, x: Array) -> Array:
+        """A difference an edge."""
+        flat = x.reshape(-1)
+        return self.factors * (flat[self.heads] - flat[self.tails])
+
+    def adjoint(self, y: Array) -> Array:
+        """What flows into each node."""
+        flow = self.factors * y
+        count = int(np.prod(self.shape))
+        nodes = jnp.zeros(count, y.dtype).at[self.heads].add(flow).at[self.tails].add(-flow)
+        return nodes.reshape(self.shape)
+
+    def gram(self, x: Array) -> Array:
+        """BᵀBx, the graph's Laplacian."""
+        return self.adjoint(self.apply(x))
+
+
+def build_incidence(edges: np.ndarray, factors: np.ndarray, shape: tuple[int, ...]) -> Incidence:
+    """Build the differences of arrays of this shape along edges, pairs of positions in the raveled array."""
+    heads, tails = edges[:, 0], edges[:, 1]
+    degrees = np.zeros(int(np.prod(shape)))
+    np.add.at(degrees, heads, factors**2)
+    np.add.at(degrees, tails, factors**2)
+    bound = (degrees[heads] + degrees[tails]).max(initial=0)
+    return Incidence(
+        jnp.asarray(heads), jnp.asarray(tails), jnp.asarray(factors), shape, float(np.sqrt(bound)) * (1 + 1e-6)
+    )

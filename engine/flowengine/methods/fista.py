@@ -1,0 +1,83 @@
+"""FISTA, accelerated proximal gradient, restarted where its momentum points uphill.
+
+    x⁺ = prox_{τg}(y − τ∇f(y)),   t⁺ = (1 + √(1 + 4t²))/2,   y⁺ = x⁺ + (t − 1)/t⁺ · (x⁺ − x)
+
+for τ ≤ 1/L. Where ⟨y − x⁺, x⁺ − x⟩ > 0, t starts again at 1.
+Source: Beck and Teboulle, SIAM Journal on Imaging Sciences 2, 2009; O'Donoghue and Candès, Foundations of Computational
+Mathematics 15, 2015 (the restart).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, pytree
+from flowengine.steps import backtracked, backward, descend, objective, smooth_gradient
+from flowengine.storage import dot
+
+
+@pytree()
+@dataclass(frozen=True)
+class State:
+    """The point, the extrapolated point, t, and τ where it is searched for."""
+
+    x: Array
+    y: Array
+    t: Scalar
+    tau: Scalar | None
+
+
+@dataclass(frozen=True)
+class Fista:
+    """The method `fista`; with `backtracking` the step is searched for, without `restart` t only grows."""
+
+    backtracking: bool = False
+    restart: bool = True
+    name: str = "fista"
+
+    def init(self, problem: Problem, hypers: Hypers) -> State:
+        """Start at the problem's `init`, as a prox would have left it."""
+        x = backward(problem, problem.init, hypers.tau)
+        return State(x, x, jnp.ones((), problem.dtype), hypers.tau if self.backtracking else None)
+
+    def step(self, problem: Problem, hypers: Hypers, state: State) -> State:
+        """One accelerated step."""
+        gradient = smooth_gradient(problem, state.y)
+        if state.tau is None or hypers.least is None:
+            x, tau = descend(problem, state.y, gradient, hypers.tau), None
+        else:
+            x, tau = backtracked(problem, state.y, gradient, state.tau, hypers.least)
+        t = state.t
+        if self.restart:
+            t = jnp.where(dot(state.y - x, x - state.x) > 0, jnp.ones_like(t), t)
+        after = (1 + jnp.sqrt(1 + 4 * t * t)) / 2
+        return State(x, x + (t - 1) / after * (x - state.x), after, tau)
+
+    def point(self, state: State) -> Array:
+        """The point."""
+        return state.x
+
+    def pace(self, hypers: Hypers, state: State) -> Scalar:
+        """Τ."""
+        return hypers.tau if state.tau is None else state.tau
+
+    def evidence(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Evidence:
+        """The imbalance is ∇f(x⁺) + ξ."""
+        balance = self.balance(problem, hypers, old, new)
+        return Evidence(new.x, sum(balance.summands[1:], start=balance.summands[0]), images=(), defects=())
+
+    def balance(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Balance:
+        """ξ = (y − x⁺)/τ − ∇f(y)."""
+        subgradient = (old.y - new.x) / self.pace(hypers, new) - smooth_gradient(problem, old.y)
+        return Balance(smooth_gradient(problem, new.x), subgradient, dual=(), pull=None)
+
+    def lyapunov(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Lyapunov:
+        """F(x⁺) + ‖x⁺ − x‖²/2τ ≤ F(x) + ‖y − x‖²/2τ for every step of a convex flow."""
+        half = 1 / (2 * self.pace(hypers, new))
+        moved, ahead = new.x - old.x, old.y - old.x
+        before, after = objective(problem, old.x), objective(problem, new.x)
+        size = jnp.abs(before) + jnp.abs(after) + half * (dot(new.x, new.x) + dot(moved, moved) + dot(ahead, ahead))
+        return Lyapunov(after + half * dot(moved, moved), before + half * dot(ahead, ahead), size)
