@@ -1,5 +1,6 @@
 """Two writers: the newest claim wins, and a zombie's late commit never shows."""
 
+import errno
 import shutil
 import threading
 
@@ -272,7 +273,8 @@ def test_the_base_in_use_is_kept_until_there_is_a_newer_one(tmp_path) -> None:
     assert resumed(tmp_path) == 1
 
 
-def test_a_save_whose_folder_the_newer_owner_removed_is_fenced_not_failed(tmp_path) -> None:
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_save_whose_folder_the_newer_owner_removed_is_fenced_not_failed(tmp_path, fails) -> None:
     old, _ = take(tmp_path, attempt=1)
 
     class TakenOver(IO):
@@ -280,6 +282,8 @@ def test_a_save_whose_folder_the_newer_owner_removed_is_fenced_not_failed(tmp_pa
             new, _ = take(tmp_path, attempt=2)
             new.collect(Retention(A, keep=1))
             new.close()
+            if fails:
+                raise OSError(errno.ENOENT, "the folder is gone")
             super().fsync(descriptor)
 
     old._io = TakenOver()

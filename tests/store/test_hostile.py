@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import struct
 import tracemalloc
 
@@ -12,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flowapi.errors import CorruptError, FlowError
-from flowengine.store import Leaf, Retention, list_checkpoints, read_checkpoint
+from flowengine.store import IO, Leaf, Retention, list_checkpoints, read_checkpoint
+from flowengine.store.layout import CheckpointId
 from flowengine.store.manifest import seal
 
 SLACK = 2 * 2**20  # for Python's own objects
@@ -88,6 +90,62 @@ def test_a_forged_state_is_passed_over_without_allocating(tmp_path, checkpoint, 
     files = sum(one.stat().st_size for one in checkpoint.iterdir())
     assert peak_of_reading(tmp_path) < 16 * files + SLACK
     assert (checkpoint / "CORRUPT").exists()
+
+
+REASONS = {
+    "overlapping arrays": "lies elsewhere",
+    "a key twice": "not that of a safetensors file",
+    "other names": "different arrays",
+    "a type of objects": "type 'object' is unknown",
+}
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_each_check_names_its_own_reason(tmp_path, checkpoint, name) -> None:
+    header, leaves = FORGED[name]
+    forged(checkpoint, header, leaves, b"\0" * 8 if b"0,8" in header else b"")
+    with pytest.raises(CorruptError, match=REASONS[name]):
+        read_checkpoint(tmp_path, checkpoint.name)
+
+
+def test_bytes_behind_the_last_array_are_refused(tmp_path, checkpoint) -> None:
+    forged(checkpoint, ONE % (b"1", b"0,8"), {"x": leaf([1])}, b"\0" * 16)
+    with pytest.raises(CorruptError, match="don't fill the file"):
+        read_checkpoint(tmp_path, checkpoint.name)
+
+
+def test_a_state_that_grew_is_refused(tmp_path, checkpoint) -> None:
+    with (checkpoint / "state.safetensors").open("ab") as stream:
+        stream.write(b"more")
+    with pytest.raises(CorruptError, match=r"has \d+ bytes instead of"):
+        read_checkpoint(tmp_path, checkpoint.name)
+
+
+def test_a_manifest_without_its_state_is_refused(tmp_path, checkpoint) -> None:
+    body = json.loads((checkpoint / "manifest.json").read_bytes())["body"]
+    body["files"] = {}
+    (checkpoint / "manifest.json").write_bytes(seal(body))
+    with pytest.raises(CorruptError, match="doesn't name the state"):
+        read_checkpoint(tmp_path, checkpoint.name)
+
+
+def test_a_copied_checkpoint_is_not_another_one(tmp_path, checkpoint) -> None:
+    copied = checkpoint.with_name(str(CheckpointId.new(9, 1)))
+    shutil.copytree(checkpoint, copied)
+    with pytest.raises(CorruptError, match="belongs to another checkpoint"):
+        read_checkpoint(tmp_path, copied.name)
+
+
+def test_a_state_that_shrinks_while_it_is_read_is_refused_and_nothing_leaks(tmp_path, checkpoint) -> None:
+    class Shrinking(IO):
+        def read_into(self, descriptor, view):
+            return super().read_into(descriptor, view) - (len(view) == 7 * 5 * 8)
+
+    before = sorted(os.listdir("/proc/self/fd"))
+    with pytest.raises(CorruptError, match="is cut short"):
+        read_checkpoint(tmp_path, checkpoint.name, io=Shrinking())
+    read_checkpoint(tmp_path, checkpoint.name)
+    assert sorted(os.listdir("/proc/self/fd")) == before
 
 
 def test_a_state_that_claims_a_header_as_large_as_memory_is_refused(tmp_path, checkpoint) -> None:

@@ -6,12 +6,27 @@ import os
 import threading
 
 import pytest
-from harness import A, B, Faulty, fail_with, found, meta, resumed, state, take
+from harness import OWNER, A, B, Faulty, fail_with, found, meta, open_store, resumed, state, take
 
-from flowapi.errors import DataError, FencedError, IncompatibleError, VolumeError
-from flowengine.store import IO, CheckpointStore, Latest, Retention, list_checkpoints, pin, read_checkpoint, thin_out
+from flowapi.errors import DataError, FencedError, IncompatibleError, VolumeError, VolumeInUseError
+from flowengine.store import (
+    IO,
+    CheckpointStore,
+    Latest,
+    Layout,
+    Owner,
+    Retention,
+    list_checkpoints,
+    pin,
+    read_checkpoint,
+    thin_out,
+)
+from flowengine.store.fence import read_progress
 from flowengine.store.layout import CheckpointId
 from flowengine.store.manifest import seal
+from flowengine.store.owner import read_owner, take_ownership
+
+OTHER = Owner(namespace="ns", name="other", uid="uid-9")
 
 
 def tree(root) -> set[str]:
@@ -155,6 +170,99 @@ def test_a_volume_without_links_is_claimed_by_exclusive_creation(tmp_path) -> No
         store.save(epoch, state(epoch), meta())
         store.close()
     assert resumed(tmp_path) == 2
+
+
+def test_without_links_the_volume_still_has_one_owner(tmp_path) -> None:
+    class NoLinks(IO):
+        def link(self, source, target):
+            raise OSError(errno.EPERM, "no links")
+
+    take(tmp_path, io=NoLinks())[0].close()
+    assert read_owner(IO(), Layout(tmp_path)) == OWNER
+    with pytest.raises(VolumeInUseError):
+        open_store(tmp_path, owner=OTHER, io=NoLinks())
+
+
+@pytest.mark.parametrize("file", ["OWNER", "0000000001"])
+@pytest.mark.parametrize("operation", ["create", "fsync"])
+def test_without_links_a_name_that_cannot_be_made_is_no_claim(tmp_path, file, operation) -> None:
+    class Refusing(IO):
+        def __init__(self):
+            self.named = set()
+
+        def link(self, source, target):
+            raise OSError(errno.EPERM, "no links")
+
+        def create(self, path):
+            if path.name == file and operation == "create":
+                raise OSError(errno.EIO, "broken")
+            descriptor = super().create(path)
+            self.named |= {descriptor} if path.name == file else set()
+            return descriptor
+
+        def fsync(self, descriptor):
+            if descriptor in self.named:
+                raise OSError(errno.EIO, "broken")
+            super().fsync(descriptor)
+
+    with pytest.raises(VolumeError):
+        take(tmp_path, io=Refusing())
+
+
+def test_of_two_flows_that_start_at_once_on_a_fresh_volume_one_has_it(tmp_path) -> None:
+    class Overtaken(IO):
+        def link(self, source, target):
+            if target.name == "OWNER":  # the other is on another machine: no lock tells
+                take_ownership(IO(), Layout(tmp_path), OWNER, adopt="", max_attempt=0)
+            super().link(source, target)
+
+    with pytest.raises(VolumeInUseError, match="at this moment"):
+        open_store(tmp_path, owner=OTHER, io=Overtaken())
+    assert read_owner(IO(), Layout(tmp_path)) == OWNER
+
+
+@pytest.mark.parametrize("operation", ["create", "write", "fsync", "close", "rename", "fsync_folder"])
+def test_an_adoption_that_fails_is_not_one(tmp_path, operation) -> None:
+    take(tmp_path)[0].close()
+    again = OWNER.model_copy(update={"uid": "uid-2"})
+
+    class Refusing(IO):
+        armed = False
+
+        def __getattribute__(self, name):
+            if name == operation and object.__getattribute__(self, "armed"):
+                raise OSError(errno.EIO, "broken")
+            return object.__getattribute__(self, name)
+
+        def lock(self, descriptor):
+            super().lock(descriptor)
+            self.armed = True  # what comes before is the probe's and the folders'
+
+    with pytest.raises(VolumeError):
+        open_store(tmp_path, 5, owner=again, adopt="uid-1", io=Refusing())
+
+
+def test_a_sign_of_life_that_fails_leaves_the_one_before(tmp_path) -> None:
+    store, _ = take(tmp_path)
+    store.heartbeat(17, 1)
+    for operation in ("create", "write", "rename"):
+        store._io = Faulty(at=1, fault=fail_with(errno.ENOSPC), calls=(operation,))
+        store.heartbeat(18, 2)
+        assert read_progress(IO(), store.layout, 1).last_iteration == 17
+    store._io = IO()  # a killed one left its scratch file
+    (tmp_path / "fence" / ".progress.1").write_bytes(b"")
+    store.heartbeat(19, 3)
+    assert read_progress(IO(), store.layout, 1).last_iteration == 19
+    store.close()
+
+
+def test_what_a_killed_claim_left_of_the_revisions_file_is_no_obstacle(tmp_path) -> None:
+    (tmp_path / "revisions" / A).mkdir(parents=True)
+    left = tmp_path / "revisions" / A / ".revision.json.1"
+    left.write_bytes(b"half")
+    take(tmp_path, attempt=1)[0].close()
+    assert not left.exists()
+    assert (tmp_path / "revisions" / A / "revision.json").read_bytes() == b"{}"
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.EDQUOT])

@@ -111,7 +111,6 @@ def write_base(io: IO, layout: Layout, claim: Claim, base: str) -> Claim:
     """Record the checkpoint that a claim continues from, once and for all."""
     scratch = layout.fence / f".base.{claim.epoch}.{secrets.token_hex(4)}"
     put_file(io, scratch, seal(BaseRecord(base=base).model_dump()))
-    check(io, layout, claim)
     io.rename(scratch, layout.base(claim.epoch))
     io.fsync_folder(layout.fence)
     return replace(claim, base=base)
@@ -128,13 +127,11 @@ def check(io: IO, layout: Layout, claim: Claim) -> None:
         newest = max(epochs(io, layout), default=0)
     except OSError as error:
         raise refused(error, "the claims can't be read") from error
-    if newest != claim.epoch:
-        raise FencedError(f"epoch {claim.epoch} lost the volume to epoch {newest}", remedy=_ENDS)
-    if _read_claim(io, layout, newest).token != claim.token:
-        raise FencedError(f"epoch {newest} is another process's now", remedy=_ENDS)
-
-
-_ENDS = "A newer attempt runs; this one ends."
+    if newest != claim.epoch or _read_claim(io, layout, newest).token != claim.token:
+        what = f"epoch {claim.epoch} lost the volume to epoch {newest}"
+        if newest == claim.epoch:
+            what = f"epoch {newest} is another process's now"
+        raise FencedError(what, remedy="A newer attempt runs; this one ends.")
 
 
 def write_progress(io: IO, layout: Layout, epoch: int, iteration: int, wall_ms: int) -> None:
