@@ -29,13 +29,15 @@ lint: .venv  ## format, style, types, import contracts, generated files
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -P -m flowapi.schema --check
+	$(BIN)/python -P -m flowapi.catalogue --check
 
 format: .venv  ## put the code into shape
 	$(BIN)/ruff check --fix --exit-zero --quiet .
 	$(BIN)/ruff format --quiet .
 
-crd: .venv  ## write the CRD from the models
+crd: .venv  ## write the CRD, and the tables of docs/flows.md, from the models
 	$(BIN)/python -P -m flowapi.schema --write
+	$(BIN)/python -P -m flowapi.catalogue --write
 
 lock: .venv  ## lock the dependencies again (names, versions, hashes)
 	$(COMPILE) --upgrade --extra dev pyproject.toml -o requirements/dev.txt

@@ -7,8 +7,8 @@ from pydantic import Field, model_validator
 from flowapi.argument import TermSpec
 from flowapi.model import DocumentFinding, Name, Number, NumberOrName, Positive, PositiveInt
 
-Datum = Annotated[Name | None, Field(description="data: of the argument's shape; 0")]
-Counts = Annotated[Name, Field(description="data: d ≥ 0, of the argument's shape")]
+Datum = Annotated[Name | None, Field(description="named data: of the argument's shape; 0")]
+Counts = Annotated[Name, Field(description="named data: d ≥ 0, of the argument's shape")]
 Axes = Annotated[tuple[int, ...] | None, Field(description="axes it acts on; all of them")]
 Spacing = Annotated[Positive | tuple[Positive, ...], Field(description="h, one number or one an axis")]
 Boundary = Annotated[Literal["neumann", "periodic"], Field(description="of the differences")]
@@ -25,7 +25,7 @@ class QuadraticForm(TermSpec):
     """weight · ½(z − data)ᵀP(z − data), P symmetric and positive semidefinite, on the raveled z."""
 
     atom: Literal["quadratic_form"]
-    matrix: Annotated[Name, Field(description="data: P, with a row and a column for each entry of z")]
+    matrix: Annotated[Name, Field(description="named data: P, with a row and a column for each entry of z")]
     data: Datum = None
     data_keys = ("matrix", "data")
 
@@ -56,14 +56,16 @@ class Logistic(TermSpec):
     """weight · Σ log(1 + exp(−yᵢzᵢ)), y ∈ {−1, 1}."""
 
     atom: Literal["logistic"]
-    data: Annotated[Name, Field(description="data: the labels y, each −1 or 1")]
+    data: Annotated[Name, Field(description="named data: the labels y, each −1 or 1")]
 
 
 class CrossEntropy(TermSpec):
     """weight · Σ over rows of log Σ_c exp(z_c) − z_label, the classes along the last axis of z."""
 
     atom: Literal["cross_entropy"]
-    data: Annotated[Name, Field(description="data: the labels, whole numbers from 0, of z's shape less its last axis")]
+    data: Annotated[
+        Name, Field(description="named data: the labels, whole numbers from 0, of z's shape less its last axis")
+    ]
 
 
 class Tikhonov(TermSpec):
@@ -113,9 +115,9 @@ class NormL21(TermSpec):
     atom: Literal["norm_l21"]
     axis: Annotated[int | tuple[int, ...], Field(description="the axes of each norm")] = 0
     groups: Annotated[
-        Name | None, Field(description="data: each entry's group, whole numbers from 0; −1 is in none")
+        Name | None, Field(description="named data: each entry's group, whole numbers from 0; −1 is in none")
     ] = None
-    group_weights: Annotated[Name | None, Field(description="data: w_g, one a group; 1")] = None
+    group_weights: Annotated[Name | None, Field(description="named data: w_g, one a group; 1")] = None
     data_keys = ("groups", "group_weights")
 
     @model_validator(mode="after")
@@ -147,8 +149,8 @@ class Dirichlet(TermSpec):
     """weight · ½ Σ_e w_e (zᵢ − zⱼ)²: smooth on a graph, ½zᵀLz."""
 
     atom: Literal["dirichlet"]
-    edges: Annotated[Name, Field(description="data: pairs of node numbers from 0, shape (edges, 2)")]
-    weights: Annotated[Name | None, Field(description="data: w_e ≥ 0, one an edge; 1")] = None
+    edges: Annotated[Name, Field(description="named data: pairs of node numbers from 0, shape (edges, 2)")]
+    weights: Annotated[Name | None, Field(description="named data: w_e ≥ 0, one an edge; 1")] = None
     data_keys = ("edges", "weights")
 
 
@@ -156,8 +158,8 @@ class GraphTotalVariation(TermSpec):
     """weight · Σ_e w_e |zᵢ − zⱼ|: constant on the pieces of a graph."""
 
     atom: Literal["graph_tv"]
-    edges: Annotated[Name, Field(description="data: pairs of node numbers from 0, shape (edges, 2)")]
-    weights: Annotated[Name | None, Field(description="data: w_e ≥ 0, one an edge; 1")] = None
+    edges: Annotated[Name, Field(description="named data: pairs of node numbers from 0, shape (edges, 2)")]
+    weights: Annotated[Name | None, Field(description="named data: w_e ≥ 0, one an edge; 1")] = None
     data_keys = ("edges", "weights")
 
 
@@ -224,7 +226,7 @@ class Knapsack(ConstraintSpec):
     """0 where Σ cᵢzᵢ ≤ budget."""
 
     atom: Literal["knapsack"]
-    costs: Annotated[Name, Field(description="data: c, of the argument's shape")]
+    costs: Annotated[Name, Field(description="named data: c, of the argument's shape")]
     budget: Annotated[Number, Field(description="what may be spent")]
     data_keys = ("costs",)
 
@@ -233,8 +235,8 @@ class Affine(ConstraintSpec):
     """0 where A·ravel(z) = data."""
 
     atom: Literal["affine"]
-    matrix: Annotated[Name, Field(description="data: A, dense, its rows linearly independent")]
-    data: Annotated[Name, Field(description="data: the right-hand side, one number a row")]
+    matrix: Annotated[Name, Field(description="named data: A, dense, its rows linearly independent")]
+    data: Annotated[Name, Field(description="named data: the right-hand side, one number a row")]
     data_keys = ("matrix", "data")
 
 
@@ -255,7 +257,7 @@ class RelativeEntropy(TermSpec):
     """weight · Σ (zᵢ log(zᵢ/dᵢ) − zᵢ + dᵢ), z ≥ 0, d > 0."""
 
     atom: Literal["relative_entropy"]
-    data: Annotated[Name, Field(description="data: d > 0, of the argument's shape")]
+    data: Annotated[Name, Field(description="named data: d > 0, of the argument's shape")]
 
 
 class LogBarrier(TermSpec):

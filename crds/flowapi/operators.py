@@ -14,13 +14,13 @@ class OperatorSpec(Model):
 
 
 class Identity(OperatorSpec):
-    """X ↦ x."""
+    """Wx = x."""
 
 
 class Matrix(OperatorSpec):
     """A·ravel(x), or AX (`apply: left`), or XA (`right`) of a two-dimensional variable."""
 
-    matrix: Annotated[Name, Field(description="data: the dense matrix A")]
+    matrix: Annotated[Name, Field(description="named data: the dense matrix A")]
     apply: Annotated[
         Literal["ravel", "left", "right"], Field(description="on the raveled variable, from the left or the right")
     ] = "ravel"
@@ -30,7 +30,7 @@ class Matrix(OperatorSpec):
 class Conv(OperatorSpec):
     """(Kx)ₙ = Σ_m k_m x_{n−m}: true convolution, the kernel's centre at its index n//2 along each axis."""
 
-    kernel: Annotated[Name, Field(description="data: the kernel, with as many dimensions as there are axes")]
+    kernel: Annotated[Name, Field(description="named data: the kernel, with as many dimensions as there are axes")]
     boundary: Annotated[Literal["periodic", "zero"], Field(description="what lies beyond the border")] = "periodic"
     axes: Annotated[tuple[int, ...] | None, Field(description="axes it acts on; all of them")] = None
     data_keys = ("kernel",)
@@ -51,8 +51,8 @@ class Laplacian(Gradient):
 class Incidence(OperatorSpec):
     """(Bx)_e = √w_e (x_i − x_j) for each edge e = (i, j) of a graph on the entries of the raveled variable."""
 
-    edges: Annotated[Name, Field(description="data: pairs of node numbers from 0, shape (edges, 2)")]
-    weights: Annotated[Name | None, Field(description="data: w_e ≥ 0, one an edge; 1")] = None
+    edges: Annotated[Name, Field(description="named data: pairs of node numbers from 0, shape (edges, 2)")]
+    weights: Annotated[Name | None, Field(description="named data: w_e ≥ 0, one an edge; 1")] = None
     data_keys = ("edges", "weights")
 
 
@@ -66,9 +66,9 @@ class Reshape(OperatorSpec):
 
 
 class Mask(OperatorSpec):
-    """M ⊙ x: the entry-wise product with an array from the data."""
+    """Wx = m ⊙ x, the entry-wise product with an array from the data."""
 
-    mask: Annotated[Name, Field(description="data: m, of the variable's shape")]
+    mask: Annotated[Name, Field(description="named data: m, of the variable's shape")]
     data_keys = ("mask",)
 
 

@@ -1,5 +1,8 @@
 """The compiled loop: chunks change no bit, one compile a flow, honest colours."""
 
+import dataclasses
+import itertools
+
 import jax
 import numpy as np
 import pytest
@@ -22,17 +25,25 @@ def flow(kind: str, dtype: str = "float64", **stop):
             {"atom": "box", "arg": "x", "lo": 0, "hi": 1},
         ],
         "pg": [{"atom": "quadratic", "arg": "K x", "data": "b"}, {"atom": "l1", "arg": "x", "weight": 0.01}],
-    }[kind]  # fmt: skip
+        "fista": [{"atom": "huber", "arg": "K x", "data": "b"}, {"atom": "l1", "arg": "x", "weight": 0.01}],
+    }[kind.split(maxsplit=1)[0]]  # fmt: skip
     doc = document(
         {"b": B, "k": [[0.1, 0.2], [0.3, 0.4]]}, dtype=dtype, variables={"x": {"like": "b"}},
         operators={"K": {"conv": {"kernel": "k"}}, "D": {"gradient": {}}}, terms=terms, stop=stop,
-        certificates={"every": 10},
+        certificates={"every": 10}, policy=POLICIES.get(kind, {}),
     )  # fmt: skip
     return compiled(doc)
 
 
+POLICIES = {
+    "fista": {"family": "accelerated"}, "fista searched": {"family": "accelerated", "step": "backtracking"},
+    "pg searched": {"step": "backtracking"},
+}  # fmt: skip
+KINDS = ["pdhg", "pd3o", "pg", "fista", "fista searched", "pg searched"]
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("kind", ["pdhg", "pd3o", "pg"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_chunks_of_any_size_change_no_bit(kind, dtype) -> None:
     one = flow(kind, dtype)
     whole = state_bytes(go(one, carry_of(one), 1_000))
@@ -80,7 +91,7 @@ def test_random_keys_fold_in_the_revision() -> None:
     assert not np.array_equal(jax.random.key_data(first), jax.random.key_data(second))
 
 
-@pytest.mark.parametrize("kind", ["pdhg", "pd3o", "pg"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_healthy_flows_turn_green_and_stay_so(kind) -> None:
     one = flow(kind)
     carry = go(one, carry_of(one), 2_000)
@@ -123,3 +134,28 @@ def test_stop_rules_of_now_decide_whether_a_finished_run_goes_on() -> None:
     ):
         stops = stops_of(flow("pdhg", **stop).document.stop, "float64")
         assert (snapshot(reopened(done, stops)).reason is None) == goes_on, stop
+
+
+def test_a_searched_step_ends_between_its_bounds_and_descends() -> None:
+    one = flow("pg searched")
+    carry = go(one, carry_of(one), 500)
+    steps = [row.step for row in rows(carry, 0)]
+    least, bound = float(one.choice.hypers.least), 1 / (2 * float(one.choice.hypers.least))
+    assert least <= steps[-1] <= steps[0] <= 8 / bound * 1.01
+    energies = [row.energy for row in rows(carry, 0)]
+    assert all(b <= a * (1 + 1e-12) for a, b in itertools.pairwise(energies))
+
+
+@pytest.mark.parametrize("kind", ["pg", "fista"])
+def test_a_step_three_times_too_long_turns_red(kind) -> None:
+    """Not a stall, not a slow flow: the energy itself explodes, and the gate says so before the numbers overflow."""
+    one = flow(kind)
+    long = dataclasses.replace(one.choice.hypers, tau=3 * one.choice.hypers.tau)
+    carry = dataclasses.replace(carry_of(one), hypers=long)
+    colours = []
+    for until in range(10, 2_000, 10):
+        carry = go(one, carry, until)
+        colours.append(snapshot(carry).controller)
+        if colours[-1] == "RED":
+            break
+    assert colours[-1] == "RED"

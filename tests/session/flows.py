@@ -42,6 +42,19 @@ flow:
   - {{atom: box, arg: x, lo: 0, hi: 1}}
   stop: {{maxIterations: {limit}}}
 """
+SPARSE = """
+flow:
+  name: sparse
+  dtype: {dtype}
+  data: {{b: {{npy: b.npy}}, k: {{inline: [[0.1, 0.1, 0.1], [0.1, 0.2, 0.1], [0.1, 0.1, 0.1]]}}}}
+  variables: {{x: {{like: b}}}}
+  operators: {{K: {{conv: {{kernel: k}}}}}}
+  terms:
+  - {{atom: huber, arg: K x, data: b, delta: 0.2}}
+  - {{atom: l1, arg: x, weight: 0.001}}
+  policy: {{family: accelerated, step: backtracking}}
+  stop: {{maxIterations: {limit}}}
+"""
 
 
 def write_flow(

@@ -12,6 +12,7 @@ from flows import (
     CFLOW,
     DEBLUR,
     DENOISE,
+    SPARSE,
     final_state,
     kill_when,
     progress,
@@ -29,7 +30,9 @@ from kit.mounts import mounted
 
 
 @pytest.mark.parametrize(
-    ("template", "dtype"), [(DENOISE, "float32"), (DEBLUR, "float64")], ids=["pdhg-f32", "pd3o-f64"]
+    ("template", "dtype"),
+    [(DENOISE, "float32"), (DEBLUR, "float64"), (SPARSE, "float64")],
+    ids=["pdhg-f32", "pd3o-f64", "fista-searched-f64"],
 )
 def test_killed_again_and_again_ends_with_the_same_bits(tmp_path, template, dtype) -> None:
     """Kills strictly between checkpoints lose iterations; none changes a bit of the result or of the final state."""

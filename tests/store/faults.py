@@ -20,12 +20,12 @@ def save_for_ever(root: Path, pipe: int, io: IO | None = None, *, attempt: int =
     """Claim, go on from what is there, and save every iteration, saying so."""
     store, claimed = take(root, io=io, attempt=attempt)
     base = found(claimed)
-    for k in range(base + 1, base + 1 + steps):
-        store.save(k, state(k), meta())
-        os.write(pipe, b"%d\n" % k)
-        store.heartbeat(k, k)
-        store.collect(Retention(A, keep=2))
-    store.close()
+    with contextlib.closing(store):
+        for k in range(base + 1, base + 1 + steps):
+            store.save(k, state(k), meta())
+            os.write(pipe, b"%d\n" % k)
+            store.heartbeat(k, k)
+            store.collect(Retention(A, keep=2))
 
 
 def forked(work) -> tuple[int, int]:

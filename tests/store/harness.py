@@ -3,6 +3,7 @@
 import errno
 import os
 import signal
+import threading
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ A, B = "aaaaaaaaaa", "bbbbbbbbbb"
 OWNER = Owner(namespace="ns", name="flow", uid="uid-1")
 WRITING = ("create", "write", "fsync", "close", "rename", "link", "mkdir", "unlink", "rmdir", "fsync_folder")
 READING = ("open_read", "read_into")
+COUNTING = threading.Lock()  # files are synced by threads of their own
 
 
 def state(iteration: int) -> dict[str, Leaf]:
@@ -82,12 +84,13 @@ class Faulty(IO):
             return object.__getattribute__(self, name)
 
         def call(*arguments: object):
-            self.count += 1
-            if self.count == self.at:
+            with COUNTING:
+                self.count += 1
+                here = self.count == self.at
+            if here:
                 self.hit = name
                 if not self.after:
                     self.fault(name, arguments)
-            here = self.count == self.at
             try:
                 return getattr(IO, name)(self, *arguments)
             finally:

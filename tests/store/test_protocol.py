@@ -6,7 +6,7 @@ import os
 import threading
 
 import pytest
-from harness import OWNER, A, B, Faulty, fail_with, found, meta, open_store, resumed, state, take
+from harness import COUNTING, OWNER, A, B, Faulty, fail_with, found, meta, open_store, resumed, state, take
 
 from flowapi.errors import DataError, FencedError, IncompatibleError, VolumeError, VolumeInUseError
 from flowengine.store import (
@@ -51,8 +51,10 @@ class Counting(IO):
         def call(*arguments):
             if name == "close" and arguments[0] not in self.written:
                 return os.close(*arguments)
-            self.calls += 1
-            if self.calls == self.at:
+            with COUNTING:
+                self.calls += 1
+                broken = self.calls == self.at
+            if broken:
                 raise OSError(errno.EIO, "broken")
             result = getattr(IO, name)(self, *arguments)
             if name == "create":

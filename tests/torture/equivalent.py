@@ -1,3 +1,40 @@
 """Mutants that change nothing which matters, each with the reason."""
 
-EQUIVALENT: dict[str, str] = {}
+_READ_ONLY = "it closes what was only read from; what was synced or read before stands"
+_SUPPRESSED = "a failure there is suppressed by the block around it, by design"
+_NEVER_FAILS = "`discard` itself never fails: it removes as far as the volume lets it"
+_FAILS_NEXT = "the next operation needs what this one made, and fails in its place"
+_UNREAD = "a scratch file that stays is read by nobody, and a later one has another name"
+_HINT = "a sign of life is a hint: its caller takes any failure for none"
+
+EQUIVALENT: dict[str, str] = {
+    "io.IO.fsync_folder: ignore `os.close(descriptor)`": _READ_ONLY,
+    "io.IO.open_read: ignore `os.close(descriptor)`": _READ_ONLY,
+    "io.IO.names: ignore `os.close(descriptor)`": _READ_ONLY,
+    "io._read_once: ignore `io.close(descriptor)`": _READ_ONLY,
+    "codec.decode: ignore `io.close(descriptor)`": _READ_ONLY,
+    "io.patiently: drop `raise AssertionError('the last round returned or raised')`": "it is never reached",
+    "io.put_files: ignore `os.close(descriptor)`": "it stands on the way out with an error already",
+    "layout.make_folder: ignore `io.mkdir(path)`": _FAILS_NEXT,
+    "writer.write_checkpoint: delay `check(io, layout, claim)`": "it changes places with the choice of a name",
+    "writer.write_checkpoint: ignore `io.mkdir(folder)`": _FAILS_NEXT,
+    "writer.write_checkpoint: delay `io.fsync_folder(folder)`": "two syncs in either order, both before acknowledgement",
+    "writer.write_checkpoint: delay `io.fsync_folder(folder.parent)`": "sync and check in either order, both before it",
+    "writer.write_checkpoint: ignore `discard(io, folder)`": _NEVER_FAILS,
+    "gc.collect: ignore `discard(io, folder)`": _NEVER_FAILS,
+    "gc.collect: delay `discard(io, folder)`": "it changes places with the note of what went",
+    "listing.pin: ignore `discard(io, folder)`": _NEVER_FAILS,
+    "writer.discard: ignore `io.unlink(folder / name)`": _SUPPRESSED,
+    "writer.discard: ignore `io.rmdir(folder)`": _SUPPRESSED,
+    "writer.mark_corrupt: ignore `put_file(io, folder / CORRUPT_MARK, reason.encode() + b'\\n')`": _SUPPRESSED,
+    "owner.Lock.release: ignore `os.close(self._descriptor)`": _SUPPRESSED,
+    "probe._remove: ignore `io.unlink(folder / name)`": _SUPPRESSED,
+    "probe._remove: ignore `io.rmdir(folder)`": _SUPPRESSED,
+    "fence.write_claim: ignore `io.unlink(scratch)`": _UNREAD,
+    "owner._write: ignore `io.unlink(scratch)`": _UNREAD,
+    "fence.write_progress: ignore `scratch.unlink(missing_ok=True)`": _FAILS_NEXT,
+    "fence.write_progress: ignore `io.close(descriptor)`": _HINT,
+    "fence.write_progress: ignore `io.rename(scratch, layout.progress(epoch))`": _HINT,
+    "store.CheckpointStore.open: ignore `root.mkdir(parents=True, exist_ok=True)`": _FAILS_NEXT,
+    "store.CheckpointStore._prepare: ignore `scratch.unlink(missing_ok=True)`": _FAILS_NEXT,
+}

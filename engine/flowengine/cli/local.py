@@ -6,7 +6,9 @@ import json
 import shlex
 import sys
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from flowapi.errors import DataError
 from flowapi.reader import read_one
@@ -20,6 +22,9 @@ from flowengine.run.board import Board
 from flowengine.run.request import RunRequest
 from flowengine.run.signals import StopRequest
 from flowengine.store import At, Fresh, Latest, Layout, Owner, Start
+
+if TYPE_CHECKING:
+    from flowengine.compiler import CompiledFlow
 
 LOCAL = "local"
 SETTINGS_FILE = "local.json"
@@ -53,14 +58,45 @@ def resume(root: Path, checkpoint: str, *, quiet: bool, as_json: bool) -> None:
         _go(request, display(request.revision.name, quiet=quiet, as_json=as_json))
 
 
+def plan(file: Path, *, as_json: bool) -> None:
+    """Say what would run, what it costs and what would make it cheaper."""
+    with plain_errors():
+        manifest, compiled = _compiled(file)
+        from flowengine.compiler import advice, cost, explain  # noqa: PLC0415 - jax comes after `prepare`
+
+        lines, price, hints = explain(compiled), cost(compiled), advice(compiled)
+        if as_json:
+            body = {"flow": manifest.name, "plan": lines, "cost": asdict(price), "advice": hints}
+            sys.stdout.write(json.dumps({**body, "warnings": compiled.choice.warnings}) + "\n")
+            return
+        sys.stdout.write(f"{manifest.name}: {compiled.choice.method.name}\n")
+        sys.stdout.writelines(f"  {line}\n" for line in lines)
+        sys.stdout.write(
+            f"  an iteration: {quantity(price.flops, 'flop')}, {quantity(price.moved, 'B')} moved\n"
+            f"  memory: data {quantity(price.data, 'B')}, state (and each checkpoint) {quantity(price.state, 'B')}, "
+            f"temporaries {quantity(price.temporaries, 'B')}\n"
+        )
+        sys.stdout.writelines(f"  faster: {line}\n" for line in hints)
+        sys.stdout.writelines(f"  warning: {line}\n" for line in compiled.choice.warnings)
+
+
+def quantity(value: float | None, unit: str) -> str:
+    """A number with three digits and a prefix."""
+    if value is None:
+        return "unknown"
+    for prefix in ("", "k", "M", "G"):
+        if value < 1000:
+            return f"{value:.3g} {prefix}{unit}"
+        value /= 1000
+    return f"{value:.3g} T{unit}"
+
+
 def lint(file: Path, *, as_json: bool) -> None:
     """Check a manifest and its data."""
     with plain_errors():
-        manifest = _read(file)
-        platform.prepare(manifest.document.policy.threads)
-        from flowengine.compiler import compile_flow, explain  # noqa: PLC0415 - jax comes after `prepare`
+        manifest, compiled = _compiled(file)
+        from flowengine.compiler import explain  # noqa: PLC0415 - jax comes after `prepare`
 
-        compiled = compile_flow(manifest.document, file.resolve().parent, at=manifest.at)
         lines, revision = explain(compiled), _revision(manifest).hash
         if as_json:
             body = {"flow": manifest.name, "revision": revision, "plan": lines, "warnings": compiled.choice.warnings}
@@ -69,6 +105,15 @@ def lint(file: Path, *, as_json: bool) -> None:
         sys.stdout.write(f"{manifest.name}: fine (revision {revision})\n")
         sys.stdout.writelines(f"  {line}\n" for line in lines)
         sys.stdout.writelines(f"  warning: {line}\n" for line in compiled.choice.warnings)
+
+
+def _compiled(file: Path) -> tuple[Manifest, CompiledFlow]:
+    """The manifest, and its flow ready to run."""
+    manifest = _read(file)
+    platform.prepare(manifest.document.policy.threads)
+    from flowengine.compiler import compile_flow  # noqa: PLC0415 - jax comes after `prepare`
+
+    return manifest, compile_flow(manifest.document, file.resolve().parent, at=manifest.at)
 
 
 def _read(file: Path) -> Manifest:

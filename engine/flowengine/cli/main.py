@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from flowengine.cli import checkpoints, local
+from flowapi import catalogue
+from flowengine.cli import checkpoints, local, vocabulary
 
 app = typer.Typer(
     name="cflow",
@@ -59,6 +60,39 @@ def lint(file: File, as_json: Json = False) -> None:
     Example: cflow lint examples/deblur/deblur.yaml
     """
     local.lint(file, as_json=as_json)
+
+
+@app.command()
+def plan(file: File, as_json: Json = False) -> None:
+    """Say what would run and why, what an iteration costs, and what would make it cheaper.
+
+    Example: cflow plan examples/deblur/deblur.yaml
+    """
+    local.plan(file, as_json=as_json)
+
+
+@app.command()
+def atoms(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="One of them, with its keys and a flow that runs.")] = "",
+    as_json: Json = False,
+) -> None:
+    """List the terms that an energy can be made of.
+
+    Example: cflow atoms huber
+    """
+    vocabulary.show(catalogue.atoms(), name, "atom", as_json=as_json)
+
+
+@app.command()
+def operators(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="One of them, with its keys and a flow that runs.")] = "",
+    as_json: Json = False,
+) -> None:
+    """List the linear operators that a term's argument can be made of.
+
+    Example: cflow operators gradient
+    """
+    vocabulary.show(catalogue.operators(), name, "operator", as_json=as_json)
 
 
 @app.command()

@@ -3,5 +3,16 @@
 from flowengine.compiler.build import CompiledFlow, compile_flow, stops_of
 from flowengine.compiler.choose import Choice, convex
 from flowengine.compiler.explain import explain
+from flowengine.compiler.plan import Cost, advice, cost
 
-__all__ = ["Choice", "CompiledFlow", "compile_flow", "convex", "explain", "stops_of"]
+__all__ = [
+    "Choice",
+    "CompiledFlow",
+    "Cost",
+    "advice",
+    "compile_flow",
+    "convex",
+    "cost",
+    "explain",
+    "stops_of",
+]

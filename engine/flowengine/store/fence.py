@@ -40,7 +40,8 @@ class Claim:
 
     Attributes:
         base: The checkpoint that it continues from; "" when it starts afresh, None until that has been chosen.
-        token: Drawn by the claimer: after a volume was put back to an older state, two claims may have one number.
+        record: The bytes of its file, with a random token in them: after a volume was put back to an older state, two
+            claims may have one number.
     """
 
     epoch: int
@@ -48,7 +49,7 @@ class Claim:
     attempt: int
     jump: str = ""
     base: str | None = None
-    token: str = ""
+    record: bytes = b""
 
 
 def read_claims(io: IO, layout: Layout) -> list[Claim]:
@@ -58,10 +59,11 @@ def read_claims(io: IO, layout: Layout) -> list[Claim]:
 
 def _read_claim(io: IO, layout: Layout, epoch: int) -> Claim:
     try:
-        record = parse_body(ClaimRecord, unseal(read_file(io, layout.claim(epoch), MAX_RECORD_BYTES), "claim"))
+        data = read_file(io, layout.claim(epoch), MAX_RECORD_BYTES)
+        record = parse_body(ClaimRecord, unseal(data, "claim"))
     except (CorruptError, ValueError, FileNotFoundError):
         return Claim(epoch, revision="", attempt=0)
-    claim = _claim_of(record, epoch)
+    claim = replace(_claim_of(record, data), epoch=epoch)
     try:
         base = parse_body(BaseRecord, unseal(read_file(io, layout.base(epoch), MAX_RECORD_BYTES), "base"))
     except (CorruptError, ValueError, FileNotFoundError):
@@ -74,21 +76,21 @@ def write_claim(io: IO, layout: Layout, record: ClaimRecord) -> Claim:
     while True:
         epoch = _newest_epoch(io, layout) + 1
         own = record.model_copy(update={"epoch": epoch, "token": secrets.token_hex(8)})
-        body = own.model_dump(by_alias=True)
+        data = seal(own.model_dump(by_alias=True))
         scratch = layout.fence / f".{epoch}.{secrets.token_hex(4)}"
-        put_file(io, scratch, seal(body))
+        put_file(io, scratch, data)
         try:
-            _take_name(io, layout, epoch, seal(body), scratch)
+            _take_name(io, layout, epoch, data, scratch)
         except FileExistsError:
             continue
         finally:
             io.unlink(scratch)
         io.fsync_folder(layout.fence)
-        return _claim_of(own, epoch)
+        return _claim_of(own, data)
 
 
-def _claim_of(record: ClaimRecord, epoch: int) -> Claim:
-    return Claim(epoch, record.revision, record.attempt, record.jump, token=record.token)
+def _claim_of(record: ClaimRecord, data: bytes) -> Claim:
+    return Claim(record.epoch, record.revision, record.attempt, record.jump, record=data)
 
 
 def _take_name(io: IO, layout: Layout, epoch: int, data: bytes, scratch: Path) -> None:
@@ -127,11 +129,18 @@ def check(io: IO, layout: Layout, claim: Claim) -> None:
         newest = max(epochs(io, layout), default=0)
     except OSError as error:
         raise refused(error, "the claims can't be read") from error
-    if newest != claim.epoch or _read_claim(io, layout, newest).token != claim.token:
+    if newest != claim.epoch or not _is_still(io, layout, claim):
         what = f"epoch {claim.epoch} lost the volume to epoch {newest}"
         if newest == claim.epoch:
             what = f"epoch {newest} is another process's now"
         raise FencedError(what, remedy="A newer attempt runs; this one ends.")
+
+
+def _is_still(io: IO, layout: Layout, claim: Claim) -> bool:
+    try:
+        return read_file(io, layout.claim(claim.epoch), MAX_RECORD_BYTES) == claim.record
+    except (ValueError, FileNotFoundError):
+        return False
 
 
 def write_progress(io: IO, layout: Layout, epoch: int, iteration: int, wall_ms: int) -> None:

@@ -6,6 +6,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +15,7 @@ from typing_extensions import Buffer
 from flowapi.errors import VolumeError
 
 READ_CHUNK = 1 << 24
+SYNCING = 2  # threads that wait for the disk: the journal's commits merge
 TRANSIENT = frozenset((errno.EIO, errno.ESTALE, errno.EACCES, errno.ETIMEDOUT, errno.EAGAIN))
 FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
 RETRY_SECONDS = (0.05, 0.2, 1.0)
@@ -189,15 +191,18 @@ def put_file(io: IO, path: Path, data: Buffer) -> None:
 
 
 def put_files(io: IO, files: Iterator[tuple[Path, Iterator[Buffer]]]) -> None:
-    """Create files from their chunks, and sync them when all are written: one commit of the journal serves them all."""
+    """Create files from their chunks; each is on its way to the disk while the next one is made and written."""
     opened: list[int] = []
     try:
-        for path, chunks in files:
-            opened.append(io.create(path))
-            for chunk in chunks:
-                io.write(opened[-1], chunk)
-        for descriptor in opened:
-            io.fsync(descriptor)
+        with ThreadPoolExecutor(SYNCING) as syncing:
+            syncs = []
+            for path, chunks in files:
+                opened.append(io.create(path))
+                for chunk in chunks:
+                    io.write(opened[-1], chunk)
+                syncs.append(syncing.submit(io.fsync, opened[-1]))
+        for sync in syncs:
+            sync.result()
         while opened:
             io.close(opened.pop())
     except BaseException:

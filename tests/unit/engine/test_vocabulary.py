@@ -6,11 +6,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from flowapi import catalogue
 from flowapi.atoms import ATOMS, LATER_ATOMS
 from flowapi.errors import FlowError
 from flowapi.flow import FlowDocument
 from flowapi.operators import LATER_OPERATORS, OPERATORS
-from flowengine.compiler import catalogue, compile_flow, explain, stops_of
+from flowengine.compiler import compile_flow, explain, stops_of
 from flowengine.compiler.atoms import BUILDERS as ATOM_BUILDERS
 from flowengine.compiler.operators import BUILDERS as OPERATOR_BUILDERS
 from flowengine.loop import advance, run_key, snapshot, start
