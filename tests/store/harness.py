@@ -17,7 +17,7 @@ A, B = "aaaaaaaaaa", "bbbbbbbbbb"
 OWNER = Owner(namespace="ns", name="flow", uid="uid-1")
 WRITING = ("create", "write", "fsync", "close", "rename", "link", "mkdir", "unlink", "rmdir", "fsync_folder")
 READING = ("open_read", "read_into")
-COUNTING = threading.Lock()  # files are synced by threads of their own
+COUNTING = threading.Lock()
 
 
 def state(iteration: int) -> dict[str, Leaf]:
