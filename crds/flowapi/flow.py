@@ -67,7 +67,7 @@ class Policy(Model):
     """How the energy is minimised; what is left out, the compiler chooses."""
 
     family: Literal["basic", "accelerated"] = "basic"
-    algorithm: Literal["pg", "fista", "pd3o"] | None = None
+    algorithm: Literal["pg", "fista", "pd3o", "admm"] | None = None
     step: Positive | Literal["backtracking"] | None = None
     restart: Literal["gradient", "none"] = "gradient"
     threads: Annotated[int, Field(strict=True, ge=1, le=256)] = 2

@@ -24,12 +24,17 @@ def flow(kind: str, dtype: str = "float64", **stop):
             {"atom": "quadratic", "arg": "K x", "data": "b"}, {"atom": "norm_l21", "arg": "D x", "weight": 0.1},
             {"atom": "box", "arg": "x", "lo": 0, "hi": 1},
         ],
+        "admm": [
+            {"atom": "quadratic", "arg": "K x", "data": "b"}, {"atom": "norm_l21", "arg": "P x", "weight": 0.1},
+            {"atom": "box", "arg": "x", "lo": 0, "hi": 1},
+        ],
         "pg": [{"atom": "quadratic", "arg": "K x", "data": "b"}, {"atom": "l1", "arg": "x", "weight": 0.01}],
         "fista": [{"atom": "huber", "arg": "K x", "data": "b"}, {"atom": "l1", "arg": "x", "weight": 0.01}],
     }[kind.split(maxsplit=1)[0]]  # fmt: skip
     doc = document(
         {"b": B, "k": [[0.1, 0.2], [0.3, 0.4]]}, dtype=dtype, variables={"x": {"like": "b"}},
-        operators={"K": {"conv": {"kernel": "k"}}, "D": {"gradient": {}}}, terms=terms, stop=stop,
+        operators={"K": {"conv": {"kernel": "k"}}, "D": {"gradient": {}}, "P": {"gradient": {"boundary": "periodic"}}},
+        terms=terms, stop=stop,
         certificates={"every": 10}, policy=POLICIES.get(kind, {}),
     )  # fmt: skip
     return compiled(doc)
@@ -37,9 +42,9 @@ def flow(kind: str, dtype: str = "float64", **stop):
 
 POLICIES = {
     "fista": {"family": "accelerated"}, "fista searched": {"family": "accelerated", "step": "backtracking"},
-    "pg searched": {"step": "backtracking"},
+    "pg searched": {"step": "backtracking"}, "admm": {"algorithm": "admm"},
 }  # fmt: skip
-KINDS = ["pdhg", "pd3o", "pg", "fista", "fista searched", "pg searched"]
+KINDS = ["pdhg", "pd3o", "pg", "fista", "fista searched", "pg searched", "admm"]
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])

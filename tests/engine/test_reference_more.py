@@ -8,6 +8,8 @@ from scipy.sparse.csgraph import laplacian
 from sklearn.linear_model import ElasticNet, LogisticRegression
 from solve import document, solve
 
+from flowapi.errors import DocumentError
+
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import cvxpy as cp
@@ -223,3 +225,53 @@ def test_a_sparse_answer_by_counting_is_a_local_one() -> None:
     assert any("not convex" in reason for reason in flow.choice.reasons)
     assert end.reason == "Converged"
     assert np.abs(x - w).max() < 1e-9
+
+
+def deblurring(**policy):
+    rng = np.random.default_rng(9)
+    kernel = np.outer([0.05, 0.25, 0.4, 0.2, 0.1], [0.1, 0.2, 0.4, 0.3, 0.0])
+    grid = np.zeros((24, 24))
+    grid[:5, :5] = kernel
+    spectrum = np.fft.fft2(np.roll(grid, (-2, -2), (0, 1)))
+    truth = np.kron(rng.random((4, 4)), np.ones((6, 6)))
+    b = np.fft.ifft2(np.fft.fft2(truth) * spectrum).real + 0.01 * rng.standard_normal((24, 24))
+    return document(
+        {"b": b, "k": kernel}, variables={"x": {"like": "b", "init": "b"}},
+        operators={"K": {"conv": {"kernel": "k"}}, "D": {"gradient": {"boundary": "periodic"}}},
+        terms=[{"atom": "quadratic", "arg": "K x", "data": "b"}, {"atom": "norm_l21", "arg": "D x", "weight": 0.005}],
+        policy=policy, stop={"maxIterations": 100_000, "residual": 1e-9},
+    )  # fmt: skip
+
+
+def test_admm_and_pd3o_agree_on_a_periodic_problem_and_admm_is_chosen_and_quicker() -> None:
+    x, end, flow = solve(deblurring(family="accelerated"))
+    y, other, plain = solve(deblurring(family="accelerated", algorithm="pd3o"))
+    assert (flow.choice.method.name, plain.choice.method.name) == ("admm", "pd3o")
+    assert (end.reason, end.controller, other.reason) == ("Converged", "GREEN", "Converged")
+    assert abs(end.energy - other.energy) / other.energy < 1e-9
+    assert np.abs(x - y).max() < 1e-4
+    assert 2 * end.iteration < other.iteration
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"operators": {"K": {"conv": {"kernel": "k", "boundary": "zero"}}, "D": {"gradient": {}}}}, "not a periodic one"),
+        ({"terms": [{"atom": "huber", "arg": "K x", "data": "b"}, {"atom": "tv", "arg": "x"}]}, "not quadratic"),
+        ({"terms": [{"atom": "quadratic", "arg": "K x", "data": "b"}]}, "no dual term"),
+        ({"terms": [{"atom": "tv", "arg": "x", "boundary": "periodic"}]}, "appears in no term"),
+    ],
+)  # fmt: skip
+def test_admm_where_it_cannot_work_says_why(change, why) -> None:
+    doc = document(
+        {"b": np.ones((4, 4)), "k": np.ones((1, 1))},
+        **({
+            "variables": {"x": {"like": "b"}},
+            "operators": {"K": {"conv": {"kernel": "k"}}, "D": {"gradient": {"boundary": "periodic"}}},
+            "terms": [{"atom": "quadratic", "arg": "K x", "data": "b"}, {"atom": "norm_l21", "arg": "D x"}],
+            "policy": {"algorithm": "admm"}, "stop": {"maxIterations": 5},
+        } | change),
+    )  # fmt: skip
+    with pytest.raises(DocumentError, match=why) as caught:
+        solve(doc)
+    assert caught.value.path == "flow.policy.algorithm"

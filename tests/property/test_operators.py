@@ -103,3 +103,24 @@ def test_large_gradients_are_packed_and_equal(boundary) -> None:
 def test_power_iteration_is_a_bound() -> None:
     big = RNG.standard_normal((1100, 1000))
     assert linops.spectral_norm(big) >= np.linalg.norm(big, 2)
+
+
+BY_FOURIER = ["identity", "conv periodic", "gradient periodic", "laplacian periodic", "two periodic"]
+PERIODIC = OPERATORS | {
+    "two periodic": linops.Chain((
+        linops.build_gradient(SHAPE, "periodic", (0, 1), (1.0, 2.0)), linops.build_conv(KERNEL, SHAPE, "periodic", (0, 1))
+    )),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BY_FOURIER)
+def test_the_power_is_the_gram_operators_in_fourier_space(name) -> None:
+    operator = PERIODIC[name]
+    x = jnp.asarray(np.random.default_rng(3).standard_normal(SHAPE))
+    power = linops.power_of(operator, SHAPE)
+    assert np.allclose(jnp.fft.irfftn(jnp.fft.rfftn(x) * power, s=SHAPE), operator.gram(x), atol=1e-12)
+
+
+@pytest.mark.parametrize("name", sorted(set(OPERATORS) - set(BY_FOURIER)))
+def test_others_have_no_power(name) -> None:
+    assert linops.power_of(OPERATORS[name], SHAPE) is None

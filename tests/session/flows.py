@@ -55,6 +55,19 @@ flow:
   policy: {{family: accelerated, step: backtracking}}
   stop: {{maxIterations: {limit}}}
 """
+EXACT = """
+flow:
+  name: exact
+  dtype: {dtype}
+  data: {{b: {{npy: b.npy}}, k: {{inline: [[0.1, 0.1, 0.1], [0.1, 0.2, 0.1], [0.1, 0.1, 0.1]]}}}}
+  variables: {{x: {{like: b, init: b}}}}
+  operators: {{K: {{conv: {{kernel: k}}}}}}
+  terms:
+  - {{atom: quadratic, arg: K x, data: b}}
+  - {{atom: tv, arg: x, weight: 0.01, boundary: periodic}}
+  policy: {{algorithm: admm}}
+  stop: {{maxIterations: {limit}}}
+"""
 
 
 def write_flow(

@@ -12,6 +12,7 @@ from flows import (
     CFLOW,
     DEBLUR,
     DENOISE,
+    EXACT,
     SPARSE,
     final_state,
     kill_when,
@@ -56,6 +57,19 @@ def test_killed_again_and_again_ends_with_the_same_bits(tmp_path, template, dtyp
     resumed = [event for event in events if event["event"] == "FLOW_RESUMED"]
     assert resumed
     assert any(int(event["detail"].split(", ")[1].split()[0]) > 0 for event in resumed)
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core")
+@pytest.mark.parametrize("template", [EXACT, DEBLUR], ids=["admm", "pd3o"])
+def test_fourier_transforms_give_the_same_bits_again_and_again_on_one_core_and_on_two(tmp_path, template) -> None:
+    manifest = write_flow(tmp_path / "flow", template, dtype="float32", limit=300, size=256)
+    cores, found = sorted(os.sched_getaffinity(0))[:2], set()
+    for number in range(10):
+        root = tmp_path / str(number)
+        taken = ",".join(map(str, cores[: 1 + number % 2]))
+        subprocess.run(["taskset", "-c", taken, CFLOW, "run", manifest, "--root", root, "--quiet"], check=True)
+        found.add((summary(root)["sha256"]["x"], tuple(sorted(final_state(root).items()))))
+    assert len(found) == 1
 
 
 def test_sigterm_loses_nothing_and_exits_75(tmp_path) -> None:

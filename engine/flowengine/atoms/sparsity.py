@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, Float, Int
 
 from flowengine.atoms.base import Base, DualDomain
@@ -181,7 +182,7 @@ class Nuclear(Norm):
         """U (Σ − t·weight)₊ Vᵀ."""
 
         def act(array: Array) -> Array:
-            u, values, vt = jnp.linalg.svd(array, full_matrices=False)
+            u, values, vt = jnp.linalg.svd(_by_rows(array), full_matrices=False)
             return (u * jnp.maximum(values - step * self.weight, 0)) @ vt
 
         return through(act, v)
@@ -196,5 +197,15 @@ class Nuclear(Norm):
 
 
 def _singular_values(matrix: Array) -> Array:
-    values: Array = jnp.linalg.svd(matrix, compute_uv=False)
+    values: Array = jnp.linalg.svd(_by_rows(matrix), compute_uv=False)
     return values
+
+
+def _by_rows(matrix: Array) -> Array:
+    """The matrix itself, laid out by rows on its way here.
+
+    XLA's SVD wants columns; spread through the loop, that layout reaches a Fourier transform, which refuses it on CPUs
+    (jax issue 22484). A flat array behind a barrier has but one layout.
+    """
+    flat: Array = lax.optimization_barrier(matrix.reshape(-1))
+    return flat.reshape(matrix.shape)

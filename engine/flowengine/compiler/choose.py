@@ -12,14 +12,18 @@ import numpy as np
 from flowapi.errors import DocumentError
 from flowapi.flow import Policy
 from flowapi.model import join
-from flowengine.methods import PD3O, Fista, ProximalGradient
+from flowengine.atoms import Quadratic
+from flowengine.linops import power_of
+from flowengine.methods import PD3O, Admm, Fista, ProximalGradient
+from flowengine.methods.admm import RELAXATION
 from flowengine.problem import Hypers, Method, Problem, Term
 from flowengine.steps import smooth_gradient
-from flowengine.storage import norm
+from flowengine.storage import logical, norm
 
 PD3O_SMOOTH_STEP = 1.9  # of 1/L_f; the bound is 2
 PD3O_DUAL_MARGIN = 0.99
 STRONGLY_CONVEX_STEP = 0.05  # of 1/weight
+RELATIVE_RHO = 0.1  # of L, where no penalty gives a scale
 SEARCH_FROM = 8.0  # of 1/L: where backtracking starts
 SEARCH_TO = 0.5  # of 1/L: where it ends
 SEARCH_HALVINGS = 100  # without a known L
@@ -65,6 +69,16 @@ def choose(problem: Problem, policy: Policy, at: str) -> Choice:
         )
     if policy.algorithm == "fista" and not convex(problem):
         raise DocumentError("`fista` needs a convex energy", path=place, remedy="Leave the algorithm out, or use `pg`.")
+    if policy.algorithm == "admm" or (policy.algorithm is None and policy.family == "accelerated"):
+        hindrance = _not_by_fourier(problem)
+        if not hindrance:
+            return _admm(problem, policy, at)
+        if policy.algorithm == "admm":
+            raise DocumentError(
+                f"`admm` solves for the variable by the Fourier transform, and {hindrance}",
+                path=place,
+                remedy="Leave the algorithm out, or use `pd3o`.",
+            )
     if problem.dual:
         return _pd3o(problem, policy, at)
     accelerated = policy.algorithm == "fista" or (policy.algorithm is None and policy.family == "accelerated")
@@ -123,6 +137,52 @@ def _measured(problem: Problem) -> float:
     delta = -PROBE * (1 + norm(problem.init)) / norm(here) * here
     value = float(norm(smooth_gradient(problem, problem.init + delta) - here) / norm(delta))
     return value if math.isfinite(value) and value > 0 else 1.0
+
+
+def _not_by_fourier(problem: Problem) -> str:
+    """Why `admm` can't do a problem; empty when it can."""
+    if not problem.dual:
+        return "there is no dual term"
+    if problem.prox is not None:
+        return "a term enters by its prox"
+    for term in problem.smooth:
+        if not isinstance(term.atom, Quadratic):
+            return f"{term.path} is smooth but not quadratic"
+    terms = (*problem.smooth, *problem.dual)
+    powers = [power_of(term.operator, problem.shape) for term in terms]
+    for term, power in zip(terms, powers, strict=True):
+        if power is None:
+            return f"the operator of {term.path} is not a periodic one"
+    total = sum(jnp.asarray(power) for power in powers if power is not None)
+    return "" if float(jnp.min(total)) > 0 else "a part of the variable appears in no term"
+
+
+def _admm(problem: Problem, policy: Policy, at: str) -> Choice:
+    """ρ such that the prox of a penalty moves what it acts on by about its own size: weight/mean|W x|."""
+    if policy.step is not None:
+        raise DocumentError(
+            "`admm` has no step, but a ρ that the compiler chooses",
+            path=join(at, "policy", "step"),
+            remedy="Leave the step out.",
+        )
+    rho = min(
+        (_threshold(problem, term) for term in problem.dual if hasattr(term.atom, "weight")), default=0.0
+    ) or RELATIVE_RHO * max(lipschitz(problem.smooth), 1e-12)
+    reasons = (
+        "admm: every operator is diagonal in Fourier space, so x is solved for exactly",
+        f"rho = {rho:.4g}, over-relaxed by {RELAXATION}",
+    )
+    return Choice(Admm(), _hypers(problem, 1 / rho, (rho,) * len(problem.dual)), reasons)
+
+
+def _threshold(problem: Problem, term: Term) -> float:
+    """Weight/mean|W x| at the start, or where that is 0 at Σ Kᵀb; 0 where both are."""
+    starts = [problem.init, *(one.pulled for one in problem.smooth if one.pulled is not None)]
+    for x in starts:
+        size = float(jnp.mean(jnp.abs(logical(term.operator.apply(x)))))
+        if size > 0 and math.isfinite(size):
+            return float(term.atom.weight) / size
+    return 0.0
 
 
 def _pd3o(problem: Problem, policy: Policy, at: str) -> Choice:

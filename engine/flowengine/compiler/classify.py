@@ -41,17 +41,32 @@ def classify(terms: Sequence[Term], forced: Sequence[str | None], policy: Policy
     """
     searched = policy.step == "backtracking"
     first = [_first_role(term, force, searched=searched) for term, force in zip(terms, forced, strict=True)]
+    if policy.algorithm == "admm":
+        first = [_for_admm(one, force) for one, force in zip(first, forced, strict=True)]
     needs_dual = any(one.role is Role.DUAL for one in first) or policy.algorithm == "pd3o"
     composed_smooth = any(one.role is Role.SMOOTH and not _simple(one.term) for one in first)
     result: list[Classified] = []
     for one, force in zip(first, forced, strict=True):
-        movable = one.role is Role.SMOOTH and _simple(one.term) and isinstance(one.term.atom, Quadratic) and not force
+        movable = (
+            policy.algorithm != "admm"
+            and one.role is Role.SMOOTH
+            and _simple(one.term)
+            and isinstance(one.term.atom, Quadratic)
+            and not force
+        )
         if movable and needs_dual and not composed_smooth:
             one = replace(one, role=Role.PROX, reason="a quadratic of the variable itself: its prox costs no step size")
         result.append(one)
     result = _one_prox(result, forced)
     _check_convex(result)
     return result
+
+
+def _for_admm(one: Classified, force: str | None) -> Classified:
+    """It knows no prox on the variable itself."""
+    if one.role is not Role.PROX or force or not one.term.atom.convex:
+        return one
+    return replace(one, role=Role.DUAL, reason="`admm` takes it by a copy of the variable")
 
 
 def merge(terms: Sequence[Classified]) -> Merged | None:

@@ -1,6 +1,6 @@
 """Linear operators: apply, adjoint, gram, and a norm that is never below the true one."""
 
-from flowengine.linops.basic import Chain, Identity, Mask, Matrix, Reshape, Sum, spectral_norm
+from flowengine.linops.basic import Chain, Identity, Mask, Matrix, Reshape, Sum, power_of, spectral_norm
 from flowengine.linops.conv import Conv, build_conv
 from flowengine.linops.gradient import Gradient, Laplacian, build_gradient
 from flowengine.linops.graph import Incidence, build_incidence
@@ -19,5 +19,6 @@ __all__ = [
     "build_conv",
     "build_gradient",
     "build_incidence",
+    "power_of",
     "spectral_norm",
 ]

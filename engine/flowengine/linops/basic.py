@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -31,6 +32,10 @@ class Identity:
     def gram(self, x: Tree) -> Tree:
         """X."""
         return x
+
+    def power(self, shape: tuple[int, ...]) -> Array:
+        """1 at every frequency."""
+        return jnp.ones(half_grid(shape))
 
     @property
     def norm(self) -> float:
@@ -145,6 +150,10 @@ class Chain:
         inner = Chain(tuple(rest)) if rest else Identity()
         return inner.adjoint(first.gram(inner.apply(x)))
 
+    def power(self, shape: tuple[int, ...]) -> Array | None:
+        """The product of the operators' own, where all have one and keep the shape."""
+        return product(tuple(power_of(one, shape) for one in self.operators))
+
     @property
     def norm(self) -> float:
         """At most the product of the norms."""
@@ -181,6 +190,27 @@ class Sum:
     def norm(self) -> float:
         """At most Σ |sᵢ| ‖Wᵢ‖."""
         return float(sum(abs(s) * one.norm for s, one in zip(self.scales, self.operators, strict=True)))
+
+
+def power_of(operator: Tree, shape: tuple[int, ...]) -> Array | None:
+    """|Ŵ|² of WᵀW on the grid of `rfftn` over all axes, where the Fourier transform makes it diagonal; else None."""
+    power: Array | None = operator.power(shape) if hasattr(operator, "power") else None
+    return power
+
+
+def product(powers: tuple[Array | None, ...]) -> Array | None:
+    """The product; None as soon as one is None."""
+    total: Array | None = None
+    for power in powers:
+        if power is None:
+            return None
+        total = power if total is None else total * power
+    return total
+
+
+def half_grid(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of `rfftn` of a real array."""
+    return (*shape[:-1], shape[-1] // 2 + 1)
 
 
 def spectral_norm(matrix: np.ndarray) -> float:

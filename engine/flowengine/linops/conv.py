@@ -21,7 +21,7 @@ class Conv:
     """
 
     spectrum: Array
-    power: Array
+    squared: Array
     axes: tuple[int, ...]
     shape: tuple[int, ...]
     padded: tuple[int, ...]
@@ -53,8 +53,13 @@ class Conv:
     def gram(self, x: Array) -> Array:
         """KᵀKx: one transform there and one back when periodic."""
         if self._periodic:
-            return self._back(self._forward(x) * self.power)
+            return self._back(self._forward(x) * self.squared)
         return self.adjoint(self.apply(x))
+
+    def power(self, shape: tuple[int, ...]) -> Array | None:
+        """|k̂|², where it is periodic along every axis."""
+        whole = self._periodic and self.axes == tuple(range(len(shape))) and self.shape == shape
+        return self.squared if whole else None
 
     @property
     def _full_shape(self) -> tuple[int, ...]:

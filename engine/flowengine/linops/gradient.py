@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from flowengine.linops.basic import half_grid
 from flowengine.problem import pytree
 from flowengine.storage import Components, Packed, storage_for
 
@@ -40,6 +41,17 @@ class Gradient:
         """DᵀDx, the negative Laplacian."""
         return self.adjoint(self.apply(x))
 
+    def power(self, shape: tuple[int, ...]) -> Array | None:
+        """Σ (2 − 2cos ω)/h² over the axes, where they are periodic."""
+        if self.boundary != "periodic":
+            return None
+        total = jnp.zeros(half_grid(shape))
+        for axis, h in zip(self.axes, self.spacing, strict=True):
+            n, count = shape[axis], total.shape[axis]
+            waves = (2 - 2 * jnp.cos(2 * jnp.pi * jnp.arange(count) / n)) / h**2
+            total = total + waves.reshape([-1 if i == axis else 1 for i in range(len(shape))])
+        return total
+
     def _difference(self, x: Array, axis: int) -> Array:
         if self.boundary == "periodic":
             return jnp.roll(x, -1, axis) - x
@@ -70,6 +82,11 @@ class Laplacian:
     def gram(self, x: Array) -> Array:
         """ΔΔx."""
         return self.gradient.gram(self.gradient.gram(x))
+
+    def power(self, shape: tuple[int, ...]) -> Array | None:
+        """The square of the gradient's."""
+        power = self.gradient.power(shape)
+        return None if power is None else power**2
 
     @property
     def norm(self) -> float:

@@ -1,0 +1,157 @@
+"""Honest colours: no healthy flow is ever RED, and broken ones are, before they have ended."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from solve import carry_of, compiled, document, go
+
+from flowapi.errors import DocumentError
+from flowengine.loop import rows, snapshot
+
+SHAPE = (12, 10)
+OPERATORS = {
+    "K": {"conv": {"kernel": "k"}}, "Z": {"conv": {"kernel": "k", "boundary": "zero"}}, "A": {"matrix": "A"},
+    "M": {"mask": "m"}, "D": {"gradient": {}}, "P": {"gradient": {"boundary": "periodic"}},
+}  # fmt: skip
+FITS = [
+    {"atom": "quadratic", "arg": "K x", "data": "b"},
+    {"atom": "quadratic", "arg": "A x", "data": "y"},
+    {"atom": "huber", "arg": "Z x", "data": "b", "delta": 0.1},
+    {"atom": "quadratic", "arg": "M x", "data": "b"},
+    {"atom": "quadratic", "arg": "x", "data": "b"},
+    {"atom": "logistic", "arg": "A x", "data": "s"},
+    {"atom": "kullback_leibler", "arg": "x", "data": "c"},
+    {"atom": "l1", "arg": "K x", "data": "b"},
+]
+PENALTIES = [
+    [{"atom": "l1", "arg": "x", "weight": 0.05}],
+    [{"atom": "tv", "arg": "x", "weight": 0.05}],
+    [{"atom": "norm_l21", "arg": "P x", "weight": 0.05}],
+    [{"atom": "tikhonov", "arg": "x", "weight": 0.1}],
+    [{"atom": "box", "arg": "x", "lo": 0, "hi": 1}],
+    [{"atom": "nuclear", "arg": "x", "weight": 0.1}],
+    [{"atom": "simplex", "arg": "x", "total": 3.0}, {"atom": "gradient", "arg": "x", "weight": 0.1}],
+    [{"atom": "tv", "arg": "x", "weight": 0.05}, {"atom": "nonnegative", "arg": "x"}],
+    [{"atom": "l1", "arg": "P x", "weight": 0.05}, {"atom": "l2_ball", "arg": "x", "radius": 4.0}],
+]
+POLICIES = [{}, {"family": "accelerated"}, {"family": "accelerated", "step": "backtracking"}, {"step": "backtracking"}]
+
+
+def random_flow(seed: int, **policy):
+    """A problem with a minimum, chosen at random; the policy too, unless one is given."""
+    rng = np.random.default_rng(seed)
+    fit, penalty = FITS[rng.integers(len(FITS))], PENALTIES[rng.integers(len(PENALTIES))]
+    wanted = policy or POLICIES[rng.integers(len(POLICIES))]
+    data = {
+        "b": rng.random(SHAPE), "k": rng.random((3, 3)) / 9, "m": rng.random(SHAPE) < 0.7, "A": rng.standard_normal((30, 120)),
+        "y": rng.standard_normal(30), "s": rng.choice([-1.0, 1.0], 30), "c": rng.integers(0, 6, SHAPE),
+    }  # fmt: skip
+
+    def build(policy):
+        return compiled(
+            document(
+                data, dtype=str(rng.choice(["float64", "float32"])), variables={"x": {"shape": list(SHAPE), "init": 0.5}},
+                operators=OPERATORS, terms=[fit, *penalty], certificates={"every": 5}, policy=policy,
+                stop={"maxIterations": 10_000},
+            )
+        )  # fmt: skip
+
+    try:
+        return build(wanted)
+    except DocumentError:  # a searched step, where a dual term has a fixed one
+        return build({key: value for key, value in wanted.items() if key != "step"})
+
+
+@pytest.mark.parametrize("block", range(20))
+def test_no_healthy_flow_is_red(block) -> None:
+    for seed in range(10 * block, 10 * block + 10):
+        try:
+            one = random_flow(seed)
+        except Exception as error:
+            raise AssertionError(f"seed {seed}") from error
+        carry = go(one, carry_of(one), 1_000)
+        seen = [row.controller for row in rows(carry, 0)]
+        assert "RED" not in seen, f"seed {seed}: {one.choice.reasons}"
+        assert snapshot(carry).controller == "GREEN"
+
+
+def colours(one, carry, limit: int = 3_000) -> list[str]:
+    return [row.controller for row in rows(go(one, carry, limit), 0)]
+
+
+METHODS = {
+    "pg": [FITS[1], *PENALTIES[0]], "fista": [FITS[1], *PENALTIES[0]], "pd3o": [FITS[0], *PENALTIES[1]],
+    "admm": [FITS[0], *PENALTIES[2]],
+}  # fmt: skip
+
+
+def flow_of(method: str):
+    rng = np.random.default_rng(1)
+    data = {
+        "b": rng.random(SHAPE),
+        "k": rng.random((3, 3)),
+        "A": rng.standard_normal((30, 120)),
+        "y": rng.standard_normal(30),
+    }
+    names = {"K", "A", "D", "P"}
+    return compiled(
+        document(
+            data, variables={"x": {"like": "b", "init": "b"}}, certificates={"every": 5}, policy={"algorithm": method},
+            operators={name: spec for name, spec in OPERATORS.items() if name in names}, terms=METHODS[method],
+            stop={"maxIterations": 10_000},
+        )
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("at", [0, 37, 500])
+def test_a_number_that_is_none_turns_red(method, at) -> None:
+    one = flow_of(method)
+    carry = go(one, carry_of(one), at)
+    point = one.choice.method.point(carry.state)
+    broken = jax.tree.map(lambda leaf: leaf.at[(0,) * leaf.ndim].set(jnp.nan) if leaf is point else leaf, carry.state)
+    if method == "admm":  # its x is made anew from the copies
+        broken = dataclasses.replace(broken, u=jax.tree.map(lambda leaf: leaf.at[0, 0].set(jnp.nan), carry.state.u))
+    if method == "fista":  # its x is made anew from the extrapolated point
+        broken = dataclasses.replace(broken, y=carry.state.y.at[0, 0].set(jnp.nan))
+    end = go(one, dataclasses.replace(carry, state=broken), at + 100)
+    assert (snapshot(end).controller, snapshot(end).reason) == ("RED", "Diverged")
+
+
+@pytest.mark.parametrize("method", ["pg", "fista", "pd3o"])
+@pytest.mark.parametrize("factor", [3.0, 10.0])
+def test_a_step_that_is_too_long_turns_red(method, factor) -> None:
+    one = flow_of(method)
+    carry = carry_of(one)
+    longer = dataclasses.replace(carry.hypers, tau=factor * carry.hypers.tau)
+    assert "RED" in colours(one, dataclasses.replace(carry, hypers=longer))
+
+
+class Backwards:
+    """An operator whose adjoint has the wrong sign."""
+
+    def __init__(self, inner) -> None:
+        self.inner, self.norm = inner, inner.norm
+
+    def apply(self, x):
+        return self.inner.apply(x)
+
+    def adjoint(self, y):
+        return jax.tree.map(jnp.negative, self.inner.adjoint(y))
+
+    def gram(self, x):
+        return self.adjoint(self.apply(x))
+
+
+jax.tree_util.register_pytree_node(Backwards, lambda one: ((one.inner,), None), lambda _, parts: Backwards(*parts))
+
+
+@pytest.mark.parametrize("method", ["pg", "fista", "pd3o"])
+def test_an_adjoint_that_is_none_turns_red(method) -> None:
+    one = flow_of(method)
+    wrong = tuple(dataclasses.replace(term, operator=Backwards(term.operator)) for term in one.problem.smooth)
+    broken = dataclasses.replace(one, problem=dataclasses.replace(one.problem, smooth=wrong))
+    assert "RED" in colours(broken, carry_of(broken))
