@@ -515,3 +515,16 @@ def test_a_manifest_of_a_newer_version_stops_a_restore(tmp_path) -> None:
     path.write_bytes(seal(json.loads(path.read_bytes())["body"] | {"minReader": 2}))
     with pytest.raises(IncompatibleError):
         read_checkpoint(tmp_path, name)
+
+
+def test_a_volume_that_cannot_be_looked_at_while_thinning_out_is_an_error(tmp_path) -> None:
+    store, _ = take(tmp_path)
+    for k in (1, 2, 3):
+        store.save(k, state(k), meta())
+    io = store._io = Faulty(at=-1, fault=fail_with(errno.ESTALE), calls=("names",))
+    for at in range(1, 4):
+        io.count, io.at = 0, at
+        with pytest.raises(VolumeError):
+            store.collect(Retention(A, keep=1))
+    assert iterations(tmp_path) == [3, 2, 1]
+    store.close()
