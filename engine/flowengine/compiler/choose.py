@@ -110,6 +110,7 @@ def _gradient(problem: Problem, policy: Policy, at: str, *, accelerated: bool) -
     if accelerated:
         method = Fista(backtracking=searched, restart=policy.restart == "gradient")
     if searched:
+        _check_start(problem, at)
         hypers, reason = _searched(problem, bound)
         return Choice(method, hypers, (f"{method.name}: {why}", reason))
     natural = 1 / bound if bound > 0 else 1.0
@@ -117,6 +118,16 @@ def _gradient(problem: Problem, policy: Policy, at: str, *, accelerated: bool) -
     tau, warnings = _explicit(policy.step, natural, room / bound if bound > 0 else float("inf"), at)
     reasons = (f"{method.name}: {why}", f"tau = {tau:.4g}, with L = {bound:.4g}")
     return Choice(method, _hypers(problem, tau, ()), reasons, warnings)
+
+
+def _check_start(problem: Problem, at: str) -> None:
+    """A step can be searched for only from where the energy has a gradient."""
+    if not bool(jnp.all(jnp.isfinite(smooth_gradient(problem, problem.init)))):
+        raise DocumentError(
+            "the energy has no finite gradient where the variable starts",
+            path=join(at, "variables", problem.variable, "init"),
+            remedy="Start inside its domain: above 0 for counts, entropies and barriers.",
+        )
 
 
 def _searched(problem: Problem, bound: float) -> tuple[Hypers, str]:
