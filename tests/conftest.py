@@ -9,6 +9,7 @@ from kit import cluster as kit
 STRICT = os.environ.get("CFLOW_STRICT") == "1"
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items):
     """Tests that share the cluster run one after another: what one does to nodes or operator, another would feel."""
     for item in items:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -59,12 +60,42 @@ def test_killed_again_and_again_ends_with_the_same_bits(tmp_path, template, dtyp
     assert any(int(event["detail"].split(", ")[1].split()[0]) > 0 for event in resumed)
 
 
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+@pytest.mark.parametrize(("call", "numbers"), [("fsync", (9, 23, 41)), ("rename", (3, 9)), ("mkdir", (5, 9))])
+def test_killed_by_the_kernel_at_a_system_call_of_the_engine(tmp_path, call, numbers) -> None:
+    manifest = write_flow(tmp_path / "flow", limit=3_000, every=200, size=32)
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    run("run", manifest, "--root", whole, "--quiet")
+    killed = 0
+    for number in numbers:
+        inject = ["-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={number}"]
+        command = [
+            "strace",
+            "-f",
+            "-qq",
+            "-o",
+            tmp_path / "log",
+            *inject,
+            CFLOW,
+            "run",
+            manifest,
+            "--root",
+            cut,
+            "--quiet",
+        ]
+        killed += subprocess.run(command, check=False, capture_output=True, timeout=200).returncode in {-9, 137}
+    assert killed == len(numbers)
+    run("run", manifest, "--root", cut, "--quiet")
+    assert summary(cut)["sha256"] == summary(whole)["sha256"]
+    assert final_state(cut) == final_state(whole)
+
+
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core")
 @pytest.mark.parametrize("template", [EXACT, DEBLUR], ids=["admm", "pd3o"])
 def test_fourier_transforms_give_the_same_bits_again_and_again_on_one_core_and_on_two(tmp_path, template) -> None:
     manifest = write_flow(tmp_path / "flow", template, dtype="float32", limit=300, size=256)
     cores, found = sorted(os.sched_getaffinity(0))[:2], set()
-    for number in range(10):
+    for number in range(6):
         root = tmp_path / str(number)
         taken = ",".join(map(str, cores[: 1 + number % 2]))
         subprocess.run(["taskset", "-c", taken, CFLOW, "run", manifest, "--root", root, "--quiet"], check=True)

@@ -1,4 +1,4 @@
-"""Debian's part of the built-in cluster: containerd and what it needs, and what builds images."""
+"""What comes from Debian: containerd and what it needs, what builds images, what tests of volumes and kills use."""
 
 import os
 import shutil
@@ -21,6 +21,9 @@ NEEDED = {
     "buildah": "buildah",
     "debootstrap": "debootstrap",
     "/bin/busybox": "busybox-static",
+    "strace": "strace",
+    "mkfs.ext4": "e2fsprogs",
+    "losetup": "mount",
 }
 _ANSWERS = {"1", "true", "yes"}
 
