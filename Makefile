@@ -18,7 +18,7 @@ demo: .venv  ## the main job: on a cluster, a flow is evicted, killed, edited an
 
 test: lint  ## every check and test, also on a cluster (without one, those that need it are skipped and say why)
 	@$(KIT) up --install $(if $(CFLOW_REQUIRE_CLUSTER),,|| echo "Going on without a cluster.")
-	$(PYTEST) -n 2 --dist loadgroup
+	$(PYTEST) -n 2
 
 torture: .venv  ## an hour of random faults, kills of flows, and mutants of the protocol; SEED=, FAULTS=
 	$(BIN)/python -P -m torture $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS))

@@ -1,6 +1,7 @@
 """What every test layer shares: the cluster, and with `CFLOW_STRICT=1`, as in CI, a skipped test is a failed one."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -9,13 +10,27 @@ from kit import cluster as kit
 STRICT = os.environ.get("CFLOW_STRICT") == "1"
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
-def pytest_collection_modifyitems(items):
+SHARING = ("apiserver", "cluster", "cluster_kit", "docs")  # folders of tests/ whose tests use the cluster
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
     """Tests that share the cluster run one after another: what one does to nodes or operator, another would feel."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneCluster(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return "cluster" if nodeid.removeprefix("tests/").split("/")[0] in SHARING else nodeid
+
+    return OneCluster(config, log)
+
+
+def pytest_collection_modifyitems(items):
     for item in items:
         if "cluster" in item.fixturenames:
             item.add_marker(pytest.mark.cluster)
-            item.add_marker(pytest.mark.xdist_group("cluster"))
+            if item.path.relative_to(Path(__file__).parent).parts[0] not in SHARING:
+                raise pytest.UsageError(f"{item.nodeid} uses the cluster: put its folder into SHARING")
     items.sort(key=lambda item: item.path.name == "test_teardown.py")  # it takes the cluster away
 
 
