@@ -1,6 +1,7 @@
 """The second promise, through the real command: killed any number of times, the same bits."""
 
 import contextlib
+import json
 import os
 import random
 import shutil
@@ -113,6 +114,7 @@ def test_sigterm_loses_nothing_and_exits_75(tmp_path) -> None:
     assert "the same command goes on" in out
     stopped = saved(root)
     assert stopped > 1_000
+    assert json.loads((root / "fence" / "0000000001.progress").read_bytes())["lastIteration"] == stopped
     out = run("run", manifest, "--root", root)
     assert f"going on from iteration {stopped}" in out
     assert "lost" not in out

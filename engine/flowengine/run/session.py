@@ -268,6 +268,7 @@ class _Run:
 
     def _pause(self) -> ExitCode:
         self._board.update(state="Stopping")
+        self._opened.store.heartbeat(self._iteration, self._wall_ms)  # should the save fail, what is lost is known
         if self._cadence.saved_iteration == self._iteration:
             self._settle(self._saver.drain())  # it was just begun
         if self._board.report.durable != self._iteration:
