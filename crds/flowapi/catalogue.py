@@ -110,11 +110,9 @@ def _flow(
     """A flow over one variable `x` with inline data."""
     arrays = {"b": SIGNAL} | (data or {})
     variable = more.pop("variable", {"like": like, "init": 0.5})
-    named = {arg for term in terms for arg in term.values() if isinstance(arg, str)}
-    used = {"like": variable.get("like")}.values()
-    operands = {value for one in (operators or {}).values() for value in _words(one)}
+    named = _words([variable, operators or {}, *terms])
     return {
-        "data": {name: {"inline": value} for name, value in arrays.items() if name in named | set(used) | operands},
+        "data": {name: {"inline": value} for name, value in arrays.items() if name in named},
         "variables": {"x": variable},
         **({"operators": operators} if operators else {}),
         "terms": terms,
@@ -124,14 +122,14 @@ def _flow(
 
 
 def _words(value: object) -> set[str]:
-    if isinstance(value, dict):
-        return {word for one in value.values() for word in _words(one)}
+    if isinstance(value, dict | list):
+        return {word for one in (value.values() if isinstance(value, dict) else value) for word in _words(one)}
     return {value} if isinstance(value, str) else set()
 
 
-def _with(term: Flow, data: Flow | None = None, **more: Any) -> Flow:
+def _with(term: Flow, data: Flow | None = None) -> Flow:
     """The term beside a least-squares fit."""
-    return _flow([FIT, term], data, **more)
+    return _flow([FIT, term], data)
 
 
 _ROWS = {"A": [[1, 0, 0, 1, 0, 0], [0, 1, 0, 0, 1, 0], [0, 0, 1, 0, 0, 1], [1, 1, 1, 0, 0, 0]]}

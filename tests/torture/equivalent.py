@@ -16,7 +16,6 @@ EQUIVALENT: dict[str, str] = {
     "io.patiently: drop `raise AssertionError('the last round returned or raised')`": "it is never reached",
     "io.put_files: ignore `os.close(descriptor)`": "it stands on the way out with an error already",
     "io._write_all: delay `io.write(descriptor, chunk)`": "it changes places with the count of what was written",
-    "layout.make_folder: ignore `io.mkdir(path)`": _FAILS_NEXT,
     "writer.write_checkpoint: delay `check(io, layout, claim)`": "it changes places with the choice of a name",
     "writer.write_checkpoint: ignore `io.mkdir(folder)`": _FAILS_NEXT,
     "writer.write_checkpoint: delay `io.fsync_folder(folder)`": "two syncs in either order, both before acknowledgement",

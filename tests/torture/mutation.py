@@ -48,12 +48,15 @@ def verdicts(names: Sequence[str] = (), workers: int = 2) -> Iterator[Verdict]:
     """Try every mutant, or those whose name contains one of `names`; as they end.
 
     Raises:
-        RuntimeError: the tests fail without any mutant.
+        RuntimeError: the tests fail without any mutant, or what is named equivalent is none.
     """
     _preload()
     nothing = Mutant("no change", "io", (FOLDER / "io.py").read_text(encoding="utf-8"))
     if caught := _outcome(*_start(nothing)):
         raise RuntimeError(f"the tests fail without a mutant: {caught}")
+    known = {one.name for one in generate()}
+    if stale := set(EQUIVALENT) - known:
+        raise RuntimeError(f"named equivalent, but no mutant: {', '.join(sorted(stale))}")
     left = [one for one in generate() if not names or any(name in one.name for name in names)]
     running: dict[int, tuple[Mutant, int, Path]] = {}
     while left or running:

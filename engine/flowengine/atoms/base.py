@@ -25,6 +25,7 @@ class Base:
         indicator: Whether its values are 0 and +∞ only.
         convex: Whether it is; an atom that is not has no conjugate.
         has_prox: Whether its prox is known.
+        conjugate_on: Where its conjugate is finite, if that doesn't depend on its data.
         lipschitz: Of its gradient; +∞ when there is no bound.
     """
 
@@ -32,6 +33,7 @@ class Base:
     indicator: ClassVar[bool] = False
     convex: ClassVar[bool] = True
     has_prox: ClassVar[bool] = True
+    conjugate_on: ClassVar[DualDomain] = DualDomain.PART
 
     @property
     def lipschitz(self) -> float:
@@ -40,8 +42,8 @@ class Base:
 
     @property
     def dual_domain(self) -> DualDomain:
-        """A set of which nothing is known but that it holds the method's own duals."""
-        return DualDomain.PART
+        """Where ψ* is finite; of `PART` nothing is known but that it holds the method's own duals."""
+        return self.conjugate_on
 
     def prox_conjugate(self, u: Tree, step: Scalar) -> Tree:
         """U − t·prox_{ψ/t}(u/t), by Moreau's identity."""

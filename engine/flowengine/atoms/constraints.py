@@ -64,11 +64,7 @@ class Simplex(Indicator):
 
     total: Scalar
     axis: int | None
-
-    @property
-    def dual_domain(self) -> DualDomain:
-        """Everything."""
-        return DualDomain.WHOLE
+    conjugate_on: ClassVar[DualDomain] = DualDomain.WHOLE
 
     def prox(self, v: Tree, step: Scalar) -> Tree:
         """The projection."""
@@ -95,11 +91,7 @@ class L1Ball(Indicator):
     """
 
     radius: Scalar
-
-    @property
-    def dual_domain(self) -> DualDomain:
-        """Everything."""
-        return DualDomain.WHOLE
+    conjugate_on: ClassVar[DualDomain] = DualDomain.WHOLE
 
     def prox(self, v: Tree, step: Scalar) -> Tree:
         """V itself within the ball, else the soft threshold that ends on it."""
@@ -127,11 +119,7 @@ class L2Ball(Indicator):
 
     radius: Scalar
     data: Tree
-
-    @property
-    def dual_domain(self) -> DualDomain:
-        """Everything."""
-        return DualDomain.WHOLE
+    conjugate_on: ClassVar[DualDomain] = DualDomain.WHOLE
 
     def prox(self, v: Tree, step: Scalar) -> Tree:
         """The centre, and what leads to v shortened to the radius."""

@@ -33,10 +33,7 @@ class Quadratic(Base):
         """The weight."""
         return float(self.weight)
 
-    @property
-    def dual_domain(self) -> DualDomain:
-        """Everything."""
-        return DualDomain.WHOLE
+    conjugate_on: ClassVar[DualDomain] = DualDomain.WHOLE
 
     def value(self, z: Tree) -> Scalar:
         """Weight · ½‖z − data‖²."""

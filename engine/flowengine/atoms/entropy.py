@@ -27,11 +27,7 @@ class NegativeEntropy(Base):
     """
 
     weight: Scalar
-
-    @property
-    def dual_domain(self) -> DualDomain:
-        """Everything."""
-        return DualDomain.WHOLE
+    conjugate_on: ClassVar[DualDomain] = DualDomain.WHOLE
 
     def value(self, z: Tree) -> Scalar:
         """Weight · Σ zᵢ log zᵢ; +∞ below 0."""
@@ -58,11 +54,7 @@ class RelativeEntropy(Base):
 
     weight: Scalar
     data: Tree
-
-    @property
-    def dual_domain(self) -> DualDomain:
-        """Everything."""
-        return DualDomain.WHOLE
+    conjugate_on: ClassVar[DualDomain] = DualDomain.WHOLE
 
     def value(self, z: Tree) -> Scalar:
         """Weight · Σ (zᵢ log(zᵢ/dᵢ) − zᵢ + dᵢ); +∞ below 0."""

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax.scipy.special import xlogy
 from jaxtyping import Array, Float
 
-from flowengine.atoms.base import Base, DualDomain
+from flowengine.atoms.base import Base
 from flowengine.problem import Scalar, Tree, pytree
 from flowengine.storage import entrywise, total
 
@@ -136,11 +136,6 @@ class CrossEntropy(Base):
     def lipschitz(self) -> float:
         """Weight/2."""
         return float(self.weight) / 2
-
-    @property
-    def dual_domain(self) -> DualDomain:
-        """A set."""
-        return DualDomain.PART
 
     def value(self, z: Array) -> Scalar:
         """Weight · Σ (log Σ exp z − z_label)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -18,10 +19,7 @@ from flowengine.storage import Components, Packed, dot, entrywise, logical, thro
 class Norm(Base):
     """Weight times a norm: ψ* is finite on a ball, where `gauge` is at most 1."""
 
-    @property
-    def dual_domain(self) -> DualDomain:
-        """A ball."""
-        return DualDomain.BALL
+    conjugate_on: ClassVar[DualDomain] = DualDomain.BALL
 
 
 @pytree()

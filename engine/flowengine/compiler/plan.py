@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import jax
 import numpy as np
 
-from flowengine.compiler.build import CompiledFlow
+from flowengine.compiler.build import FLOAT32_FLOOR, CompiledFlow
 from flowengine.compiler.choose import convex
 from flowengine.linops import Chain, Conv
 from flowengine.loop import run_key, start
@@ -71,7 +71,7 @@ def advice(compiled: CompiledFlow) -> list[str]:
         found.append(f"`certificates: {{every: 50}}`: at {document.certificates.every} they cost a part of the time.")
     for term in (*problem.smooth, *problem.dual):
         for conv in _convolutions(term.operator):
-            slow = [n for n in conv.padded if _largest_prime(n) > max(QUICK_PRIMES)]
+            slow = [n for n in conv.padded if not _quick(n)]
             if slow:
                 sizes = ", ".join(map(str, slow))
                 found.append(f"{term.path}: Fourier transforms of {sizes} are slow; sizes of small factors are quick.")
@@ -81,7 +81,7 @@ def advice(compiled: CompiledFlow) -> list[str]:
 def _demanding(compiled: CompiledFlow) -> bool:
     stop = compiled.document.stop
     thresholds = (stop.residual, stop.gap, stop.relative_change)
-    return any(value is not None and value < 1e-6 for value in thresholds)
+    return any(value is not None and value < FLOAT32_FLOOR for value in thresholds)
 
 
 def _convolutions(operator: Tree) -> list[Conv]:
@@ -89,15 +89,12 @@ def _convolutions(operator: Tree) -> list[Conv]:
     return [one for one in parts if isinstance(one, Conv)]
 
 
-def _largest_prime(n: int) -> int:
-    factor, largest = 2, 1
-    while n > 1:
-        while n % factor == 0:
-            n, largest = n // factor, factor
-        factor += 1
-        if factor > math.isqrt(n):
-            factor = max(n, 2)
-    return largest
+def _quick(n: int) -> bool:
+    """Whether a transform of this size is a product of short ones."""
+    for prime in QUICK_PRIMES:
+        while n % prime == 0:
+            n //= prime
+    return n == 1
 
 
 def _bytes(tree: Tree) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
@@ -64,8 +64,7 @@ class Site:
         output = jax.eval_shape(operator.apply, jax.ShapeDtypeStruct(shape, document.dtype))
         wanted = output_shape(operator, shape, document.dtype)
         bare = cls(document, data, operator, wanted, output, jnp.ones((), document.dtype), place)
-        weight = bare.positive(spec.weight, "weight")
-        return cls(document, data, operator, wanted, output, weight, place)
+        return replace(bare, weight=bare.positive(spec.weight, "weight"))
 
     def path(self, key: str) -> str:
         """The path of one of the term's keys."""

@@ -152,7 +152,13 @@ class Chain:
 
     def power(self, shape: tuple[int, ...]) -> Array | None:
         """The product of the operators' own, where all have one and keep the shape."""
-        return product(tuple(power_of(one, shape) for one in self.operators))
+        total: Array | None = None
+        for operator in self.operators:
+            power = power_of(operator, shape)
+            if power is None:
+                return None
+            total = power if total is None else total * power
+        return total
 
     @property
     def norm(self) -> float:
@@ -196,16 +202,6 @@ def power_of(operator: Tree, shape: tuple[int, ...]) -> Array | None:
     """|Ŵ|² of WᵀW on the grid of `rfftn` over all axes, where the Fourier transform makes it diagonal; else None."""
     power: Array | None = operator.power(shape) if hasattr(operator, "power") else None
     return power
-
-
-def product(powers: tuple[Array | None, ...]) -> Array | None:
-    """The product; None as soon as one is None."""
-    total: Array | None = None
-    for power in powers:
-        if power is None:
-            return None
-        total = power if total is None else total * power
-    return total
 
 
 def half_grid(shape: tuple[int, ...]) -> tuple[int, ...]:

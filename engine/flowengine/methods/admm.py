@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
-from flowengine.steps import smooth_gradient
+from flowengine.steps import pull, smooth_gradient
 from flowengine.storage import add, dot, scale, zeros_like
 
 RELAXATION = 1.8
@@ -52,12 +52,9 @@ class Admm:
     def step(self, problem: Problem, hypers: Hypers, state: State) -> State:
         """One update of x, and one of every z and u."""
         rho = hypers.sigma[0]
-        pulled = [
-            scale(term.operator.adjoint(add(z, u, -1.0)), rho)
-            for term, z, u in zip(problem.dual, state.z, state.u, strict=True)
-        ]
-        pulled += [term.atom.weight * term.pulled for term in problem.smooth]
-        right = sum(pulled[1:], start=pulled[0])
+        right = rho * pull(problem, tuple(add(z, u, -1.0) for z, u in zip(state.z, state.u, strict=True)))
+        for term in problem.smooth:
+            right = right + term.atom.weight * term.pulled
         x = jnp.fft.irfftn(jnp.fft.rfftn(right) * state.inverse, s=problem.shape)
         z, u = [], []
         for term, before, dual in zip(problem.dual, state.z, state.u, strict=True):
@@ -87,9 +84,8 @@ class Admm:
         """y_j = ρu_j⁺; there is no g."""
         del old
         y = tuple(scale(one, hypers.sigma[0]) for one in new.u)
-        pulls = [term.operator.adjoint(one) for term, one in zip(problem.dual, y, strict=True)]
         gradient = smooth_gradient(problem, new.x) if problem.smooth else None
-        return Balance(gradient, jnp.zeros_like(new.x), y, sum(pulls[1:], start=pulls[0]))
+        return Balance(gradient, jnp.zeros_like(new.x), y, pull(problem, y))
 
     def lyapunov(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Lyapunov:
         """‖Δ(z + u)‖, which never grows at fixed ρ and α."""

@@ -19,7 +19,7 @@ from jax import lax
 from jaxtyping import Array
 
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
-from flowengine.steps import backward, dual_ascent, forward, smooth_gradient
+from flowengine.steps import backward, dual_ascent, forward, pull, smooth_gradient
 from flowengine.storage import add, dot, zeros_like
 
 
@@ -56,7 +56,7 @@ class PD3O:
             for term, dual, sigma in zip(problem.dual, state.y, hypers.sigma, strict=True)
         )
         y = lax.optimization_barrier(y)
-        x = backward(problem, moved - hypers.tau * _pull(problem, y), hypers.tau)
+        x = backward(problem, moved - hypers.tau * pull(problem, y), hypers.tau)
         gradient = smooth_gradient(problem, x) if problem.smooth else None
         return State(x, moved, y, gradient)
 
@@ -86,17 +86,17 @@ class PD3O:
 
     def balance(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Balance:
         """ξ = (z − x⁺)/τ with z = q⁺ − τ Σ W_jᵀy_j⁺, the point that the last prox was given."""
-        pull = _pull(problem, new.y)
-        return Balance(new.gradient, (new.q - hypers.tau * pull - new.x) / hypers.tau, new.y, pull)
+        pulled = pull(problem, new.y)
+        return Balance(new.gradient, (new.q - hypers.tau * pulled - new.x) / hypers.tau, new.y, pulled)
 
     def lyapunov(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Lyapunov:
         """V² = ‖Δz‖² + Σ (τ/σ)‖Δy‖² − τ²‖ΣWᵀΔy‖², the method's own metric."""
         tau = hypers.tau
         change = tuple(add(a, b, -1.0) for a, b in zip(new.y, old.y, strict=True))
-        pull = _pull(problem, change)
-        moved = (new.q - old.q) - tau * pull
+        pulled = pull(problem, change)
+        moved = (new.q - old.q) - tau * pulled
         ratios = [tau / sigma for sigma in hypers.sigma]
-        squared = dot(moved, moved) - tau**2 * dot(pull, pull)
+        squared = dot(moved, moved) - tau**2 * dot(pulled, pulled)
         squared += sum(ratio * dot(one, one) for ratio, one in zip(ratios, change, strict=True))
         size = dot(new.x, new.x) + sum(ratio * dot(y, y) for ratio, y in zip(ratios, new.y, strict=True))
         return Lyapunov(jnp.sqrt(jnp.maximum(squared, 0)), None, jnp.sqrt(size))
@@ -104,10 +104,3 @@ class PD3O:
 
 def _forward(x: Array, gradient: Array | None, hypers: Hypers) -> Array:
     return x if gradient is None else forward(x, gradient, hypers.tau)
-
-
-def _pull(problem: Problem, y: tuple[Tree, ...]) -> Array:
-    """Σ W_jᵀ y_j."""
-    first, *rest = (term.operator.adjoint(dual) for term, dual in zip(problem.dual, y, strict=True))
-    total: Array = sum(rest, start=first)
-    return total

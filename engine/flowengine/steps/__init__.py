@@ -54,6 +54,13 @@ def backward(problem: Problem, z: Array, tau: Scalar) -> Array:
     return prox
 
 
+def pull(problem: Problem, y: tuple[Tree, ...]) -> Array:
+    """Σ W_jᵀ y_j."""
+    first, *rest = (term.operator.adjoint(dual) for term, dual in zip(problem.dual, y, strict=True))
+    total: Array = sum(rest, start=first)
+    return total
+
+
 def dual_ascent(term: Term, y: Tree, point: Array, sigma: Scalar) -> Tree:
     """Y ← prox_{σh*}(y + σ W point)."""
     return term.atom.prox_conjugate(add(y, term.operator.apply(point), sigma), sigma)
