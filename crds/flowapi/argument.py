@@ -35,12 +35,16 @@ def _argument(value: object) -> tuple[Summand, ...]:
     )
 
 
+Argument = Annotated[tuple[Summand, ...], PlainValidator(_argument)]
+
+
 class TermSpec(Model):
     """A term `weight · ψ(Σ_i s_i A_i x_i − data)` of the energy."""
 
     data_keys: ClassVar[tuple[str, ...]] = ("data",)
     param_keys: ClassVar[tuple[str, ...]] = ("weight",)
+    argument_keys: ClassVar[tuple[str, ...]] = ("arg",)
     atom: str
-    arg: Annotated[tuple[Summand, ...], PlainValidator(_argument)]
+    arg: Argument
     weight: NumberOrName = 1.0
     as_: Literal["smooth", "prox", "dual"] | None = Field(default=None, alias="as")

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from flowapi.argument import TermSpec
+from flowapi.argument import Argument, TermSpec
 from flowapi.model import DocumentFinding, Name, Number, NumberOrName, Positive, PositiveInt
 
 Datum = Annotated[Name | None, Field(description="named data: of the argument's shape; 0")]
@@ -247,6 +247,42 @@ class Cardinality(ConstraintSpec):
     count: Annotated[PositiveInt, Field(description="of the entries that may differ from 0")]
 
 
+class LowRank(TermSpec):
+    """weight · ½‖z wᵀ − data‖² of two arguments z (m, r) and w (n, r), or vectors. Not convex, but in each of them."""
+
+    atom: Literal["low_rank"]
+    other: Annotated[Argument, Field(alias="with", description="the other argument w, written like `arg`")]
+    data: Annotated[Name | None, Field(description="named data: of shape (m, n); 0")] = None
+    mask: Annotated[Name | None, Field(description="named data: of shape (m, n), 1 where the data are known")] = None
+    data_keys = ("data", "mask")
+    argument_keys = ("arg", "other")
+
+
+class Bilinear(TermSpec):
+    """weight · ⟨z, w⟩ of two arguments of one shape. Not convex."""
+
+    atom: Literal["bilinear"]
+    other: Annotated[Argument, Field(alias="with", description="the other argument w, written like `arg`")]
+    data_keys = ()
+    argument_keys = ("arg", "other")
+
+
+class Consensus(TermSpec):
+    """weight · ½‖z − w‖² of two arguments of one shape: they are drawn together."""
+
+    atom: Literal["consensus"]
+    other: Annotated[Argument, Field(alias="with", description="the other argument w, written like `arg`")]
+    data_keys = ()
+    argument_keys = ("arg", "other")
+
+
+class Orthogonality(TermSpec):
+    """weight · ½‖zᵀz − I‖² of a matrix z: columns at right angles, of length 1. Not convex."""
+
+    atom: Literal["orthogonality"]
+    data_keys = ()
+
+
 class NegativeEntropy(TermSpec):
     """weight · Σ zᵢ log zᵢ, z ≥ 0."""
 
@@ -273,6 +309,7 @@ _MODELS = (
     Dirichlet, GraphTotalVariation,
     Box, Nonnegative, Simplex, L1Ball, L2Ball, Knapsack, Affine, Cardinality,
     NegativeEntropy, RelativeEntropy, LogBarrier,
+    Consensus, LowRank, Bilinear, Orthogonality,
 )  # fmt: skip
 ATOMS: dict[str, type[TermSpec]] = {get_args(model.model_fields["atom"].annotation)[0]: model for model in _MODELS}
 # In the design, not in this version: told apart from a misspelling.
@@ -282,7 +319,6 @@ LATER_ATOMS = frozenset(
         "tv2",
         "wavelet_l1",
         "analysis_l1",
-        "low_rank",
         "graph_wavelet_l1",
         "pde_poisson",
         "heat",
@@ -290,8 +326,5 @@ LATER_ATOMS = frozenset(
         "divergence",
         "curl",
         "boundary",
-        "consensus",
-        "orthogonality",
-        "bilinear",
     ]
 )

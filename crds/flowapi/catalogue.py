@@ -90,7 +90,7 @@ def _cell(text: str) -> str:
 
 def _entry(name: str, model: type[BaseModel], example: Flow) -> Entry:
     keys = {
-        to_camel(key): _key(field.description or "", field.default, required=field.is_required())
+        field.alias or to_camel(key): _key(field.description or "", field.default, required=field.is_required())
         for key, field in model.model_fields.items()
         if key not in TermSpec.model_fields
     }
@@ -107,13 +107,13 @@ def _key(description: str, default: object, *, required: bool) -> str:
 def _flow(
     terms: list[Flow], data: Flow | None = None, *, like: str = "b", operators: Flow | None = None, **more: Any
 ) -> Flow:
-    """A flow over one variable `x` with inline data."""
+    """A flow over one variable `x`, unless it names its own, with inline data."""
     arrays = {"b": SIGNAL} | (data or {})
-    variable = more.pop("variable", {"like": like, "init": 0.5})
-    named = _words([variable, operators or {}, *terms])
+    variables = more.pop("variables", {"x": {"like": like, "init": 0.5}})
+    named = _words([variables, operators or {}, *terms])
     return {
         "data": {name: {"inline": value} for name, value in arrays.items() if name in named},
-        "variables": {"x": variable},
+        "variables": variables,
         **({"operators": operators} if operators else {}),
         "terms": terms,
         **more,
@@ -134,6 +134,7 @@ def _with(term: Flow, data: Flow | None = None) -> Flow:
 
 _ROWS = {"A": [[1, 0, 0, 1, 0, 0], [0, 1, 0, 0, 1, 0], [0, 0, 1, 0, 0, 1], [1, 1, 1, 0, 0, 0]]}
 _MATRIX = {"M": {"matrix": "A"}}
+_TWO = {"x": {"like": "b"}, "y": {"like": "b"}}
 _ATOM_EXAMPLES: dict[str, Flow] = {
     "quadratic": _flow([FIT]),
     "quadratic_form": _flow(
@@ -165,7 +166,7 @@ _ATOM_EXAMPLES: dict[str, Flow] = {
     "cross_entropy": _flow(
         [{"atom": "cross_entropy", "arg": "M x", "data": "y"}, {"atom": "tikhonov", "arg": "x", "weight": 0.1}],
         {"y": [0, 1, 2, 1], "A": [[1, 0], [0, 1], [1, 1], [1, -1]]},
-        variable={"shape": [2, 3]},
+        variables={"x": {"shape": [2, 3]}},
         operators={"M": {"matrix": {"matrix": "A", "apply": "left"}}},
     ),
     "tikhonov": _with({"atom": "tikhonov", "arg": "x", "weight": 0.5}),
@@ -195,6 +196,25 @@ _ATOM_EXAMPLES: dict[str, Flow] = {
         {"atom": "relative_entropy", "arg": "x", "data": "p", "weight": 0.1}, {"p": [1, 1, 1, 2, 1, 1]}
     ),
     "log_barrier": _with({"atom": "log_barrier", "arg": "x", "weight": 0.1}),
+    "consensus": _flow(
+        [FIT, {"atom": "l1", "arg": "y", "weight": 0.3}, {"atom": "consensus", "arg": "x", "with": "y"}], variables=_TWO
+    ),
+    "low_rank": _flow(
+        [{"atom": "low_rank", "arg": "x", "with": "y", "data": "b"}, {"atom": "nonnegative", "arg": "y"}],
+        {"b": SQUARE},
+        variables={"x": {"shape": [3], "init": 0.5}, "y": {"shape": [3], "init": 0.5}},
+    ),
+    "bilinear": _flow(
+        [
+            FIT,
+            {"atom": "bilinear", "arg": "x", "with": "y", "weight": 0.5},
+            {"atom": "quadratic", "arg": "y", "data": "c"},
+            {"atom": "nonnegative", "arg": "y"},
+        ],
+        {"c": [1, 0, 1, 0, 1, 0]},
+        variables=_TWO,
+    ),
+    "orthogonality": _flow([FIT, {"atom": "orthogonality", "arg": "x", "weight": 10}], {"b": SQUARE}),
 }
 _SPARSE = {"atom": "l1", "arg": "W x", "weight": 0.1}
 _OPERATOR_EXAMPLES: dict[str, Flow] = {
@@ -210,6 +230,7 @@ _OPERATOR_EXAMPLES: dict[str, Flow] = {
         [FIT, {"atom": "nuclear", "arg": "W x", "weight": 0.1}], operators={"W": {"reshape": {"shape": [2, 3]}}}
     ),
     "mask": _flow([FIT, _SPARSE], {"m": [1, 1, 0, 0, 1, 1]}, operators={"W": {"mask": "m"}}),
+    "fft": _flow([FIT, _SPARSE], operators={"W": {"fft": {}}}),
 }
 
 

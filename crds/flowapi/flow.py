@@ -23,21 +23,28 @@ from flowapi.model import (
 )
 from flowapi.numbers import canonical, canonical_json
 from flowapi.operators import OperatorSpec
+from flowapi.policy import Output, Policy
 from flowapi.sources import SourceSpec
 from flowapi.terms import collect, parse_operator, parse_source, parse_term
 
 MAX_FLOW_BYTES = 128 * 1024
 FlowName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=40)]
+Dtype = Literal["float64", "float32", "complex128", "complex64"]
 Dimension = Annotated[int, Field(strict=True, ge=1, le=2**31)]
 
 
 class Variable(Model):
-    """An unknown of the energy: its shape, or the data whose shape it has, and where it starts."""
+    """An unknown of the energy: its shape, or the data whose shape it has, and where it starts.
+
+    With `spread` it starts at init + spread · a standard normal draw; a sampler runs `chains` of them side by side.
+    """
 
     shape: Annotated[tuple[Dimension, ...], Field(max_length=8)] | None = None
     like: Name | None = None
     init: NumberOrName = 0.0
-    later: ClassVar[frozenset[str]] = frozenset({"spread", "manifold", "chains"})
+    spread: Positive | None = None
+    chains: Annotated[int, Field(strict=True, ge=1, le=65_536)] | None = None
+    later: ClassVar[frozenset[str]] = frozenset({"manifold"})
 
     @model_validator(mode="after")
     def _one_shape(self) -> "Variable":
@@ -61,17 +68,6 @@ class Param(Model):
         if self.log and (self.range or (self.value,))[0] <= 0:
             raise DocumentFinding("a logarithmic scale needs numbers above 0", path="log")
         return self
-
-
-class Policy(Model):
-    """How the energy is minimised; what is left out, the compiler chooses."""
-
-    family: Literal["basic", "accelerated"] = "basic"
-    algorithm: Literal["pg", "fista", "pd3o", "admm"] | None = None
-    step: Positive | Literal["backtracking"] | None = None
-    restart: Literal["gradient", "none"] = "gradient"
-    threads: Annotated[int, Field(strict=True, ge=1, le=256)] = 2
-    later: ClassVar[frozenset[str]] = frozenset({"preconditioner", "metropolis", "temperature"})
 
 
 class Certificates(Model):
@@ -108,7 +104,7 @@ class Outline(Model):
 
     name: FlowName | None = None
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 0
-    dtype: Literal["float64", "float32"] = "float64"
+    dtype: Dtype = "float64"
     data: dict[Name, Any] = {}
     variables: Annotated[dict[Name, Any], Field(min_length=1)]
     operators: dict[Name, Any] = {}
@@ -118,7 +114,8 @@ class Outline(Model):
     certificates: Certificates = Certificates()
     stop: Stop
     telemetry: Telemetry = Telemetry()
-    later: ClassVar[frozenset[str]] = frozenset({"entrypoint", "schedule", "controller", "tuner", "outputs"})
+    outputs: Annotated[tuple[Output, ...], Field(max_length=32)] = ()
+    later: ClassVar[frozenset[str]] = frozenset({"entrypoint", "schedule", "controller", "tuner"})
 
 
 T = TypeVar("T")
@@ -130,7 +127,7 @@ class FlowDocument:
 
     name: str | None
     seed: int
-    dtype: Literal["float64", "float32"]
+    dtype: Dtype
     data: Mapping[str, SourceSpec]
     variables: Mapping[str, Variable]
     operators: Mapping[str, OperatorSpec]
@@ -140,6 +137,7 @@ class FlowDocument:
     certificates: Certificates
     stop: Stop
     telemetry: Telemetry
+    outputs: tuple[Output, ...]
     raw: Mapping[str, Any]
 
     @property
@@ -181,10 +179,11 @@ class FlowDocument:
             certificates=outline.certificates,
             stop=outline.stop,
             telemetry=outline.telemetry,
+            outputs=outline.outputs,
             raw=MappingProxyType(raw),
         )
         errors.extend(_references(document, at) if not errors else ())
-        errors.extend(_telemetry(document, at))
+        errors.extend((*_telemetry(document, at), *_sampling(document, at)))
         if errors:
             raise DocumentErrors(errors)
         return document
@@ -238,15 +237,22 @@ def _mentions(document: FlowDocument, at: str) -> Iterator[tuple[str, object, st
             place = join(at, "operators", name, kind, *((to_camel(key),) if key != kind else ()))
             yield "data", getattr(operator, key), place
     for index, term in enumerate(document.terms):
-        place = join(at, "terms", index)
-        for key in term.data_keys:
-            yield "data", getattr(term, key, None), join(place, to_camel(key))
-        for key in term.param_keys:
-            yield "params", getattr(term, key), join(place, to_camel(key))
-        for summand in term.arg:
-            yield "variables", summand.var, join(place, "arg")
-            for operator_name in summand.operators:
-                yield "operators", operator_name, join(place, "arg")
+        yield from _mentions_of(term, join(at, "terms", index))
+    for index, output in enumerate(document.outputs):
+        yield "variables", output.variable, join(at, "outputs", index, output.kind)
+
+
+def _mentions_of(term: TermSpec, place: str) -> Iterator[tuple[str, object, str]]:
+    for key in term.data_keys:
+        yield "data", getattr(term, key, None), join(place, to_camel(key))
+    for key in term.param_keys:
+        yield "params", getattr(term, key), join(place, to_camel(key))
+    for key in term.argument_keys:
+        written = join(place, type(term).model_fields[key].alias or key)
+        for summand in getattr(term, key):
+            yield "variables", summand.var, written
+            for name in summand.operators:
+                yield "operators", name, written
 
 
 def _telemetry(document: FlowDocument, at: str) -> Iterator[DocumentError]:
@@ -257,3 +263,28 @@ def _telemetry(document: FlowDocument, at: str) -> Iterator[DocumentError]:
             path=join(at, "telemetry", "every"),
             remedy="Rows are made at certificates: write a multiple.",
         )
+
+
+def _sampling(document: FlowDocument, at: str) -> Iterator[DocumentError]:
+    """Keys that only a sampler understands, and those that it doesn't."""
+    samples = document.policy.samples
+    remedy = "Remove it, or sample: `policy: {family: langevin}` or `symplectic`."
+    if document.outputs and not samples:
+        yield DocumentError("outputs are statistics of a sampler's draws", path=join(at, "outputs"), remedy=remedy)
+    counts = {name: one.chains for name, one in document.variables.items() if one.chains is not None}
+    for name, count in counts.items():
+        place = join(at, "variables", name, "chains")
+        if not samples:
+            yield DocumentError("only a sampler runs chains", path=place, remedy=remedy)
+        elif count != next(iter(counts.values())):
+            yield DocumentError("the variables have different numbers of chains", path=place, remedy="Write one.")
+    if samples and document.dtype.startswith("complex"):
+        yield DocumentError("samplers draw real numbers", path=join(at, "dtype"), remedy="Use float64.")
+    for key in ("gap", "residual", "relative_change"):
+        if samples and getattr(document.stop, key) is not None:
+            yield DocumentError(
+                "a sampler approaches no point", path=join(at, "stop", to_camel(key)), remedy="Use `maxIterations`."
+            )
+    for index, output in enumerate(document.outputs):
+        if f"{output.variable}_{output.kind}" in document.variables:
+            yield DocumentError("a variable has this name", path=join(at, "outputs", index), remedy="Rename it.")

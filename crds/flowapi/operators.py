@@ -72,6 +72,12 @@ class Mask(OperatorSpec):
     data_keys = ("mask",)
 
 
+class Fft(OperatorSpec):
+    """The unitary discrete Fourier transform, 1/√n Σ_m x_m exp(−2πi mn/N) along each axis: complex."""
+
+    axes: Annotated[tuple[int, ...] | None, Field(description="axes it acts on; all of them")] = None
+
+
 OPERATORS: dict[str, type[OperatorSpec]] = {
     "identity": Identity,
     "matrix": Matrix,
@@ -81,6 +87,7 @@ OPERATORS: dict[str, type[OperatorSpec]] = {
     "incidence": Incidence,
     "reshape": Reshape,
     "mask": Mask,
+    "fft": Fft,
 }
 SHORT_KEYS = {"matrix": "matrix", "mask": "mask", "incidence": "edges"}  # `{matrix: A}` means `{matrix: {matrix: A}}`
-LATER_OPERATORS = frozenset(["wavelet", "fft", "radon", "select", "broadcast", "stack", "scale", "compose"])
+LATER_OPERATORS = frozenset(["wavelet", "radon", "select", "broadcast", "stack", "scale", "compose"])

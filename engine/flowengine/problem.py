@@ -8,11 +8,12 @@ from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
 import jax
+import numpy as np
 from jaxtyping import Array, Float
 
 Scalar = Float[Array, ""]
 Tree = Any
-"""A variable, or an operator's output: an array, or a registered dataclass of arrays (see `linops.storage`)."""
+"""Variables, or an operator's output: an array, a dict of them by variable, or a dataclass (see `storage`)."""
 
 C = TypeVar("C")
 
@@ -87,28 +88,53 @@ class Term:
     path: str
 
 
-@pytree("variable", "shape", "dtype")
+@dataclass(frozen=True)
+class Unknown:
+    """A variable: its name, and the shape of its array."""
+
+    name: str
+    shape: tuple[int, ...]
+
+
+@pytree("unknowns", "dtype")
 @dataclass(frozen=True)
 class Problem:
-    """min_x Σ f_i(x) + g(x) + Σ h_j(W_j x) for one variable x.
+    """min_x Σ f_i(x) + g(x) + Σ h_j(W_j x).
+
+    x is an array where there is one variable, and a dict of arrays by name where there are several.
 
     Attributes:
         smooth: The f_i, with a gradient.
         prox: The g, one atom (several were merged), or None.
         dual: The h_j∘W_j, by the prox of their conjugates.
-        init: Where x starts.
-        variable: Its name.
-        shape: Its shape.
-        dtype: Of every array.
+        init: Where x starts; with an axis of chains in front for a sampler.
+        unknowns: The variables.
+        dtype: Of their arrays.
     """
 
     smooth: tuple[Term, ...]
     prox: Any
     dual: tuple[Term, ...]
-    init: Float[Array, ...]
-    variable: str
-    shape: tuple[int, ...]
+    init: Tree
+    unknowns: tuple[Unknown, ...]
     dtype: str
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the only variable."""
+        (unknown,) = self.unknowns
+        return unknown.shape
+
+    @property
+    def real(self) -> str:
+        """The type of steps, norms and energies."""
+        return str(np.finfo(self.dtype).dtype)
+
+    @property
+    def convex(self) -> bool:
+        """Whether every term is."""
+        terms = (*self.smooth, *self.dual)
+        return all(term.atom.convex for term in terms) and (self.prox is None or bool(self.prox.convex))
 
 
 @pytree()
@@ -117,14 +143,18 @@ class Hypers:
     """Step sizes: part of the carry, saved with it, so that a resumed run never chooses them again.
 
     Attributes:
-        tau: Primal step.
+        tau: Primal step; one an entry where a diagonal metric scales it.
         sigma: Dual step of each dual term.
         least: Below it backtracking doesn't go; None where the step is fixed.
+        temperature: T of a sampler's exp(−E/T); None else.
+        smoothing: λ of the Moreau envelopes; None without any.
     """
 
-    tau: Scalar
+    tau: Array
     sigma: tuple[Scalar, ...]
     least: Scalar | None = None
+    temperature: Scalar | None = None
+    smoothing: Scalar | None = None
 
 
 @pytree()
@@ -134,15 +164,17 @@ class Evidence:
 
     Attributes:
         x: The point.
-        imbalance: ∇f(x) + ξ + Σ W_jᵀy_j, zero at a solution.
+        imbalance: ∇f(x) + ξ + Σ W_jᵀy_j, zero at a solution; None for a sampler, which seeks none.
         images: W_j x.
         defects: W_j x − z_j, zero at a solution; z_j is the Moreau point with y_j ∈ ∂h_j(z_j).
+        energy: Where the method has it at hand; None else.
     """
 
-    x: Array
-    imbalance: Array
+    x: Tree
+    imbalance: Tree
     images: tuple[Tree, ...]
     defects: tuple[Tree, ...]
+    energy: Scalar | None = None
 
 
 @pytree()
@@ -157,13 +189,13 @@ class Balance:
         pull: Σ W_jᵀ y_j; None where there are no dual terms.
     """
 
-    gradient: Array | None
-    subgradient: Array
+    gradient: Tree | None
+    subgradient: Tree
     dual: tuple[Tree, ...]
-    pull: Array | None
+    pull: Tree | None
 
     @property
-    def summands(self) -> tuple[Array, ...]:
+    def summands(self) -> tuple[Tree, ...]:
         """Those that are there."""
         return tuple(part for part in (self.gradient, self.subgradient, self.pull) if part is not None)
 
@@ -191,14 +223,14 @@ class Method(Protocol):
     def name(self) -> str:
         """As in `policy.algorithm`."""
 
-    def init(self, problem: Problem, hypers: Hypers) -> Tree:
-        """The state before the first step."""
+    def init(self, problem: Problem, hypers: Hypers, key: Array) -> Tree:
+        """The state before the first step; what is drawn comes from the key."""
 
     def step(self, problem: Problem, hypers: Hypers, state: Tree) -> Tree:
         """One iteration."""
 
-    def point(self, state: Tree) -> Array:
-        """The variable in a state."""
+    def point(self, state: Tree) -> Tree:
+        """The variables in a state."""
 
     def evidence(self, problem: Problem, hypers: Hypers, old: Tree, new: Tree) -> Evidence:
         """What every certificate needs, from a step `old → new`."""

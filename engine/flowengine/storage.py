@@ -14,6 +14,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
@@ -62,9 +63,10 @@ class Components:
 CACHED_BYTES = 2 * 2**20
 
 
-def storage_for(count: int, component_bytes: int) -> type[Packed | Components]:
-    """The quickest storage: packing pays once the arrays no longer fit the processor's caches."""
-    return Packed if count == 2 and component_bytes > CACHED_BYTES else Components
+def storage_for(count: int, like: Array) -> type[Packed | Components]:
+    """The quickest storage of components like this array: packing pays once they no longer fit the caches."""
+    packs = count == 2 and like.nbytes > CACHED_BYTES and not jnp.iscomplexobj(like)
+    return Packed if packs else Components
 
 
 def logical(tree: Tree) -> Array:
@@ -87,6 +89,19 @@ def through(function: Callable[[Array], Array], a: Tree) -> Tree:
     return type(a).of(tuple(result)) if isinstance(a, Packed | Components) else result
 
 
+def clipped(a: Array, length: Any) -> Array:
+    """A with every entry shortened to this absolute value."""
+    if jnp.iscomplexobj(a):
+        size = jnp.abs(a)
+        return a * jnp.where(size > length, length / jnp.where(size > length, size, 1), 1)
+    return jnp.clip(a, -length, length)
+
+
+def real_dtype(dtype: Any) -> str:
+    """The type of the real numbers beside numbers of a type: `float64` beside `complex128`."""
+    return str(np.finfo(dtype).dtype)
+
+
 def total(a: Tree) -> Scalar:
     """Σ aᵢ over all entries."""
     parts = a.components if isinstance(a, Packed | Components) else (a,)
@@ -95,11 +110,29 @@ def total(a: Tree) -> Scalar:
 
 
 def dot(a: Tree, b: Tree) -> Scalar:
-    """The real inner product Σ aᵢbᵢ over all entries."""
+    """The real inner product Re⟨a, b⟩ = Re Σ āᵢbᵢ over all entries, of several variables too."""
+    if isinstance(a, dict):
+        first, *rest = (dot(a[name], b[name]) for name in a)
+        return sum(rest, start=first)
+    if isinstance(a, tuple):
+        first, *rest = (dot(x, y) for x, y in zip(a, b, strict=True))
+        return sum(rest, start=first)
     if isinstance(a, Packed | Components):
-        first, *rest = (x * y for x, y in zip(a.components, b.components, strict=True))
+        first, *rest = (_products(x, y) for x, y in zip(a.components, b.components, strict=True))
         return jnp.sum(sum(rest, start=first))
-    return jnp.sum(a * b)
+    return jnp.sum(_products(a, b))
+
+
+def _products(a: Array, b: Array) -> Array:
+    """Re(āᵢbᵢ)."""
+    if jnp.iscomplexobj(a) or jnp.iscomplexobj(b):
+        return a.real * b.real + a.imag * b.imag
+    return a * b
+
+
+def squares(a: Array) -> Array:
+    """|aᵢ|²."""
+    return _products(a, a)
 
 
 def norm(a: Tree) -> Scalar:
@@ -110,6 +143,11 @@ def norm(a: Tree) -> Scalar:
 def add(a: Tree, b: Tree, factor: float | Scalar = 1.0) -> Tree:
     """A + factor · b."""
     return jax.tree.map(lambda x, y: x + factor * y, a, b)
+
+
+def subtract(a: Tree, b: Tree) -> Tree:
+    """A − b."""
+    return jax.tree.map(lambda x, y: x - y, a, b)
 
 
 def scale(a: Tree, factor: float | Float[Array, ...]) -> Tree:

@@ -2,15 +2,18 @@
 
 from flowengine.atoms.base import DualDomain
 from flowengine.atoms.constraints import Affine, Cardinality, Interval, Knapsack, L1Ball, L2Ball, Simplex
+from flowengine.atoms.coupling import Bilinear, LowRank, Orthogonality
 from flowengine.atoms.data import Huber, Quadratic, QuadraticForm
 from flowengine.atoms.entropy import LogBarrier, NegativeEntropy, RelativeEntropy
 from flowengine.atoms.likelihood import CrossEntropy, KullbackLeibler, Logistic, Poisson
 from flowengine.atoms.merged import Merged, merge, merges
+from flowengine.atoms.separable import Separable
 from flowengine.atoms.sparsity import L1, GroupNorm, NormL21, Nuclear
 
 __all__ = [
     "L1",
     "Affine",
+    "Bilinear",
     "Cardinality",
     "CrossEntropy",
     "DualDomain",
@@ -23,14 +26,17 @@ __all__ = [
     "L2Ball",
     "LogBarrier",
     "Logistic",
+    "LowRank",
     "Merged",
     "NegativeEntropy",
     "NormL21",
     "Nuclear",
+    "Orthogonality",
     "Poisson",
     "Quadratic",
     "QuadraticForm",
     "RelativeEntropy",
+    "Separable",
     "Simplex",
     "merge",
     "merges",

@@ -119,6 +119,7 @@ class L2Ball(Indicator):
 
     radius: Scalar
     data: Tree
+    takes_complex: ClassVar[bool] = True
     conjugate_on: ClassVar[DualDomain] = DualDomain.WHOLE
 
     def prox(self, v: Tree, step: Scalar) -> Tree:

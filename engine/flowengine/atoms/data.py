@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 
 from flowengine.atoms.base import Base, DualDomain
 from flowengine.problem import Scalar, Tree, pytree
-from flowengine.storage import add, dot, entrywise, through, total
+from flowengine.storage import add, clipped, dot, entrywise, through, total
 
 
 @pytree()
@@ -27,13 +27,13 @@ class Quadratic(Base):
     weight: Scalar
     data: Tree
     smooth: ClassVar[bool] = True
+    takes_complex: ClassVar[bool] = True
+    conjugate_on: ClassVar[DualDomain] = DualDomain.WHOLE
 
     @property
     def lipschitz(self) -> float:
         """The weight."""
         return float(self.weight)
-
-    conjugate_on: ClassVar[DualDomain] = DualDomain.WHOLE
 
     def value(self, z: Tree) -> Scalar:
         """Weight · ½‖z − data‖²."""
@@ -129,6 +129,7 @@ class Huber(Base):
     data: Tree
     delta: Scalar
     smooth: ClassVar[bool] = True
+    takes_complex: ClassVar[bool] = True
 
     @property
     def lipschitz(self) -> float:
@@ -139,19 +140,19 @@ class Huber(Base):
         """Weight · Σ h(zᵢ − dataᵢ)."""
 
         def h(a: Array, d: Array) -> Array:
-            inner = jnp.clip(a - d, -self.delta, self.delta)
-            return inner * (a - d - 0.5 * inner)
+            inner = clipped(a - d, self.delta)
+            return jnp.abs(inner) * (jnp.abs(a - d) - 0.5 * jnp.abs(inner))
 
         return self.weight * total(entrywise(h, z, self.data))
 
     def gradient(self, z: Tree) -> Tree:
         """Weight · (z − data), clipped."""
-        return entrywise(lambda a, d: self.weight * jnp.clip(a - d, -self.delta, self.delta), z, self.data)
+        return entrywise(lambda a, d: self.weight * clipped(a - d, self.delta), z, self.data)
 
     def prox(self, v: Tree, step: Scalar) -> Tree:
         """V less t times the gradient at the result, which is the clipped (v − data)/(1 + t)."""
         t = step * self.weight
-        return entrywise(lambda a, d: a - t * jnp.clip((a - d) / (1 + t), -self.delta, self.delta), v, self.data)
+        return entrywise(lambda a, d: a - t * clipped((a - d) / (1 + t), self.delta), v, self.data)
 
     def conjugate(self, y: Tree) -> Scalar:
         """‖y‖²/(2·weight) + ⟨y, data⟩."""

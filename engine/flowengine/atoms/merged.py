@@ -35,10 +35,20 @@ class Merged:
     smooth: ClassVar[bool] = False
     indicator: ClassVar[bool] = False
 
+    @property
+    def convex(self) -> bool:
+        """Whether its other atom is."""
+        return self.other is None or bool(self.other.convex)
+
+    @property
+    def elementwise(self) -> bool:
+        """Whether every entry has a prox of its own, and so may have a step of its own."""
+        return self.other is None
+
     def value(self, z: Array) -> Scalar:
         """The sum of the values, the interval's left out."""
         parts = [part.value(z) for part in (self.quadratic, self.l1, self.other) if part is not None]
-        return sum(parts, start=jnp.zeros((), z.dtype))
+        return sum(parts, start=jnp.zeros((), z.real.dtype))
 
     def prox(self, v: Array, step: Scalar) -> Array:
         """Shift and shorten by the quadratic; threshold, clip; then the other."""

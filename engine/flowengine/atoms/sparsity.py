@@ -13,12 +13,13 @@ from jaxtyping import Array, Float, Int
 
 from flowengine.atoms.base import Base, DualDomain
 from flowengine.problem import Scalar, Tree, pytree
-from flowengine.storage import Components, Packed, dot, entrywise, logical, through, total
+from flowengine.storage import Components, Packed, clipped, dot, entrywise, logical, squares, through, total
 
 
 class Norm(Base):
     """Weight times a norm: ψ* is finite on a ball, where `gauge` is at most 1."""
 
+    takes_complex: ClassVar[bool] = True
     conjugate_on: ClassVar[DualDomain] = DualDomain.BALL
 
 
@@ -41,11 +42,11 @@ class L1(Norm):
     def prox(self, v: Tree, step: Scalar) -> Tree:
         """Soft threshold of v − data by t·weight, plus data."""
         t = step * self.weight
-        return entrywise(lambda a, d: d + (a - d) - jnp.clip(a - d, -t, t), v, self.data)
+        return entrywise(lambda a, d: d + (a - d) - clipped(a - d, t), v, self.data)
 
     def prox_conjugate(self, u: Tree, step: Scalar) -> Tree:
         """U − t·data, clipped to the cube."""
-        return entrywise(lambda a, d: jnp.clip(a - step * d, -self.weight, self.weight), u, self.data)
+        return entrywise(lambda a, d: clipped(a - step * d, self.weight), u, self.data)
 
     def conjugate(self, y: Tree) -> Scalar:
         """⟨y, data⟩ on the cube."""
@@ -97,11 +98,11 @@ class NormL21(Norm):
 
     def _squares(self, z: Tree) -> Array:
         if self._by_component(z):
-            squares = [part * part for part in z.components]
-            total: Array = sum(squares[1:], start=squares[0])
+            first, *rest = (squares(part) for part in z.components)
+            total: Array = sum(rest, start=first)
             return total
         array = logical(z)
-        return jnp.sum(array * array, axis=self.axes)
+        return jnp.sum(squares(array), axis=self.axes)
 
     def _scaled(self, z: Tree, factor: Array) -> Tree:
         if self._by_component(z):
@@ -138,7 +139,7 @@ class GroupNorm(Norm):
 
     def _lengths(self, z: Tree) -> Array:
         flat = logical(z).reshape(-1)
-        return jnp.sqrt(jax.ops.segment_sum(flat * flat, self.labels, self.count + 1))
+        return jnp.sqrt(jax.ops.segment_sum(squares(flat), self.labels, self.count + 1))
 
     def value(self, z: Tree) -> Scalar:
         """Weight · Σ_g w_g‖z_g‖₂."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import jax.numpy as jnp
@@ -10,7 +11,7 @@ import numpy as np
 from flowengine.atoms import DualDomain
 from flowengine.problem import Balance, Evidence, Problem, Scalar, pytree
 from flowengine.steps import smooth_gradient
-from flowengine.storage import add, norm
+from flowengine.storage import add, norm, scale
 
 
 @pytree()
@@ -27,12 +28,14 @@ class Scales:
     images: tuple[Scalar, ...]
 
 
-def start_scales(problem: Problem) -> Scales:
+def start_scales(problem: Problem, *, relative: bool) -> Scales:
     """The scale of ∇f where the run starts: of an energy with smooth terms alone, nothing else would stay.
 
-    0 where it is not finite, beyond a barrier.
+    0 where it is not finite, beyond a barrier; nothing where no residual is to be made `relative`, of a sampler.
     """
-    zero = jnp.zeros((), problem.dtype)
+    zero = jnp.zeros((), problem.real)
+    if not relative:
+        return Scales(zero, ())
     first = norm(smooth_gradient(problem, problem.init))
     return Scales(jnp.where(jnp.isfinite(first), first, zero), (zero,) * len(problem.dual))
 
@@ -52,16 +55,21 @@ def residual(evidence: Evidence, scales: Scales) -> tuple[Scalar, Scalar, Scalar
 
     residual = max(‖∇f(x) + ξ + Σ W_jᵀy_j‖ / S, max_j ‖W_j x − z_j‖ / S_j), the second part alone is `feasibility`.
     """
+    if evidence.imbalance is None:
+        nan = jnp.full_like(scales.balance, jnp.nan)
+        return nan, jnp.zeros_like(nan), nan
     balance = norm(evidence.imbalance)
     feasibility = jnp.zeros_like(balance)
-    for defect, scale in zip(evidence.defects, scales.images, strict=True):
-        feasibility = jnp.maximum(feasibility, _relative(norm(defect), scale))
+    for defect, image in zip(evidence.defects, scales.images, strict=True):
+        feasibility = jnp.maximum(feasibility, _relative(norm(defect), image))
     return jnp.maximum(_relative(balance, scales.balance), feasibility), feasibility, balance
 
 
 def energy(problem: Problem, evidence: Evidence) -> Scalar:
     """E = f(x) + g(x) + Σ h_j(W_j x), indicators left out (their violation is `feasibility`)."""
-    total = jnp.zeros((), problem.dtype)
+    if evidence.energy is not None:
+        return evidence.energy
+    total = jnp.zeros((), problem.real)
     for term in problem.smooth:
         total = total + term.atom.value(term.operator.apply(evidence.x))
     if problem.prox is not None:
@@ -80,15 +88,15 @@ def gap(problem: Problem, balance: Balance, evidence: Evidence) -> Scalar:
     """
     prox = problem.prox
     if prox is None or not has_conjugate(problem):
-        return jnp.full((), jnp.nan, problem.dtype)
+        return jnp.full((), jnp.nan, problem.real)
     first, *rest = (part for part in (balance.gradient, balance.pull) if part is not None)
-    pulled = sum(rest, start=first)
-    shrink = prox.shrink(-pulled)
-    dual = -prox.conjugate(-shrink * pulled)
+    pulled = scale(functools.reduce(add, rest, first), -1.0)
+    shrink = prox.shrink(pulled)
+    dual = -prox.conjugate(scale(pulled, shrink))
     for term in problem.smooth:
-        dual = dual - term.atom.conjugate(shrink * term.atom.gradient(term.operator.apply(evidence.x)))
+        dual = dual - term.atom.conjugate(scale(term.atom.gradient(term.operator.apply(evidence.x)), shrink))
     for term, y in zip(problem.dual, balance.dual, strict=True):
-        dual = dual - term.atom.conjugate(_shrunk(y, shrink))
+        dual = dual - term.atom.conjugate(scale(y, shrink))
     primal = energy(problem, evidence)
     return _relative(primal - dual, jnp.maximum(jnp.abs(primal), jnp.abs(dual)))
 
@@ -99,10 +107,6 @@ def has_conjugate(problem: Problem) -> bool:
     if prox is None or prox.dual_domain is DualDomain.PART:
         return False
     return all(term.atom.convex for term in problem.smooth) and not any(term.atom.indicator for term in problem.dual)
-
-
-def _shrunk(y: object, factor: Scalar | float) -> object:
-    return add(y, y, factor - 1)
 
 
 def _relative(value: Scalar, scale: Scalar) -> Scalar:

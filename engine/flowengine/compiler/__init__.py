@@ -1,7 +1,7 @@
 """From a flow document to a compiled problem: load, check, classify, choose, build."""
 
 from flowengine.compiler.build import CompiledFlow, compile_flow, stops_of
-from flowengine.compiler.choose import Choice, convex
+from flowengine.compiler.choice import Choice
 from flowengine.compiler.explain import explain
 from flowengine.compiler.plan import Cost, advice, cost
 
@@ -11,7 +11,6 @@ __all__ = [
     "Cost",
     "advice",
     "compile_flow",
-    "convex",
     "cost",
     "explain",
     "stops_of",

@@ -8,15 +8,17 @@ from typing import Any, TypeVar
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from flowapi import atoms as specs
 from flowapi.argument import TermSpec
 from flowapi.errors import DataError, DocumentError
 from flowengine import atoms
-from flowengine.compiler.operators import build_gradient, build_incidence, nonnegative
+from flowengine.compiler.operators import build_gradient, build_incidence, check_shape, nonnegative
 from flowengine.compiler.site import Site
-from flowengine.linops import Laplacian
+from flowengine.linops import Laplacian, Pair, Sum
 from flowengine.problem import Term
+from flowengine.storage import zeros_like
 
 S = TypeVar("S", bound=TermSpec)
 Builder = Callable[[Any, Site], list[Term]]
@@ -32,7 +34,10 @@ def build_terms(spec: TermSpec, site: Site) -> list[Term]:
         DocumentError: its keys don't fit its argument.
         DataError: its data don't.
     """
-    return BUILDERS[type(spec)](spec, site)
+    terms = BUILDERS[type(spec)](spec, site)
+    if site.is_complex and not all(term.atom.takes_complex for term in terms):
+        raise DocumentError("this atom needs real numbers", path=site.path("arg"), remedy="Its argument is complex.")
+    return terms
 
 
 def _simple(model: type[S]) -> Callable[[Callable[[S, Site], Any]], Callable[[S, Site], Any]]:
@@ -271,6 +276,62 @@ def _affine(spec: specs.Affine, site: Site) -> atoms.Affine:
 @_simple(specs.Cardinality)
 def _cardinality(spec: specs.Cardinality, site: Site) -> atoms.Cardinality:
     return atoms.Cardinality(min(spec.count, math.prod(site.plain)))
+
+
+@_composed(specs.Consensus)
+def _consensus(spec: specs.Consensus, site: Site) -> list[Term]:
+    other = site.on(spec.other, "with")
+    _same_shape(site, other)
+    difference = Sum((site.operator, other.operator), (1.0, -1.0))
+    atom = atoms.Quadratic(site.weight, zeros_like(site.output))
+    return [Term(atom, difference, None, site.place)]
+
+
+@_composed(specs.LowRank)
+def _low_rank(spec: specs.LowRank, site: Site) -> list[Term]:
+    other = site.on(spec.other, "with")
+    ranks = [shape[1:] for shape in (site.plain, other.plain)]
+    if len(site.shape) not in (1, 2) or ranks[0] != ranks[1]:
+        raise DocumentError(
+            f"arguments of the shapes {site.shape} and {other.shape} make no matrix z wᵀ",
+            path=site.path("with"),
+            remedy="Give them the shapes (m, r) and (n, r).",
+        )
+    shape = (site.shape[0], other.shape[0])
+    known = None if spec.mask is None else _matrix_of(spec.mask, shape, site, "mask")
+    atom = atoms.LowRank(site.weight, _matrix_of(spec.data, shape, site, "data"), known)
+    return [Term(atom, Pair(site.operator, other.operator), None, site.place)]
+
+
+def _matrix_of(name: str | None, shape: tuple[int, ...], site: Site, key: str) -> Array:
+    if name is None:
+        return jnp.zeros(shape, site.dtype)
+    check_shape(site.data[name], shape, site.path(key))
+    return jnp.asarray(site.data[name])
+
+
+@_composed(specs.Bilinear)
+def _bilinear(spec: specs.Bilinear, site: Site) -> list[Term]:
+    other = site.on(spec.other, "with")
+    _same_shape(site, other)
+    return [Term(atoms.Bilinear(site.weight), Pair(site.operator, other.operator), None, site.place)]
+
+
+@_simple(specs.Orthogonality)
+def _orthogonality(spec: specs.Orthogonality, site: Site) -> atoms.Orthogonality:
+    del spec
+    if len(site.plain) != 2:
+        raise DocumentError("a matrix is needed", path=site.path("arg"), remedy="`reshape` it to two dimensions.")
+    return atoms.Orthogonality(site.weight)
+
+
+def _same_shape(site: Site, other: Site) -> None:
+    if site.shape != other.shape:
+        raise DocumentError(
+            f"the arguments have the shapes {site.shape} and {other.shape}",
+            path=site.path("with"),
+            remedy="Make them equal.",
+        )
 
 
 @_simple(specs.NegativeEntropy)

@@ -17,13 +17,16 @@ from flowapi.numbers import canonical_json
 from flowengine.atoms import Quadratic
 from flowengine.certify import has_conjugate
 from flowengine.compiler.atoms import build_terms
-from flowengine.compiler.choose import Choice, choose
+from flowengine.compiler.choice import Choice
+from flowengine.compiler.choose import choose
 from flowengine.compiler.classify import Classified, classify, merge
-from flowengine.compiler.lint import initial_value, variable_shape
+from flowengine.compiler.lint import initial_value, unknowns_of
 from flowengine.compiler.load import digest_of, load_data
+from flowengine.compiler.sampling import chains_of, sample
 from flowengine.compiler.site import Site
 from flowengine.loop import LoopSettings, Stops
-from flowengine.problem import Problem, Role, Term
+from flowengine.problem import Problem, Role, Term, Tree, Unknown
+from flowengine.storage import real_dtype
 
 FLOAT32_FLOOR = 1e-6  # below this float32 residuals are rounding
 
@@ -63,56 +66,63 @@ def compile_flow(document: FlowDocument, inputs: Path, *, at: str = "flow") -> C
     """
     _check_thresholds(document.stop, document.dtype, at)
     data = load_data(document, inputs, at)
-    name, shape = variable_shape(document, data, at)
-    variable = document.variables[name]
-    init = initial_value(variable, shape, data, document.dtype, join(at, "variables", name))
+    unknowns = unknowns_of(document, data)
     terms, forced = [], []
     for index, spec in enumerate(document.terms):
-        made = build_terms(spec, Site.of(spec, document, data, shape, at, index))
+        made = build_terms(spec, Site.of(spec, document, data, unknowns, at, index))
         terms += made
         forced += [spec.as_] * len(made)
     roles = classify(terms, forced, document.policy)
     problem = Problem(
-        smooth=tuple(_with_pull(one.term, shape, document.dtype) for one in roles if one.role is Role.SMOOTH),
-        prox=merge(roles),
+        smooth=tuple(_with_pull(one.term) for one in roles if one.role is Role.SMOOTH),
+        prox=merge(roles, unknowns),
         dual=tuple(one.term for one in roles if one.role is Role.DUAL),
-        init=jnp.asarray(init),
-        variable=name,
-        shape=shape,
+        init=_start(document, data, unknowns, at),
+        unknowns=unknowns,
         dtype=document.dtype,
     )
     _check_gap(document.stop, problem, at)
-    settings = LoopSettings(every=document.certificates.every, with_gap=document.stop.gap is not None)
-    return CompiledFlow(
-        document, problem, choose(problem, document.policy, at), settings, tuple(roles), _digest(document, data)
+    settings = LoopSettings(
+        every=document.certificates.every,
+        with_gap=document.stop.gap is not None,
+        with_residual=not document.policy.samples,
     )
+    choice = sample(problem, document, at) if document.policy.samples else choose(problem, document.policy, at)
+    return CompiledFlow(document, problem, choice, settings, tuple(roles), _digest(document, data))
 
 
 def stops_of(stop: Stop, dtype: str) -> Stops:
     """The traced thresholds of a document's stop rules."""
     return Stops(
         limit=jnp.asarray(stop.max_iterations or 2**53, jnp.int64),
-        residual=jnp.asarray(stop.residual or 0, dtype),
-        gap=jnp.asarray(stop.gap or 0, dtype),
-        change=jnp.asarray(stop.relative_change or 0, dtype),
+        residual=jnp.asarray(stop.residual or 0, real_dtype(dtype)),
+        gap=jnp.asarray(stop.gap or 0, real_dtype(dtype)),
+        change=jnp.asarray(stop.relative_change or 0, real_dtype(dtype)),
     )
 
 
-def _with_pull(term: Term, shape: tuple[int, ...], dtype: str) -> Term:
+def _start(document: FlowDocument, data: dict[str, np.ndarray], unknowns: tuple[Unknown, ...], at: str) -> Tree:
+    """Every variable where it starts; a sampler's with an axis of chains in front."""
+    chains = chains_of(document) if document.policy.samples else None
+    starts = {one.name: initial_value(one, document, data, chains, join(at, "variables", one.name)) for one in unknowns}
+    return starts if len(unknowns) > 1 else starts[unknowns[0].name]
+
+
+def _with_pull(term: Term) -> Term:
     """The term with Wᵀdata, which a quadratic's gradient needs in every iteration."""
     if not isinstance(term.atom, Quadratic):
         return term
     pulled = jax.jit(lambda one: one.operator.adjoint(one.atom.data))(term)
-    return Term(term.atom, term.operator, jnp.asarray(pulled, dtype).reshape(shape), term.path)
+    return Term(term.atom, term.operator, pulled, term.path)
 
 
 def _check_thresholds(stop: Stop, dtype: str, at: str) -> None:
     for key, value in (("residual", stop.residual), ("gap", stop.gap), ("relativeChange", stop.relative_change)):
-        if dtype == "float32" and value is not None and value < FLOAT32_FLOOR:
+        if real_dtype(dtype) == "float32" and value is not None and value < FLOAT32_FLOOR:
             raise DocumentError(
-                f"float32 can't reach {value:g}",
+                f"{dtype} can't reach {value:g}",
                 path=join(at, "stop", key),
-                remedy=f"Use at least {FLOAT32_FLOOR:g}, or dtype float64.",
+                remedy=f"Use at least {FLOAT32_FLOOR:g}, or a dtype of twice the bits.",
             )
 
 

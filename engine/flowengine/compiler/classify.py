@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from flowapi.errors import DocumentError
-from flowapi.flow import Policy
 from flowapi.model import join
-from flowengine.atoms import Merged, Quadratic, merges
+from flowapi.policy import Policy
+from flowengine.atoms import Merged, Quadratic, Separable, merges
 from flowengine.atoms import merge as merge_atoms
-from flowengine.linops import Identity
-from flowengine.problem import Role, Term
+from flowengine.linops import Blocks, Identity
+from flowengine.problem import Role, Term, Unknown
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ def classify(terms: Sequence[Term], forced: Sequence[str | None], policy: Policy
     Raises:
         DocumentError: a forced role is impossible, or no role is possible.
     """
+    if policy.samples:
+        return [_for_sampling(term, force) for term, force in zip(terms, forced, strict=True)]
     searched = policy.step == "backtracking"
     first = [_first_role(term, force, searched=searched) for term, force in zip(terms, forced, strict=True)]
     if policy.algorithm == "admm":
@@ -62,6 +64,19 @@ def classify(terms: Sequence[Term], forced: Sequence[str | None], policy: Policy
     return result
 
 
+def _for_sampling(term: Term, force: str | None) -> Classified:
+    """A sampler needs gradients: what has none gets that of its Moreau envelope, from its prox."""
+    if term.atom.smooth and force in (None, "smooth"):
+        return Classified(term, Role.SMOOTH, "it has a gradient")
+    if not term.atom.has_prox or not term.atom.convex or force == "smooth":
+        raise DocumentError(
+            "this atom has neither a gradient nor a convex prox",
+            path=term.path,
+            remedy="It can't be sampled: remove it.",
+        )
+    return Classified(term, Role.DUAL, "smoothed: by the gradient of its Moreau envelope")
+
+
 def _for_admm(one: Classified, force: str | None) -> Classified:
     """It knows no prox on the variable itself."""
     if one.role is not Role.PROX or force or not one.term.atom.convex:
@@ -69,14 +84,19 @@ def _for_admm(one: Classified, force: str | None) -> Classified:
     return replace(one, role=Role.DUAL, reason="`admm` takes it by a copy of the variable")
 
 
-def merge(terms: Sequence[Classified]) -> Merged | None:
-    """The prox terms as one atom; None without any."""
-    return merge_atoms([one.term.atom for one in terms if one.role is Role.PROX])
+def merge(terms: Sequence[Classified], unknowns: Sequence[Unknown]) -> Merged | Separable | None:
+    """The prox terms as one atom, of several variables one each; None without any."""
+    proxes = [one.term for one in terms if one.role is Role.PROX]
+    if len(unknowns) == 1 or not proxes:
+        return merge_atoms([term.atom for term in proxes])
+    return Separable(
+        {one.name: merge_atoms([term.atom for term in proxes if term.operator.alone == one.name]) for one in unknowns}
+    )
 
 
 def _first_role(term: Term, force: str | None, *, searched: bool) -> Classified:
     atom, place = term.atom, join(term.path, "as")
-    bounded = atom.smooth and (searched or math.isfinite(atom.lipschitz))
+    bounded = atom.smooth and (searched or not atom.has_prox or math.isfinite(atom.lipschitz))
     if force == "smooth" and not bounded:
         message, remedy = "this atom has no gradient", "Use `prox` or `dual`."
         if atom.smooth:
@@ -99,15 +119,16 @@ def _first_role(term: Term, force: str | None, *, searched: bool) -> Classified:
 
 def _one_prox(terms: list[Classified], forced: Sequence[str | None]) -> list[Classified]:
     """Keep in the prox what merges; the rest becomes dual with W = I."""
-    kept: list[object] = []
+    kept: dict[str | None, list[object]] = {}
     result = []
     for one, force in zip(terms, forced, strict=True):
-        if one.role is Role.PROX and not merges([*kept, one.term.atom]):
+        mine = kept.setdefault(getattr(one.term.operator, "alone", None), [])
+        if one.role is Role.PROX and not merges([*mine, one.term.atom]):
             if force:
                 raise DocumentError("its prox doesn't merge with those before it", path=join(one.term.path, "as"))
             one = replace(one, role=Role.DUAL, reason="its prox merges with none before it: by that of its conjugate")
         if one.role is Role.PROX:
-            kept.append(one.term.atom)
+            mine.append(one.term.atom)
         result.append(one)
     return result
 
@@ -133,4 +154,6 @@ def _check_convex(terms: Sequence[Classified]) -> None:
 
 
 def _simple(term: Term) -> bool:
-    return isinstance(term.operator, Identity)
+    """Whether it acts on a variable itself."""
+    operator = term.operator
+    return isinstance(operator, Identity) or (isinstance(operator, Blocks) and operator.alone is not None)

@@ -9,8 +9,10 @@ from flowengine.compiler.build import CompiledFlow
 def explain(compiled: CompiledFlow) -> list[str]:
     """What runs and why: one line for the variable, one a term, and the method's own reasons."""
     problem = compiled.problem
-    shape = "×".join(str(n) for n in problem.shape) or "scalar"
-    lines = [f"minimise over {problem.variable} ({shape}, {problem.dtype})"]
+    variables = ", ".join(
+        f"{one.name} ({'×'.join(str(n) for n in one.shape) or 'scalar'}, {problem.dtype})" for one in problem.unknowns
+    )
+    lines = [f"{'sample' if compiled.document.policy.samples else 'minimise over'} {variables}"]
     at = compiled.roles[0].term.path.rsplit("[", 1)[0]
     atoms = {join(at, index): spec.atom for index, spec in enumerate(compiled.document.terms)}
     lines += [f"{one.term.path} ({atoms[one.term.path]}) is {one.role.value}: {one.reason}" for one in compiled.roles]

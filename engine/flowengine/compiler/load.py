@@ -39,12 +39,18 @@ def load_data(document: FlowDocument, inputs: Path, at: str) -> dict[str, np.nda
     for name, source in document.data.items():
         place = join(at, "data", name)
         array = _load(source, inputs, place)
-        if array.dtype.kind not in "fiub":
-            raise DataError(f"the array has the type {array.dtype}", path=place, remedy="Real numbers are needed.")
-        array = np.ascontiguousarray(array, dtype=document.dtype)
+        if array.dtype.kind not in "fiubc":
+            raise DataError(f"the array has the type {array.dtype}", path=place, remedy="Numbers are needed.")
+        array = np.ascontiguousarray(array, dtype=_dtype_of(array, document))
         _check_finite(array, place)
         arrays[name] = array
     return arrays
+
+
+def _dtype_of(array: np.ndarray, document: FlowDocument) -> np.dtype:
+    """Real data stay real beside complex ones, all of the flow's precision."""
+    real = np.finfo(document.dtype).dtype
+    return np.result_type(real, np.complex64) if array.dtype.kind == "c" else real
 
 
 def digest_of(arrays: dict[str, np.ndarray]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from flowapi.errors import DataError, DocumentError
 from flowapi.model import join
 from flowapi.operators import (
     Conv,
+    Fft,
     Gradient,
     Identity,
     Incidence,
@@ -44,6 +45,12 @@ class Differences(Protocol):
         """None for all."""
 
 
+def gives_complex(spec: OperatorSpec, data: Arrays) -> bool:
+    """Whether its output is complex even where its input is real."""
+    names = [getattr(spec, key) for key in spec.data_keys]
+    return isinstance(spec, Fft) or any(name is not None and np.iscomplexobj(data[name]) for name in names)
+
+
 def build_operator(spec: OperatorSpec, data: Arrays, shape: tuple[int, ...], place: str) -> Tree:
     """An operator on arrays of this shape.
 
@@ -57,6 +64,11 @@ def build_operator(spec: OperatorSpec, data: Arrays, shape: tuple[int, ...], pla
 def _identity(spec: Identity, data: Arrays, shape: tuple[int, ...], place: str) -> linops.Identity:
     del spec, data, shape, place
     return linops.Identity()
+
+
+def _fft(spec: Fft, data: Arrays, shape: tuple[int, ...], place: str) -> linops.Fourier:
+    del data
+    return linops.Fourier(_axes(spec.axes, len(shape), join(place, "axes")))
 
 
 def _mask(spec: Mask, data: Arrays, shape: tuple[int, ...], place: str) -> linops.Mask:
@@ -114,6 +126,8 @@ def _matrix(spec: Matrix, data: Arrays, shape: tuple[int, ...], place: str) -> l
 
 def _conv(spec: Conv, data: Arrays, shape: tuple[int, ...], place: str) -> linops.Conv:
     kernel = data[spec.kernel]
+    if np.iscomplexobj(kernel):
+        raise DataError("a kernel is real", path=join(place, "kernel"), remedy="Use its real and imaginary parts.")
     axes = _axes(spec.axes, len(shape), join(place, "axes"))
     if kernel.ndim != len(axes):
         raise DataError(
@@ -196,4 +210,5 @@ BUILDERS: dict[type[OperatorSpec], Callable[[Any, Arrays, tuple[int, ...], str],
     Incidence: _incidence,
     Reshape: _reshape,
     Mask: _mask,
+    Fft: _fft,
 }

@@ -9,7 +9,6 @@ import jax
 import numpy as np
 
 from flowengine.compiler.build import FLOAT32_FLOOR, CompiledFlow
-from flowengine.compiler.choose import convex
 from flowengine.linops import Chain, Conv
 from flowengine.loop import run_key, start
 from flowengine.problem import Hypers, Problem, Tree
@@ -63,7 +62,7 @@ def advice(compiled: CompiledFlow) -> list[str]:
     """What would make it faster, one sentence each."""
     document, problem, choice = compiled.document, compiled.problem, compiled.choice
     found = []
-    if choice.method.name == "pg" and document.policy.algorithm is None and convex(problem):
+    if choice.method.name == "pg" and document.policy.algorithm is None and problem.convex:
         found.append("`policy: {family: accelerated}` adds momentum: often a third of the iterations.")
     if document.dtype == "float64" and not _demanding(compiled):
         found.append("`dtype: float32` moves half the bytes; its residual reaches about 1e-6.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import jax
@@ -10,15 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from flowapi.argument import TermSpec
+from flowapi.argument import Summand, TermSpec
 from flowapi.errors import DataError, DocumentError
 from flowapi.flow import FlowDocument
 from flowapi.model import join
 from flowengine import linops
-from flowengine.compiler.lint import build_argument, output_shape
+from flowengine.compiler.lint import build_argument, output_shape, structure
 from flowengine.compiler.operators import check_shape, nonnegative
-from flowengine.problem import Scalar, Tree
-from flowengine.storage import Components, Packed
+from flowengine.problem import Scalar, Tree, Unknown
+from flowengine.storage import Components, Packed, real_dtype, zeros_like
 
 
 @dataclass(frozen=True)
@@ -28,6 +27,8 @@ class Site:
     Attributes:
         document: The flow.
         data: Its arrays.
+        unknowns: The variables.
+        at: The document's path.
         operator: The linear map of the argument.
         shape: The argument's logical shape.
         output: The argument as the operator stores it, without values.
@@ -36,7 +37,9 @@ class Site:
     """
 
     document: FlowDocument
-    data: Mapping[str, np.ndarray]
+    data: dict[str, np.ndarray]
+    unknowns: tuple[Unknown, ...]
+    at: str
     operator: Tree
     shape: tuple[int, ...]
     output: Tree
@@ -49,22 +52,28 @@ class Site:
         spec: TermSpec,
         document: FlowDocument,
         data: dict[str, np.ndarray],
-        shape: tuple[int, ...],
+        unknowns: tuple[Unknown, ...],
         at: str,
         index: int,
     ) -> Site:
-        """The site of the term with this number, on a variable of this shape.
+        """The site of the term with this number, on these variables.
 
         Raises:
             DocumentError: the argument or the weight is wrong.
             DataError: an operator's data don't fit.
         """
         place = join(at, "terms", index)
-        operator = build_argument(spec, document, data, shape, at, place)
-        output = jax.eval_shape(operator.apply, jax.ShapeDtypeStruct(shape, document.dtype))
-        wanted = output_shape(operator, shape, document.dtype)
-        bare = cls(document, data, operator, wanted, output, jnp.ones((), document.dtype), place)
-        return replace(bare, weight=bare.positive(spec.weight, "weight"))
+        weight = jnp.ones((), real_dtype(document.dtype))
+        bare = cls(document, data, unknowns, at, linops.Identity(), (), None, weight, place)
+        whole = bare.on(spec.arg, "arg")
+        return replace(whole, weight=whole.positive(spec.weight, "weight"))
+
+    def on(self, summands: tuple[Summand, ...], key: str) -> Site:
+        """The same term with this argument."""
+        operator = build_argument(summands, self.document, self.data, self.unknowns, self.at, self.path(key))
+        like = structure(self.unknowns, self.document.dtype)
+        output = jax.eval_shape(operator.apply, like)
+        return replace(self, operator=operator, shape=output_shape(operator, like), output=output)
 
     def path(self, key: str) -> str:
         """The path of one of the term's keys."""
@@ -72,7 +81,7 @@ class Site:
 
     def scalar(self, value: float) -> Scalar:
         """A number in the flow's dtype."""
-        return jnp.asarray(value, self.document.dtype)
+        return jnp.asarray(value, real_dtype(self.document.dtype))
 
     def positive(self, value: float | str, key: str) -> Scalar:
         """A number or a param's, above 0."""
@@ -85,8 +94,13 @@ class Site:
 
     def target(self, name: str | None, key: str = "data") -> Tree:
         """An array of the argument's shape, stored as the argument is; zeros without a name."""
-        values = np.zeros(self.shape, self.document.dtype) if name is None else self.data[name]
+        values = np.zeros(self.shape, self.dtype) if name is None else self.data[name]
         check_shape(values, self.shape, self.path(key))
+        if np.iscomplexobj(values) and not self.is_complex:
+            raise DataError(
+                f"`{name}` is complex, the argument is not", path=self.path(key), remedy="Use `dtype: complex128`."
+            )
+        values = values.astype(self.dtype)
         if isinstance(self.output, Packed | Components):
             return type(self.output).of(tuple(jnp.asarray(part) for part in values))
         return jnp.asarray(values)
@@ -144,15 +158,23 @@ class Site:
 
     def stored(self, operator: Tree, name: str | None) -> Tree:
         """Data of the shape of one more operator's output; zeros without a name."""
-        shape = output_shape(operator, self.plain, self.document.dtype)
+        like = jax.ShapeDtypeStruct(self.plain, self.dtype)
+        shape = output_shape(operator, like)
         if name is None:
-            return jax.tree.map(
-                lambda one: jnp.zeros(one.shape, one.dtype),
-                jax.eval_shape(operator.apply, jax.ShapeDtypeStruct(self.shape, self.document.dtype)),
-            )
+            return zeros_like(jax.eval_shape(operator.apply, like))
         check_shape(self.data[name], shape, self.path("data"))
         return jnp.asarray(self.data[name])
 
     def array(self, values: np.ndarray) -> Array:
-        """On the device, in the flow's dtype."""
-        return jnp.asarray(values, self.document.dtype)
+        """On the device, in the flow's real dtype."""
+        return jnp.asarray(values, real_dtype(self.document.dtype))
+
+    @property
+    def is_complex(self) -> bool:
+        """Whether the argument is."""
+        return self.dtype.startswith("complex")
+
+    @property
+    def dtype(self) -> str:
+        """Of the argument."""
+        return str(jax.tree.leaves(self.output)[0].dtype)

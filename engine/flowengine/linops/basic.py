@@ -56,12 +56,12 @@ class Mask:
         return self.mask * x
 
     def adjoint(self, y: Array) -> Array:
-        """M ⊙ y."""
-        return self.mask * y
+        """M̄ ⊙ y."""
+        return self.mask.conj() * y
 
     def gram(self, x: Array) -> Array:
-        """M² ⊙ x."""
-        return self.mask * (self.mask * x)
+        """|m|² ⊙ x."""
+        return self.mask.conj() * (self.mask * x)
 
 
 @pytree("before", "after")
@@ -111,14 +111,15 @@ class Matrix:
                 return self.matrix @ x.reshape(-1)
 
     def adjoint(self, y: Array) -> Array:
-        """Aᵀy in the shape of x, AᵀY or YAᵀ."""
+        """Aᵀy in the shape of x, AᵀY or YAᵀ; Aᴴ where A is complex."""
+        transposed = self.matrix.conj().T
         match self.mode:
             case "left":
-                return self.matrix.T @ y
+                return transposed @ y
             case "right":
-                return y @ self.matrix.T
+                return y @ transposed
             case _:
-                return (self.matrix.T @ y).reshape(self.shape)
+                return (transposed @ y).reshape(self.shape)
 
     def gram(self, x: Array) -> Array:
         """AᵀA x."""
@@ -219,6 +220,6 @@ def spectral_norm(matrix: np.ndarray) -> float:
     value = 0.0
     for _ in range(POWER_ITERATIONS):
         vector /= np.linalg.norm(vector) or 1.0
-        vector = matrix.T @ (matrix @ vector)
+        vector = matrix.conj().T @ (matrix @ vector)
         value = float(np.sqrt(np.linalg.norm(vector)))
     return value * POWER_MARGIN

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array
 
 from flowengine.problem import pytree
@@ -40,11 +41,15 @@ class Conv:
 
     def apply(self, x: Array) -> Array:
         """K * x, of the variable's shape."""
+        if jnp.iscomplexobj(x):
+            return lax.complex(self.apply(x.real), self.apply(x.imag))
         full = self._back(self._forward(x) * self.spectrum)
         return full if self._periodic else full[self._window]
 
     def adjoint(self, y: Array) -> Array:
         """The correlation with the kernel."""
+        if jnp.iscomplexobj(y):
+            return lax.complex(self.adjoint(y.real), self.adjoint(y.imag))
         if not self._periodic:
             y = jnp.zeros(self._full_shape, y.dtype).at[self._window].set(y)
         full = self._back(self._forward(y) * self.spectrum.conj())
@@ -52,6 +57,8 @@ class Conv:
 
     def gram(self, x: Array) -> Array:
         """KᵀKx: one transform there and one back when periodic."""
+        if jnp.iscomplexobj(x):
+            return lax.complex(self.gram(x.real), self.gram(x.imag))
         if self._periodic:
             return self._back(self._forward(x) * self.squared)
         return self.adjoint(self.apply(x))

@@ -29,7 +29,7 @@ class Gradient:
     def apply(self, x: Array) -> Packed | Components:
         """Dx, in the storage of its components."""
         parts = (self._difference(x, axis) / h for axis, h in zip(self.axes, self.spacing, strict=True))
-        return storage_for(len(self.axes), x.nbytes).of(tuple(parts))
+        return storage_for(len(self.axes), x).of(tuple(parts))
 
     def adjoint(self, y: Packed | Components) -> Array:
         """Dᵀy, the negative divergence."""

@@ -28,7 +28,8 @@ from flowengine.loop.carry import (
     Status,
     Stops,
 )
-from flowengine.problem import Evidence, Method, Problem, Scalar, Tree, pytree
+from flowengine.problem import Evidence, Lyapunov, Method, Problem, Scalar, Tree, pytree
+from flowengine.storage import norm
 
 RARE = 5  # certificates between two looks at what costs more
 
@@ -92,10 +93,15 @@ def _rare(
 ) -> Rare:
     """What only the first of every `RARE` certificates looks at: it moves slowly, or costs as much as the rest."""
 
+    def lyapunov() -> Lyapunov:
+        return method.lyapunov(problem, now.hypers, before, after)
+
     def look() -> Rare:
         seen = method.evidence(problem, now.hypers, before, after)
+        if seen.imbalance is None:
+            return Rare(now.scales, watch_growth(now.controller, lyapunov()), now.status.gap)
         balance = method.balance(problem, now.hypers, before, after)
-        growth = watch_growth(now.controller, method.lyapunov(problem, now.hypers, before, after))
+        growth = watch_growth(now.controller, lyapunov())
         duality = gap(problem, balance, seen) if settings.with_gap else now.status.gap
         return Rare(grow(now.scales, balance, seen), growth, duality)
 
@@ -118,7 +124,8 @@ def _certified(
     """The carry after a block: scales, gates, stop rules, and a row of telemetry."""
     value = energy(problem, evidence)
     relative, feasibility, balance = residual(evidence, rare.scales)
-    is_finite = jnp.isfinite(balance) & jnp.isfinite(feasibility)
+    size = norm(evidence.x) if evidence.imbalance is None else balance
+    is_finite = jnp.isfinite(size) & jnp.isfinite(feasibility)
     change = jnp.abs(value - now.status.energy) / jnp.maximum(jnp.abs(value), np.finfo(value.dtype).tiny)
     status = Status(jnp.zeros((), jnp.int32), value, relative, rare.duality, change)
     status = replace(status, code=_stop_code(status, k, stops, is_finite))

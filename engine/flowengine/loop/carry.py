@@ -25,11 +25,13 @@ class LoopSettings:
         every: Iterations between certificates.
         rows: How many certificates the ring holds; no chunk may be longer.
         with_gap: Whether the duality gap is computed.
+        with_residual: Whether there is a residual: a sampler approaches no point.
     """
 
     every: int = 50
     rows: int = 256
     with_gap: bool = False
+    with_residual: bool = True
 
 
 @pytree()
@@ -92,13 +94,13 @@ class Carry:
 @partial(jax.jit, static_argnames=("method", "settings"))
 def start(problem: Problem, method: Method, hypers: Hypers, settings: LoopSettings, key: Array) -> Carry:
     """The carry before the first iteration: one program instead of one for each of its arrays."""
-    nan = jnp.full((), jnp.nan, problem.dtype)
+    nan = jnp.full((), jnp.nan, problem.real)
     carry = Carry(
         k=jnp.zeros((), jnp.int64),
-        state=method.init(problem, hypers),
+        state=method.init(problem, hypers, key),
         hypers=hypers,
-        scales=start_scales(problem),
-        controller=start_controller(problem.dtype),
+        scales=start_scales(problem, relative=settings.with_residual),
+        controller=start_controller(problem.real),
         status=Status(jnp.zeros((), jnp.int32), nan, nan, nan, nan),
         key=key,
         certificates=jnp.zeros((), jnp.int64),

@@ -40,14 +40,14 @@ class Admm:
 
     name: str = "admm"
 
-    def init(self, problem: Problem, hypers: Hypers) -> State:
+    def init(self, problem: Problem, hypers: Hypers, key: Array) -> State:
         """Start at the problem's `init`, with zero duals."""
         rho = hypers.sigma[0]
         images = tuple(term.operator.apply(problem.init) for term in problem.dual)
         total = rho * sum(term.operator.power(problem.shape) for term in problem.dual)
         for term in problem.smooth:
             total = total + term.atom.weight * term.operator.power(problem.shape)
-        return State(problem.init, images, tuple(zeros_like(one) for one in images), 1 / total.astype(problem.dtype))
+        return State(problem.init, images, tuple(zeros_like(one) for one in images), 1 / total.astype(problem.real))
 
     def step(self, problem: Problem, hypers: Hypers, state: State) -> State:
         """One update of x, and one of every z and u."""

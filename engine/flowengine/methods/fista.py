@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, pytree
+from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
 from flowengine.steps import backtracked, backward, descend, objective, smooth_gradient
-from flowengine.storage import dot
+from flowengine.storage import add, dot, scale, subtract
 
 
 @pytree()
@@ -24,8 +24,8 @@ from flowengine.storage import dot
 class State:
     """The point, the extrapolated point, t, and τ where it is searched for."""
 
-    x: Array
-    y: Array
+    x: Tree
+    y: Tree
     t: Scalar
     tau: Scalar | None
 
@@ -38,10 +38,10 @@ class Fista:
     restart: bool = True
     name: str = "fista"
 
-    def init(self, problem: Problem, hypers: Hypers) -> State:
+    def init(self, problem: Problem, hypers: Hypers, key: Array) -> State:
         """Start at the problem's `init`, as a prox would have left it."""
         x = backward(problem, problem.init, hypers.tau)
-        return State(x, x, jnp.ones((), problem.dtype), hypers.tau if self.backtracking else None)
+        return State(x, x, jnp.ones((), problem.real), hypers.tau if self.backtracking else None)
 
     def step(self, problem: Problem, hypers: Hypers, state: State) -> State:
         """One accelerated step."""
@@ -52,11 +52,11 @@ class Fista:
             x, tau = backtracked(problem, state.y, gradient, state.tau, hypers.least)
         t = state.t
         if self.restart:
-            t = jnp.where(dot(state.y - x, x - state.x) > 0, jnp.ones_like(t), t)
+            t = jnp.where(dot(subtract(state.y, x), subtract(x, state.x)) > 0, jnp.ones_like(t), t)
         after = (1 + jnp.sqrt(1 + 4 * t * t)) / 2
-        return State(x, x + (t - 1) / after * (x - state.x), after, tau)
+        return State(x, add(x, subtract(x, state.x), (t - 1) / after), after, tau)
 
-    def point(self, state: State) -> Array:
+    def point(self, state: State) -> Tree:
         """The point."""
         return state.x
 
@@ -67,17 +67,19 @@ class Fista:
     def evidence(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Evidence:
         """The imbalance is ∇f(x⁺) + ξ."""
         balance = self.balance(problem, hypers, old, new)
-        return Evidence(new.x, sum(balance.summands[1:], start=balance.summands[0]), images=(), defects=())
+        return Evidence(new.x, add(balance.gradient, balance.subgradient), images=(), defects=())
 
     def balance(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Balance:
         """ξ = (y − x⁺)/τ − ∇f(y)."""
-        subgradient = (old.y - new.x) / self.pace(hypers, new) - smooth_gradient(problem, old.y)
+        subgradient = subtract(
+            scale(subtract(old.y, new.x), 1 / self.pace(hypers, new)), smooth_gradient(problem, old.y)
+        )
         return Balance(smooth_gradient(problem, new.x), subgradient, dual=(), pull=None)
 
     def lyapunov(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Lyapunov:
         """F(x⁺) + ‖x⁺ − x‖²/2τ ≤ F(x) + ‖y − x‖²/2τ for every step of a convex flow."""
         half = 1 / (2 * self.pace(hypers, new))
-        moved, ahead = new.x - old.x, old.y - old.x
+        moved, ahead = subtract(new.x, old.x), subtract(old.y, old.x)
         before, after = objective(problem, old.x), objective(problem, new.x)
         size = jnp.abs(before) + jnp.abs(after) + half * (dot(new.x, new.x) + dot(moved, moved) + dot(ahead, ahead))
         return Lyapunov(after + half * dot(moved, moved), before + half * dot(ahead, ahead), size)

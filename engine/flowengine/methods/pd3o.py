@@ -20,7 +20,7 @@ from jaxtyping import Array
 
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
 from flowengine.steps import backward, dual_ascent, forward, pull, smooth_gradient
-from flowengine.storage import add, dot, zeros_like
+from flowengine.storage import add, dot, scale, subtract, zeros_like
 
 
 @pytree()
@@ -28,10 +28,10 @@ from flowengine.storage import add, dot, zeros_like
 class State:
     """Point, q = x₋ − τ∇f(x₋), duals, and ∇f(x) where there is an f (else None)."""
 
-    x: Array
-    q: Array
+    x: Tree
+    q: Tree
     y: tuple[Tree, ...]
-    gradient: Array | None
+    gradient: Tree | None
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class PD3O:
 
     name: str = "pd3o"
 
-    def init(self, problem: Problem, hypers: Hypers) -> State:
+    def init(self, problem: Problem, hypers: Hypers, key: Array) -> State:
         """Start at the problem's `init`, as a prox would have left it, with zero duals."""
         x = backward(problem, problem.init, hypers.tau)
         y = tuple(zeros_like(jax.eval_shape(term.operator.apply, x)) for term in problem.dual)
@@ -50,17 +50,17 @@ class PD3O:
     def step(self, problem: Problem, hypers: Hypers, state: State) -> State:
         """One dual and one primal update."""
         moved = _forward(state.x, state.gradient, hypers)
-        extrapolated = state.x + (moved - state.q)
+        extrapolated = add(state.x, subtract(moved, state.q))
         y = tuple(
             dual_ascent(term, dual, extrapolated, sigma)
             for term, dual, sigma in zip(problem.dual, state.y, hypers.sigma, strict=True)
         )
         y = lax.optimization_barrier(y)
-        x = backward(problem, moved - hypers.tau * pull(problem, y), hypers.tau)
+        x = backward(problem, add(moved, pull(problem, y), -hypers.tau), hypers.tau)
         gradient = smooth_gradient(problem, x) if problem.smooth else None
         return State(x, moved, y, gradient)
 
-    def point(self, state: State) -> Array:
+    def point(self, state: State) -> Tree:
         """The point."""
         return state.x
 
@@ -71,15 +71,15 @@ class PD3O:
 
     def evidence(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Evidence:
         """z_j = W_j x̄ + (y_j − y_j⁺)/σ_j; in the imbalance ∇f(x⁺) + (q⁺ − x⁺)/τ the duals have cancelled."""
-        ahead = new.x - (old.x + (new.q - old.q))
+        ahead = subtract(new.x, add(old.x, subtract(new.q, old.q)))
         defects = tuple(
-            add(term.operator.apply(ahead), add(after, before, -1.0), 1 / sigma)
+            add(term.operator.apply(ahead), subtract(after, before), 1 / sigma)
             for term, before, after, sigma in zip(problem.dual, old.y, new.y, hypers.sigma, strict=True)
         )
-        imbalance = (new.q - new.x) / hypers.tau
+        imbalance = scale(subtract(new.q, new.x), 1 / hypers.tau)
         return Evidence(
             x=new.x,
-            imbalance=imbalance if new.gradient is None else imbalance + new.gradient,
+            imbalance=imbalance if new.gradient is None else add(imbalance, new.gradient),
             images=tuple(term.operator.apply(new.x) for term in problem.dual),
             defects=defects,
         )
@@ -87,14 +87,15 @@ class PD3O:
     def balance(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Balance:
         """ξ = (z − x⁺)/τ with z = q⁺ − τ Σ W_jᵀy_j⁺, the point that the last prox was given."""
         pulled = pull(problem, new.y)
-        return Balance(new.gradient, (new.q - hypers.tau * pulled - new.x) / hypers.tau, new.y, pulled)
+        subgradient = scale(subtract(add(new.q, pulled, -hypers.tau), new.x), 1 / hypers.tau)
+        return Balance(new.gradient, subgradient, new.y, pulled)
 
     def lyapunov(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Lyapunov:
         """V² = ‖Δz‖² + Σ (τ/σ)‖Δy‖² − τ²‖ΣWᵀΔy‖², the method's own metric."""
         tau = hypers.tau
-        change = tuple(add(a, b, -1.0) for a, b in zip(new.y, old.y, strict=True))
+        change = subtract(new.y, old.y)
         pulled = pull(problem, change)
-        moved = (new.q - old.q) - tau * pulled
+        moved = add(subtract(new.q, old.q), pulled, -tau)
         ratios = [tau / sigma for sigma in hypers.sigma]
         squared = dot(moved, moved) - tau**2 * dot(pulled, pulled)
         squared += sum(ratio * dot(one, one) for ratio, one in zip(ratios, change, strict=True))
@@ -102,5 +103,5 @@ class PD3O:
         return Lyapunov(jnp.sqrt(jnp.maximum(squared, 0)), None, jnp.sqrt(size))
 
 
-def _forward(x: Array, gradient: Array | None, hypers: Hypers) -> Array:
+def _forward(x: Tree, gradient: Tree | None, hypers: Hypers) -> Tree:
     return x if gradient is None else forward(x, gradient, hypers.tau)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import jax.numpy as jnp
 from jaxtyping import Array
 
-from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, pytree
-from flowengine.steps import backtracked, backward, descend, forward, smooth_gradient
-from flowengine.storage import norm
+from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
+from flowengine.steps import backtracked, backward, descend, forward, objective, smooth_gradient
+from flowengine.storage import add, scale, subtract
 
 
 @pytree()
@@ -19,8 +20,8 @@ from flowengine.storage import norm
 class State:
     """The point, ∇f there (handed on so that a certificate needs no second one), and τ where it is searched for."""
 
-    x: Array
-    gradient: Array
+    x: Tree
+    gradient: Tree
     tau: Scalar | None
 
 
@@ -31,7 +32,7 @@ class ProximalGradient:
     backtracking: bool = False
     name: str = "pg"
 
-    def init(self, problem: Problem, hypers: Hypers) -> State:
+    def init(self, problem: Problem, hypers: Hypers, key: Array) -> State:
         """Start at the problem's `init`, as a prox would have left it."""
         x = backward(problem, problem.init, hypers.tau)
         return State(x, smooth_gradient(problem, x), hypers.tau if self.backtracking else None)
@@ -44,17 +45,17 @@ class ProximalGradient:
             x, tau = backtracked(problem, state.x, state.gradient, state.tau, hypers.least)
         return State(x, smooth_gradient(problem, x), tau)
 
-    def point(self, state: State) -> Array:
+    def point(self, state: State) -> Tree:
         """The point."""
         return state.x
 
     def pace(self, hypers: Hypers, state: State) -> Scalar:
         """Τ."""
-        return hypers.tau if state.tau is None else state.tau
+        return jnp.max(self._tau(hypers, state))
 
     def evidence(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Evidence:
         """The imbalance is ∇f(x⁺) + ξ."""
-        imbalance = new.gradient + self._subgradient(hypers, old, new)
+        imbalance = add(new.gradient, self._subgradient(hypers, old, new))
         return Evidence(new.x, imbalance, images=(), defects=())
 
     def balance(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Balance:
@@ -62,9 +63,13 @@ class ProximalGradient:
         return Balance(new.gradient, self._subgradient(hypers, old, new), dual=(), pull=None)
 
     def lyapunov(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Lyapunov:
-        """The length of a step, which never grows at τ ≤ 2/L."""
-        return Lyapunov(norm(new.x - old.x), None, norm(new.x))
+        """E, which never rises at τ ≤ 1/L, nor at τ < 2/L where g is convex."""
+        before, after = objective(problem, old.x), objective(problem, new.x)
+        return Lyapunov(after, before, jnp.abs(before) + jnp.abs(after))
 
-    def _subgradient(self, hypers: Hypers, old: State, new: State) -> Array:
-        tau = self.pace(hypers, new)
-        return (forward(old.x, old.gradient, tau) - new.x) / tau
+    def _subgradient(self, hypers: Hypers, old: State, new: State) -> Tree:
+        tau = self._tau(hypers, new)
+        return scale(subtract(forward(old.x, old.gradient, tau), new.x), 1 / tau)
+
+    def _tau(self, hypers: Hypers, state: State) -> Array:
+        return hypers.tau if state.tau is None else state.tau

@@ -8,10 +8,12 @@ import numpy as np
 
 from flowapi.report import RunResult
 from flowengine import capsule
-from flowengine.compiler import convex
+from flowengine.compiler import CompiledFlow
 from flowengine.loop import Carry, Snapshot
+from flowengine.methods import Sampler
 from flowengine.run.opening import Opened
 from flowengine.run.request import RunRequest
+from flowengine.run.statistics import statistics
 from flowengine.store import Layout
 
 
@@ -19,8 +21,8 @@ def write_result(
     opened: Opened, request: RunRequest, carry: Carry, now: Snapshot, reason: str, seconds: float
 ) -> dict[str, object]:
     """Write the outputs and the summary of a run that ended; returns the summary."""
-    point = np.asarray(opened.compiled.choice.method.point(carry.state))
-    name = opened.compiled.problem.variable
+    compiled = opened.compiled
+    arrays = results_of(compiled, carry)
     summary: dict[str, object] = {
         "flow": request.revision.name,
         "revision": request.revision.hash,
@@ -30,9 +32,9 @@ def write_result(
         "residual": finite(now.residual),
         "gap": finite(now.gap),
         "certificate": now.controller,
-        "guarantee": "global" if convex(opened.compiled.problem) else "local",
-        "method": opened.compiled.choice.method.name,
-        "sha256": {name: capsule.digest(point)},
+        "guarantee": _guarantee(compiled),
+        "method": compiled.choice.method.name,
+        "sha256": {name: capsule.digest(array) for name, array in arrays.items()},
         "bitIdentical": opened.bit_identical,
         "wallSeconds": round(seconds, 3),
         "iterationsPerSecond": round(now.iteration / seconds, 3) if seconds > 0 else None,
@@ -40,8 +42,25 @@ def write_result(
         "stop": _stop_rules(request),
     }
     layout = opened.store.layout
-    capsule.write_result(layout.result(request.revision.hash), {name: point}, summary, layout.result_link)
+    capsule.write_result(layout.result(request.revision.hash), arrays, summary, layout.result_link)
     return summary
+
+
+def results_of(compiled: CompiledFlow, carry: Carry) -> dict[str, np.ndarray]:
+    """Every array that a flow leaves: the variables by name, and what `outputs` asks for."""
+    point = compiled.choice.method.point(carry.state)
+    named = point if isinstance(point, dict) else {compiled.problem.unknowns[0].name: point}
+    arrays = {name: np.asarray(value) for name, value in named.items()}
+    if isinstance(compiled.choice.method, Sampler):
+        arrays |= statistics(compiled.choice.method, carry.state)
+    return arrays
+
+
+def _guarantee(compiled: CompiledFlow) -> str | None:
+    """Of what a minimiser found; a sampler finds no point."""
+    if compiled.document.policy.samples:
+        return None
+    return "global" if compiled.problem.convex else "local"
 
 
 def finished_before(request: RunRequest, layout: Layout, iteration: int) -> Mapping[str, object] | None:

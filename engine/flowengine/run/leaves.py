@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -37,6 +38,12 @@ def to_carry(leaves: Mapping[str, Leaf], template: Carry) -> Carry:
     arrays = [_array(name, leaves[name], wanted[name]) for name in wanted]
     carry: Carry = jax.tree_util.tree_unflatten(form, arrays)
     return carry
+
+
+def named(tree: Any, root: str) -> dict[str, jax.Array]:
+    """Every array of a part of the carry by its path."""
+    found, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return {"/".join(filter(None, (root, _name(path)))): array for path, array in found}
 
 
 def sha256(leaves: Mapping[str, Leaf]) -> str:
@@ -76,4 +83,4 @@ def _key(name: str, leaf: Leaf, like: jax.Array) -> jax.Array:
 
 
 def _name(path: tuple[object, ...]) -> str:
-    return "/".join(str(getattr(part, "name", getattr(part, "idx", part))) for part in path)
+    return "/".join(str(getattr(part, "name", getattr(part, "idx", getattr(part, "key", part)))) for part in path)

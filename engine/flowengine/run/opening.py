@@ -150,19 +150,24 @@ def _same_problem(base: Restored, compiled: CompiledFlow) -> None:
 
 
 def _warm_point(warm: Restored, compiled: CompiledFlow, store: CheckpointStore) -> Any:
-    """The variable of another revision's checkpoint, where name, shape and type are the same."""
+    """The variables of another revision's checkpoint, where names, shapes and types are the same."""
     problem = compiled.problem
     try:
         data = store.layout.revision_file(warm.ref.revision).read_bytes()
-        names = list(RevisionFile.model_validate_json(data).tuple.flow["variables"])
+        names = set(RevisionFile.model_validate_json(data).tuple.flow["variables"])
     except (OSError, ValueError, KeyError) as error:
         raise DataError(f"revision {warm.ref.revision} has no readable revision.json") from error
-    leaf = warm.leaves.get(STATE_POINT)
-    same = leaf is not None and leaf.array.shape == problem.shape and leaf.array.dtype.name == problem.dtype
-    if leaf is None or not same or names != [problem.variable]:
-        raise IncompatibleError(
-            f"revision {warm.ref.revision} has no variable `{problem.variable}` of this shape and type",
-            path="spec.upgrade.mode",
-            remedy="Use Restart.",
-        )
-    return jnp.array(leaf.array)
+    wanted = leaves.named(problem.init, STATE_POINT)
+    found = {path: warm.leaves.get(path) for path in wanted}
+    for path, array in wanted.items():
+        leaf = found[path]
+        same = leaf is not None and leaf.array.shape == array.shape and leaf.array.dtype == array.dtype
+        if not same or names != {one.name for one in problem.unknowns}:
+            mine = ", ".join(f"`{one.name}`" for one in problem.unknowns)
+            raise IncompatibleError(
+                f"revision {warm.ref.revision} has not the variables {mine} of these shapes and types",
+                path="spec.upgrade.mode",
+                remedy="Use Restart.",
+            )
+    arrays = [jnp.array(leaf.array) for leaf in found.values() if leaf is not None]
+    return jax.tree.unflatten(jax.tree.structure(problem.init), arrays)

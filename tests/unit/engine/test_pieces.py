@@ -123,7 +123,7 @@ HOSTILE = {
     ),
     "code in the header": (npy("__import__('os').system('true')"), "can't be read"),
     "objects": (npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", b"12345678"), "Python objects"),
-    "text": (npy("{'descr': '<U2', 'fortran_order': False, 'shape': (1,)}", b"12345678"), "Real numbers"),
+    "text": (npy("{'descr': '<U2', 'fortran_order': False, 'shape': (1,)}", b"12345678"), "Numbers are needed"),
     "cut short": (npy("{'descr': '<f8', 'fortran_order': False, 'shape': (2,)}", b"12345678"), "needs 2"),
 }
 

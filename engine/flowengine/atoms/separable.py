@@ -1,0 +1,61 @@
+"""The proxes of several variables: each has its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import jax.numpy as jnp
+
+from flowengine.atoms.base import DualDomain
+from flowengine.atoms.merged import Merged
+from flowengine.problem import Scalar, Tree, pytree
+
+
+@pytree()
+@dataclass(frozen=True)
+class Separable:
+    """Ψ(x) = Σ_v ψ_v(x_v) over the variables by name; None where a variable has no ψ."""
+
+    parts: dict[str, Merged | None]
+    smooth: ClassVar[bool] = False
+    indicator: ClassVar[bool] = False
+    quadratic: ClassVar[None] = None
+    elementwise: ClassVar[bool] = False
+
+    @property
+    def convex(self) -> bool:
+        """Whether every part is."""
+        return all(part.convex for part in self.parts.values() if part is not None)
+
+    @property
+    def dual_domain(self) -> DualDomain:
+        """Everything where every variable's is; a ball where some are and the rest is everything; else a part."""
+        domains = {DualDomain.PART if part is None else part.dual_domain for part in self.parts.values()}
+        if DualDomain.PART in domains:
+            return DualDomain.PART
+        return DualDomain.BALL if DualDomain.BALL in domains else DualDomain.WHOLE
+
+    def value(self, z: Tree) -> Scalar:
+        """Σ_v ψ_v(z_v)."""
+        values = [part.value(z[name]) for name, part in self.parts.items() if part is not None]
+        return sum(values[1:], start=values[0])
+
+    def prox(self, v: Tree, step: Any) -> Tree:
+        """Variable by variable."""
+        return {name: self.prox_of(name, v[name], step) for name in v}
+
+    def prox_of(self, name: str, v: Tree, step: Any) -> Tree:
+        """One variable's."""
+        part = self.parts[name]
+        return v if part is None else part.prox(v, step)
+
+    def conjugate(self, y: Tree) -> Scalar:
+        """Σ_v ψ_v*(y_v)."""
+        values = [part.conjugate(y[name]) for name, part in self.parts.items() if part is not None]
+        return sum(values[1:], start=values[0])
+
+    def shrink(self, y: Tree) -> Scalar | float:
+        """One factor for all of them."""
+        factors = [jnp.asarray(part.shrink(y[name])) for name, part in self.parts.items() if part is not None]
+        return jnp.min(jnp.stack(factors))

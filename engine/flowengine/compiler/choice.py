@@ -1,0 +1,49 @@
+"""What a choice of a method is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+
+from flowapi.model import join
+from flowengine.problem import Hypers, Method, Problem, Term
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What runs, and why.
+
+    Attributes:
+        method: Its name is in it.
+        hypers: Its steps.
+        reasons: Sentences for `cflow lint` and the log.
+        warnings: Sentences about explicit steps beyond their bound.
+    """
+
+    method: Method
+    hypers: Hypers
+    reasons: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def lipschitz(terms: Sequence[Term]) -> float:
+    """An upper bound of the Lipschitz constant of ∇f: Σ L_ψ · ‖A‖²."""
+    return float(sum(term.atom.lipschitz * term.operator.norm**2 for term in terms))
+
+
+def explicit(step: object, natural: float, limit: float, at: str) -> tuple[float, tuple[str, ...]]:
+    """The step that the document gives, with a warning beyond its limit; else the natural one."""
+    if not isinstance(step, int | float):
+        return natural, ()
+    if step < limit * (1 + 1e-9):
+        return float(step), ()
+    place = join(at, "policy", "step")
+    return float(step), (f"{place}: the step {step:.4g} is beyond its bound {limit:.4g}; the run may diverge",)
+
+
+def hypers_of(problem: Problem, tau: float, sigma: tuple[float, ...], *, least: float | None = None) -> Hypers:
+    """Steps as arrays."""
+    values = tuple(jnp.asarray(value, problem.real) for value in (tau, *sigma))
+    return Hypers(values[0], values[1:], None if least is None else jnp.asarray(least, problem.real))

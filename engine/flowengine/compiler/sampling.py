@@ -1,0 +1,149 @@
+"""The sampler, its step and what is recorded of its draws, with the reasons."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from flowapi.errors import DocumentError
+from flowapi.flow import FlowDocument
+from flowapi.model import join
+from flowapi.policy import Output
+from flowengine.compiler.choice import Choice, lipschitz
+from flowengine.compiler.choose import check_start, measured
+from flowengine.methods import Hmc, Leapfrog, Mala, Myula, Sampler, Statistic, Ula
+from flowengine.methods.sampler import Kernel
+from flowengine.problem import Hypers, Problem
+
+ULA_STEP = 0.2  # of 1/L: the variance of the stiffest direction is a ninth too large
+LEAPFROG_STEP = 0.2  # of 1/√L
+MOST_COVARIANCE = 2048  # entries
+MOST_DRAWS = 1000  # of a chain in a buffer whose length nobody chose
+BUFFER_BYTES = 64 * 2**20
+
+
+def chains_of(document: FlowDocument) -> int:
+    """How many chains run side by side: the number that a variable names, else one."""
+    return next((one.chains for one in document.variables.values() if one.chains is not None), 1)
+
+
+def sample(problem: Problem, document: FlowDocument, at: str) -> Choice:
+    """Choose the sampler within the policy.
+
+    Raises:
+        DocumentError: the forced algorithm can't do the problem, or an output can't be kept.
+    """
+    policy = document.policy
+    one = replace(problem, init=jax.tree.map(lambda value: value[0], problem.init))
+    check_start(one, at)
+    name = policy.algorithm or _by_family(problem, document)
+    if problem.dual and name != "myula":
+        raise DocumentError(
+            f"`{name}` needs gradients, and {problem.dual[0].path} has none",
+            path=join(at, "policy"),
+            remedy="Use `algorithm: myula`, which smooths it.",
+        )
+    bound = lipschitz(problem.smooth)
+    bound = bound if math.isfinite(bound) else measured(one)
+    smoothing = _smoothing(document, bound, at) if name == "myula" else None
+    if smoothing is not None:
+        bound += sum(float(term.operator.norm) ** 2 for term in problem.dual) / smoothing
+    if bound <= 0:
+        raise DocumentError("the energy is flat: it has no distribution", path=join(at, "terms"))
+    size = sum(math.prod(unknown.shape) for unknown in problem.unknowns)
+    natural, limit = _steps(name, bound, size)
+    step = float(policy.step) if isinstance(policy.step, int | float) else natural
+    warnings = []
+    if step >= limit:
+        warnings.append(
+            f"{join(at, 'policy', 'step')}: the step {step:.4g} is beyond its bound {limit:.4g}; the run may diverge",
+        )
+    method = Sampler(
+        kernel=_kernel(name, policy.trajectory),
+        chains=chains_of(document),
+        stacked=any(variable.chains is not None for variable in document.variables.values()),
+        outputs=tuple(
+            _statistic(output, problem, document, join(at, "outputs", i)) for i, output in enumerate(document.outputs)
+        ),
+    )
+    values = [None if value is None else jnp.asarray(value, problem.real) for value in (policy.temperature, smoothing)]
+    reasons = [_why(name), f"step = {step:.4g}, with L = {bound:.4g}; temperature {policy.temperature:g}"]
+    if smoothing is not None:
+        reasons.append(f"smoothing = {smoothing:.4g}: smaller is nearer to the energy, and slower")
+    hypers = Hypers(jnp.asarray(step, problem.real), (), None, *values)
+    return Choice(method, hypers, tuple(reasons), tuple(warnings))
+
+
+def _by_family(problem: Problem, document: FlowDocument) -> str:
+    policy = document.policy
+    if policy.sampler == "symplectic":
+        return "hmc" if policy.metropolis else "leapfrog"
+    if policy.metropolis:
+        return "mala"
+    return "myula" if problem.dual else "ula"
+
+
+def _kernel(name: str, trajectory: int) -> Kernel:
+    kernels: dict[str, Kernel] = {
+        "ula": Ula(), "mala": Mala(), "myula": Myula(), "leapfrog": Leapfrog(), "hmc": Hmc(trajectory)
+    }  # fmt: skip
+    return kernels[name]
+
+
+def _steps(name: str, bound: float, size: int) -> tuple[float, float]:
+    """The step where none is given, and the one from which on the motion is unstable.
+
+    With the number of entries they shrink as proposals would otherwise be refused: Roberts and Rosenthal, Statistical
+    Science 16, 2001.
+    """
+    if name in ("ula", "myula"):
+        return ULA_STEP / bound, 2 / bound
+    if name == "mala":
+        return size ** (-1 / 3) / bound, math.inf
+    if name == "hmc":
+        return size ** (-1 / 4) / math.sqrt(bound), 2 / math.sqrt(bound)
+    return LEAPFROG_STEP / math.sqrt(bound), 2 / math.sqrt(bound)
+
+
+def _smoothing(document: FlowDocument, bound: float, at: str) -> float:
+    if document.policy.smoothing is not None:
+        return float(document.policy.smoothing)
+    if bound <= 0:
+        raise DocumentError(
+            "no smooth term gives a scale for the smoothing", path=join(at, "policy"), remedy="Add `smoothing: 0.01`."
+        )
+    return 1 / bound
+
+
+def _why(name: str) -> str:
+    return {
+        "ula": "ula: every term has a gradient, every draw is kept (`metropolis: true` makes it exact)",
+        "mala": "mala: Langevin proposals, taken or refused so that the draws are exact",
+        "myula": "myula: terms without a gradient are smoothed by their Moreau envelopes",
+        "leapfrog": "leapfrog: the motion of a particle in the energy; nothing is refused (`metropolis: true` samples)",
+        "hmc": "hmc: trajectories taken or refused so that the draws are exact",
+    }[name]
+
+
+def _statistic(output: Output, problem: Problem, document: FlowDocument, place: str) -> Statistic:
+    """An output with the length of its buffer.
+
+    Raises:
+        DocumentError: it would need more memory than anybody wants.
+    """
+    size = math.prod(next(one.shape for one in problem.unknowns if one.name == output.variable))
+    if output.kind == "cov" and size > MOST_COVARIANCE:
+        raise DocumentError(
+            f"the covariance of {size} entries has {size**2} of them",
+            path=join(place, "cov"),
+            remedy=f"Use `var` beyond {MOST_COVARIANCE} entries.",
+        )
+    keep = 0
+    if output.of_draws:
+        row = chains_of(document) * size * np.dtype(problem.real).itemsize
+        keep = output.keep or max(8, min(MOST_DRAWS, BUFFER_BYTES // row))
+    return Statistic(output.kind, output.variable, output.burn, keep, output.thin, tuple(map(float, output.at)))

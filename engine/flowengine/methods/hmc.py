@@ -1,0 +1,50 @@
+"""Hamiltonian Monte Carlo: a trajectory of leapfrog steps from a fresh momentum, taken with probability exp(−ΔH/T).
+
+The step of each trajectory is between 0.9 and 1.1 of `step`, so that no period of the energy is hit by every one.
+Source: Neal, in the Handbook of Markov Chain Monte Carlo, chapter 5, 2011.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array
+
+from flowengine.methods.mala import Own
+from flowengine.methods.sampler import Moved, chosen
+from flowengine.problem import Hypers, Problem, Tree
+from flowengine.steps import accepts, kick_drift_kick, momentum, objective, smooth_gradient
+from flowengine.storage import dot
+
+JITTER = 0.1
+STEP = 3  # what the key of the step is folded with, after those of `steps.sampling`
+
+
+@dataclass(frozen=True)
+class Hmc:
+    """The kernel `hmc`: `trajectory` leapfrog steps a draw."""
+
+    trajectory: int
+    name: str = "hmc"
+
+    def init(self, problem: Problem, hypers: Hypers, x: Tree, key: Array) -> Own:
+        """Energy and gradient at the start."""
+        return Own(objective(problem, x), smooth_gradient(problem, x))
+
+    def move(self, problem: Problem, hypers: Hypers, x: Tree, own: Own, key: Array) -> Moved:
+        """Follow the trajectory and decide."""
+        temperature = jnp.asarray(hypers.temperature)
+        stretch = jax.random.uniform(jax.random.fold_in(key, STEP), (), problem.real, 1 - JITTER, 1 + JITTER)
+        h, p = stretch * hypers.tau, momentum(x, temperature, key)
+
+        def onward(_: int, at: tuple[Tree, Tree, Tree]) -> tuple[Tree, Tree, Tree]:
+            return kick_drift_kick(problem, *at, h)
+
+        y, q, gradient = lax.fori_loop(0, self.trajectory, onward, (x, p, own.gradient))
+        there = Own(objective(problem, y), gradient)
+        drop = own.energy - there.energy + (dot(p, p) - dot(q, q)) / 2
+        taken, probability = accepts(key, drop / temperature)
+        return Moved(chosen(taken, y, x), chosen(taken, there, own), probability)

@@ -1,0 +1,92 @@
+"""The primitives of minimisers: the gradient step F_Dis, the prox step F_Proj, and their line search."""
+
+from __future__ import annotations
+
+import functools
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array
+
+from flowengine.problem import Problem, Scalar, Term, Tree
+from flowengine.storage import add, dot, norm, scale, subtract, zeros_like
+
+
+def smooth_gradient(problem: Problem, x: Tree) -> Tree:
+    """∇f(x) = Σ Aᵀ∇ψ(Ax)."""
+    if not problem.smooth:
+        return zeros_like(x)
+    first, *rest = (term_gradient(term, x) for term in problem.smooth)
+    return functools.reduce(add, rest, first)
+
+
+def term_gradient(term: Term, x: Tree) -> Tree:
+    """∇(ψ∘A)(x) = Aᵀ∇ψ(Ax).
+
+    Of a quadratic it is weight · (AᵀAx − Aᵀdata), by the short way that the operator has for AᵀA; `term.pulled` holds
+    Aᵀdata.
+    """
+    if term.pulled is not None:
+        return scale(subtract(term.operator.gram(x), term.pulled), term.atom.weight)
+    return term.operator.adjoint(term.atom.gradient(term.operator.apply(x)))
+
+
+def objective(problem: Problem, x: Tree) -> Scalar:
+    """f(x) + g(x), indicators left out."""
+    total = jnp.zeros((), problem.real)
+    for term in problem.smooth:
+        total = total + term.atom.value(term.operator.apply(x))
+    if problem.prox is not None:
+        total = total + problem.prox.value(x)
+    return total
+
+
+def forward(x: Tree, gradient: Tree, tau: Array) -> Tree:
+    """F_Dis: x − τ∇f(x)."""
+    return add(x, gradient, -tau)
+
+
+def backward(problem: Problem, z: Tree, tau: Array) -> Tree:
+    """F_Proj: prox_{τg}(z); z itself where there is no g."""
+    return problem.prox.prox(z, tau) if problem.prox is not None else z
+
+
+def pull(problem: Problem, y: tuple[Tree, ...]) -> Tree:
+    """Σ W_jᵀ y_j."""
+    first, *rest = (term.operator.adjoint(dual) for term, dual in zip(problem.dual, y, strict=True))
+    return functools.reduce(add, rest, first)
+
+
+def dual_ascent(term: Term, y: Tree, point: Tree, sigma: Scalar) -> Tree:
+    """Y ← prox_{σh*}(y + σ W point)."""
+    return term.atom.prox_conjugate(add(y, term.operator.apply(point), sigma), sigma)
+
+
+def descend(problem: Problem, y: Tree, gradient: Tree, tau: Array) -> Tree:
+    """prox_{τg}(y − τ∇f(y))."""
+    return backward(problem, forward(y, gradient, tau), tau)
+
+
+def backtracked(problem: Problem, y: Tree, gradient: Tree, tau: Scalar, least: Scalar) -> tuple[Tree, Scalar]:
+    """As `descend`, with τ halved until ⟨∇f(x⁺) − ∇f(y), x⁺ − y⟩ ≤ ‖x⁺ − y‖²/τ, but never below `least`.
+
+    The textbook's test of values drives τ to nothing by rounding near a solution; this one compares gradients, and a
+    step of length ≤ 10 ε‖y‖ is taken as it is. A gradient that isn't finite, beyond a barrier, is no step either.
+    """
+    enough = 10 * np.finfo(problem.dtype).eps * norm(y)
+
+    def too_long(at: tuple[Tree, Scalar]) -> Array:
+        x, step = at
+        moved = subtract(x, y)
+        turned = dot(subtract(smooth_gradient(problem, x), gradient), moved)
+        fits = (turned <= dot(moved, moved) / step) | (norm(moved) <= enough)
+        longer: Array = ~fits & (step > least)
+        return longer
+
+    def shorter(at: tuple[Tree, Scalar]) -> tuple[Tree, Scalar]:
+        step = jnp.maximum(at[1] / 2, least)
+        return descend(problem, y, gradient, step), step
+
+    found: tuple[Tree, Scalar] = lax.while_loop(too_long, shorter, (descend(problem, y, gradient, tau), tau))
+    return found
