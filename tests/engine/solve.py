@@ -11,6 +11,7 @@ import numpy as np
 from flowapi.flow import FlowDocument
 from flowengine.compiler import compile_flow, stops_of
 from flowengine.loop import advance, run_key, snapshot, start
+from flowengine.run.statistics import statistics
 
 FILES = tempfile.TemporaryDirectory(prefix="cflow-data-")
 _numbers = itertools.count()
@@ -21,7 +22,7 @@ def document(data: dict, **parts) -> FlowDocument:
     sources = {}
     for name, value in data.items():
         path = f"{next(_numbers)}.npy"
-        np.save(Path(FILES.name) / path, np.asarray(value, np.float64))
+        np.save(Path(FILES.name) / path, value if np.iscomplexobj(value) else np.asarray(value, np.float64))
         sources[name] = {"npy": path}
     return FlowDocument.parse({"data": sources, **parts})
 
@@ -43,10 +44,17 @@ def go(flow, carry, until: int):
 
 
 def solve(doc: FlowDocument):
-    """The point and the last certificate."""
+    """The point, by variable where there are several, and the last certificate."""
     flow = compiled(doc)
     carry = go(flow, carry_of(flow), 2**53)
-    return np.asarray(flow.choice.method.point(carry.state)), snapshot(carry), flow
+    return jax.tree.map(np.asarray, flow.choice.method.point(carry.state)), snapshot(carry), flow
+
+
+def sampled(doc: FlowDocument):
+    """The outputs of a sampler, and the last certificate."""
+    flow = compiled(doc)
+    carry = go(flow, carry_of(flow), 2**53)
+    return statistics(flow.choice.method, carry.state), snapshot(carry)
 
 
 def state_bytes(carry) -> list[bytes]:

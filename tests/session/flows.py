@@ -68,6 +68,20 @@ flow:
   policy: {{algorithm: admm}}
   stop: {{maxIterations: {limit}}}
 """
+SAMPLE = """
+flow:
+  name: sample
+  seed: 3
+  dtype: {dtype}
+  data: {{b: {{npy: b.npy}}}}
+  variables: {{x: {{like: b, init: b, chains: 2}}}}
+  terms:
+  - {{atom: huber, arg: x, data: b, weight: 4, delta: 0.2}}
+  - {{atom: gradient, arg: x, weight: 2}}
+  policy: {{family: langevin, metropolis: true}}
+  outputs: [{{mean: x, burn: 50}}, {{var: x, burn: 50}}, {{quantiles: x, keep: 20, thin: 5}}]
+  stop: {{maxIterations: {limit}}}
+"""
 
 
 def write_flow(

@@ -15,6 +15,7 @@ from flows import (
     DEBLUR,
     DENOISE,
     EXACT,
+    SAMPLE,
     SPARSE,
     final_state,
     kill_when,
@@ -34,8 +35,8 @@ from kit.mounts import mounted
 
 @pytest.mark.parametrize(
     ("template", "dtype"),
-    [(DENOISE, "float32"), (DEBLUR, "float64"), (SPARSE, "float64")],
-    ids=["pdhg-f32", "pd3o-f64", "fista-searched-f64"],
+    [(DENOISE, "float32"), (DEBLUR, "float64"), (SPARSE, "float64"), (SAMPLE, "float64")],
+    ids=["pdhg-f32", "pd3o-f64", "fista-searched-f64", "mala-f64"],
 )
 def test_killed_again_and_again_ends_with_the_same_bits(tmp_path, template, dtype) -> None:
     """Kills strictly between checkpoints lose iterations; none changes a bit of the result or of the final state."""

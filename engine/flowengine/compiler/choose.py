@@ -11,6 +11,7 @@ from flowapi.errors import DocumentError
 from flowapi.model import join
 from flowapi.policy import Policy
 from flowengine.compiler.choice import Choice, explicit, hypers_of, lipschitz
+from flowengine.compiler.metric import jacobi_steps, metric_hindrance
 from flowengine.compiler.splitting import choose_admm, choose_pd3o, not_by_fourier
 from flowengine.methods import Fista, Palm, ProximalGradient
 from flowengine.problem import Hypers, Method, Problem
@@ -30,6 +31,31 @@ def choose(problem: Problem, policy: Policy, at: str) -> Choice:
         DocumentError: the forced algorithm can't do the problem.
     """
     place = join(at, "policy", "algorithm")
+    _check_forced(problem, policy, place)
+    if policy.diagonal:
+        _check_metric(problem, policy, at)
+    if policy.algorithm == "admm" or (
+        policy.algorithm is None and policy.family == "accelerated" and not policy.diagonal
+    ):
+        hindrance = not_by_fourier(problem)
+        if not hindrance:
+            return choose_admm(problem, policy, at)
+        if policy.algorithm == "admm":
+            raise DocumentError(
+                f"`admm` solves for the variable by the Fourier transform, and {hindrance}",
+                path=place,
+                remedy="Leave the algorithm out, or use `pd3o`.",
+            )
+    if problem.dual:
+        return choose_pd3o(problem, policy, at)
+    if policy.algorithm == "palm" or (policy.algorithm is None and not problem.convex and len(problem.unknowns) > 1):
+        return _palm(problem, policy, at)
+    accelerated = policy.algorithm == "fista" or (policy.algorithm is None and policy.family == "accelerated")
+    return _gradient(problem, policy, at, accelerated=accelerated and problem.convex)
+
+
+def _check_forced(problem: Problem, policy: Policy, place: str) -> None:
+    """What a forced algorithm can't do."""
     if policy.algorithm in ("pg", "fista", "palm") and problem.dual:
         paths = ", ".join(term.path for term in problem.dual)
         raise DocumentError(
@@ -49,22 +75,6 @@ def choose(problem: Problem, policy: Policy, at: str) -> Choice:
         )
     if policy.algorithm == "fista" and not problem.convex:
         raise DocumentError("`fista` needs a convex energy", path=place, remedy="Leave the algorithm out, or use `pg`.")
-    if policy.algorithm == "admm" or (policy.algorithm is None and policy.family == "accelerated"):
-        hindrance = not_by_fourier(problem)
-        if not hindrance:
-            return choose_admm(problem, policy, at)
-        if policy.algorithm == "admm":
-            raise DocumentError(
-                f"`admm` solves for the variable by the Fourier transform, and {hindrance}",
-                path=place,
-                remedy="Leave the algorithm out, or use `pd3o`.",
-            )
-    if problem.dual:
-        return choose_pd3o(problem, policy, at)
-    if policy.algorithm == "palm" or (policy.algorithm is None and not problem.convex and len(problem.unknowns) > 1):
-        return _palm(problem, policy, at)
-    accelerated = policy.algorithm == "fista" or (policy.algorithm is None and policy.family == "accelerated")
-    return _gradient(problem, policy, at, accelerated=accelerated and problem.convex)
 
 
 def _palm(problem: Problem, policy: Policy, at: str) -> Choice:
@@ -85,7 +95,7 @@ def _gradient(problem: Problem, policy: Policy, at: str, *, accelerated: bool) -
         why += "; momentum, restarted" if policy.restart == "gradient" else "; momentum, never restarted"
     elif policy.family == "accelerated" and policy.algorithm is None:
         why += "; no momentum, for the energy is not convex"
-    elif policy.algorithm is None:
+    elif policy.algorithm is None and problem.convex:
         why += " (`policy: {family: accelerated}` adds momentum)"
     unbounded = math.isinf(bound) and policy.step is None
     searched = policy.step == "backtracking" or unbounded
@@ -96,11 +106,33 @@ def _gradient(problem: Problem, policy: Policy, at: str, *, accelerated: bool) -
         check_start(problem, at)
         hypers, reason = _searched(problem, bound)
         return Choice(method, hypers, (f"{method.name}: {why}", reason))
+    if policy.diagonal:
+        hypers, reason = _by_entry(problem, bound)
+        return Choice(method, hypers, (f"{method.name}: {why}", reason))
     natural = 1 / bound if bound > 0 else 1.0
     room = 1 if accelerated or not problem.convex else 2
     tau, warnings = explicit(policy.step, natural, room / bound if bound > 0 else float("inf"), at)
     reasons = (f"{method.name}: {why}", f"tau = {tau:.4g}, with L = {bound:.4g}")
     return Choice(method, hypers_of(problem, tau, ()), reasons, warnings)
+
+
+def _check_metric(problem: Problem, policy: Policy, at: str) -> None:
+    """What keeps entries from having steps of their own."""
+    place = join(at, "policy", "preconditioner" if policy.preconditioner else "family")
+    hindrance = metric_hindrance(problem) or ("`step` gives one for all of them" if policy.step is not None else "")
+    if hindrance:
+        raise DocumentError(f"entries can't have steps of their own: {hindrance}", path=place, remedy="Remove it.")
+
+
+def _by_entry(problem: Problem, bound: float) -> tuple[Hypers, str]:
+    """A step for every entry."""
+    steps = jacobi_steps(problem)
+    hypers = Hypers(steps, ())
+    least, most = float(jnp.min(steps)), float(jnp.max(steps))
+    return (
+        hypers,
+        f"tau from {least:.4g} to {most:.4g}, by the diagonal of the Hessian; one for all would be {1 / bound:.4g}",
+    )
 
 
 def check_start(problem: Problem, at: str) -> None:

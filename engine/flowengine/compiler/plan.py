@@ -6,14 +6,17 @@ import math
 from dataclasses import dataclass
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from flowengine.compiler.build import FLOAT32_FLOOR, CompiledFlow
+from flowengine.compiler.metric import jacobi_steps, metric_hindrance
 from flowengine.linops import Chain, Conv
 from flowengine.loop import run_key, start
 from flowengine.problem import Hypers, Problem, Tree
 
 QUICK_PRIMES = (2, 3, 5, 7, 11, 13)
+UNEVEN = 4.0  # times the common step: what the median entry could take
 FREQUENT = 25  # iterations between certificates below which they cost noticeably
 
 
@@ -64,6 +67,8 @@ def advice(compiled: CompiledFlow) -> list[str]:
     found = []
     if choice.method.name == "pg" and document.policy.algorithm is None and problem.convex:
         found.append("`policy: {family: accelerated}` adds momentum: often a third of the iterations.")
+    if _uneven(compiled):
+        found.append("`policy: {preconditioner: jacobi}`: the entries' curvatures differ much, so one step serves few.")
     if document.dtype == "float64" and not _demanding(compiled):
         found.append("`dtype: float32` moves half the bytes; its residual reaches about 1e-6.")
     if document.certificates.every < FREQUENT:
@@ -75,6 +80,14 @@ def advice(compiled: CompiledFlow) -> list[str]:
                 sizes = ", ".join(map(str, slow))
                 found.append(f"{term.path}: Fourier transforms of {sizes} are slow; sizes of small factors are quick.")
     return found
+
+
+def _uneven(compiled: CompiledFlow) -> bool:
+    """Whether most entries could take a step far longer than the common one."""
+    problem, hypers = compiled.problem, compiled.choice.hypers
+    if compiled.choice.method.name not in ("pg", "fista") or metric_hindrance(problem) or hypers.tau.ndim:
+        return False
+    return float(jnp.median(jacobi_steps(problem))) > UNEVEN * float(hypers.tau)
 
 
 def _demanding(compiled: CompiledFlow) -> bool:

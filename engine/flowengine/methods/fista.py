@@ -62,7 +62,7 @@ class Fista:
 
     def pace(self, hypers: Hypers, state: State) -> Scalar:
         """Τ."""
-        return hypers.tau if state.tau is None else state.tau
+        return jnp.max(self._tau(hypers, state))
 
     def evidence(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Evidence:
         """The imbalance is ∇f(x⁺) + ξ."""
@@ -72,14 +72,18 @@ class Fista:
     def balance(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Balance:
         """ξ = (y − x⁺)/τ − ∇f(y)."""
         subgradient = subtract(
-            scale(subtract(old.y, new.x), 1 / self.pace(hypers, new)), smooth_gradient(problem, old.y)
+            scale(subtract(old.y, new.x), 1 / self._tau(hypers, new)), smooth_gradient(problem, old.y)
         )
         return Balance(smooth_gradient(problem, new.x), subgradient, dual=(), pull=None)
 
     def lyapunov(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Lyapunov:
         """F(x⁺) + ‖x⁺ − x‖²/2τ ≤ F(x) + ‖y − x‖²/2τ for every step of a convex flow."""
-        half = 1 / (2 * self.pace(hypers, new))
+        half = 1 / (2 * self._tau(hypers, new))
         moved, ahead = subtract(new.x, old.x), subtract(old.y, old.x)
         before, after = objective(problem, old.x), objective(problem, new.x)
-        size = jnp.abs(before) + jnp.abs(after) + half * (dot(new.x, new.x) + dot(moved, moved) + dot(ahead, ahead))
-        return Lyapunov(after + half * dot(moved, moved), before + half * dot(ahead, ahead), size)
+        long, far = dot(moved, scale(moved, half)), dot(ahead, scale(ahead, half))
+        size = jnp.abs(before) + jnp.abs(after) + dot(new.x, scale(new.x, half)) + long + far
+        return Lyapunov(after + long, before + far, size)
+
+    def _tau(self, hypers: Hypers, state: State) -> Array:
+        return hypers.tau if state.tau is None else state.tau

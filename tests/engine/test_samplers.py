@@ -1,0 +1,234 @@
+"""Samplers against what is known exactly, within four Monte-Carlo standard errors; every seed is fixed."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from solve import carry_of, compiled, document, go, sampled, state_bytes
+
+from flowapi.errors import DocumentError, DocumentErrors
+from flowengine.loop import rows, snapshot
+from flowengine.run.statistics import effective_samples, split_rhat
+
+P, M = np.array([[2, 0.6], [0.6, 1]]), np.array([1.0, -1.0])
+EXACT = np.linalg.inv(P)
+
+
+def gaussian(outputs=(), chains=64, iterations=6000, **policy):
+    return document(
+        {"P": P, "m": M}, seed=7, variables={"x": {"shape": [2], "init": "m", **({"chains": chains} if chains else {})}},
+        terms=[{"atom": "quadratic_form", "arg": "x", "matrix": "P", "data": "m"}], policy=policy, outputs=list(outputs),
+        stop={"maxIterations": iterations},
+    )  # fmt: skip
+
+
+MOMENTS = ({"mean": "x", "burn": 500}, {"cov": "x", "burn": 500}, {"ess": "x", "burn": 500}, {"rhat": "x", "burn": 500})
+
+
+@pytest.mark.parametrize(
+    ("policy", "covariance"),
+    [
+        ({"algorithm": "ula", "step": 0.3}, EXACT @ np.linalg.inv(np.eye(2) - 0.3 * P / 2)),
+        ({"algorithm": "ula", "step": 0.3, "temperature": 0.5}, 0.5 * EXACT @ np.linalg.inv(np.eye(2) - 0.3 * P / 2)),
+        ({"family": "langevin", "metropolis": True, "step": 0.3}, EXACT),
+        ({"algorithm": "mala", "temperature": 2.0}, 2 * EXACT),
+        ({"family": "symplectic", "metropolis": True}, EXACT),
+    ],
+    ids=["ula", "ula, colder", "mala", "mala, hotter", "hmc"],
+)
+def test_a_gaussian_has_the_moments_that_theory_gives(policy, covariance) -> None:
+    found, last = sampled(gaussian(MOMENTS, **policy))
+    assert last.controller == "GREEN"
+    variance, draws = np.diag(covariance), found["x_ess"] * 5.5  # the buffer holds 1,000 of 5,500 draws
+    assert (np.abs(found["x_mean"] - M) < 4 * np.sqrt(variance / draws)).all()
+    errors = np.sqrt((covariance**2 + np.outer(variance, variance)) / draws.min())
+    assert (np.abs(found["x_cov"] - covariance) < 4 * errors).all()
+    assert (found["x_rhat"] < 1.02).all()
+
+
+def test_outputs_are_what_numpy_says_of_the_draws() -> None:
+    """The chains are followed by hand; moments see all draws after the burn-in, the buffer the last of every third."""
+    specs = [
+        {"mean": "x", "burn": 20}, {"var": "x", "burn": 20}, {"cov": "x", "burn": 20},
+        {"quantiles": "x", "burn": 20, "keep": 10, "thin": 3, "at": [0.1, 0.9]},
+    ]  # fmt: skip
+    flow = compiled(gaussian(specs, chains=3, iterations=80, algorithm="ula"))
+    carry, draws = carry_of(flow), []
+    for k in range(1, 81):
+        carry = go(flow, carry, k)
+        draws.append(np.asarray(carry.state.x))
+    found, _ = sampled(gaussian(specs, chains=3, iterations=80, algorithm="ula"))
+    kept = np.concatenate(draws[20:])
+    assert np.allclose(found["x_mean"], kept.mean(axis=0))
+    assert np.allclose(found["x_var"], kept.var(axis=0, ddof=1))
+    assert np.allclose(found["x_cov"], np.cov(kept.T))
+    thinned = np.concatenate(draws[22::3][-10:])
+    assert np.allclose(found["x_quantiles"], np.quantile(thinned, [0.1, 0.9], axis=0))
+
+
+@pytest.mark.parametrize("algorithm", ["ula", "mala", "myula", "leapfrog", "hmc"])
+def test_chunks_of_any_size_give_the_same_bits(algorithm) -> None:
+    flow = compiled(gaussian(MOMENTS, chains=4, iterations=330, algorithm=algorithm))
+    whole = state_bytes(go(flow, carry_of(flow), 330))
+    for size in (1, 7, 33):
+        carry = carry_of(flow)
+        for until in [*range(size, 330, size), 330]:
+            carry = go(flow, carry, until)
+        assert state_bytes(carry) == whole
+
+
+def test_leapfrog_conserves_its_own_energy() -> None:
+    """P² + ω²q²(1 − h²ω²/4) of a harmonic oscillator, to rounding, over 10,000 steps."""
+    omega, h = 2.0, 0.3
+    doc = document(
+        {}, variables={"q": {"shape": [3], "init": 1.0}}, terms=[{"atom": "tikhonov", "arg": "q", "weight": omega**2}],
+        policy={"algorithm": "leapfrog", "step": h}, stop={"maxIterations": 10_000},
+    )  # fmt: skip
+    flow = compiled(doc)
+
+    def conserved(carry):
+        p, q = np.asarray(carry.state.own.p), np.asarray(carry.state.x)
+        return (p**2 + omega**2 * q**2 * (1 - h**2 * omega**2 / 4))[0]
+
+    carry = carry_of(flow)
+    before = conserved(carry)
+    assert (before > 0.1).all()
+    carry = go(flow, carry, 10_000)
+    assert np.allclose(conserved(carry), before, rtol=1e-12)
+    assert snapshot(carry).controller == "GREEN"
+
+
+def test_myula_samples_the_smoothed_energy_of_a_laplace_prior() -> None:
+    """One dimension, ½(x − 1)² + 2|x|: the envelope's own density, integrated numerically."""
+    smoothing, h = 0.05, 0.01
+    doc = document(
+        {"b": np.ones(1)}, seed=1, variables={"x": {"like": "b", "chains": 512}},
+        terms=[{"atom": "quadratic", "arg": "x", "data": "b"}, {"atom": "l1", "arg": "x", "weight": 2}],
+        policy={"family": "langevin", "step": h, "smoothing": smoothing}, outputs=[{"mean": "x", "burn": 300}, {"var": "x", "burn": 300}],
+        stop={"maxIterations": 4000},
+    )  # fmt: skip
+    assert compiled(doc).choice.method.name == "myula"
+    found, last = sampled(doc)
+    x = np.linspace(-8, 8, 20001)
+    prox = x - np.clip(x, -2 * smoothing, 2 * smoothing)
+    density = np.exp(-((x - 1) ** 2) / 2 - 2 * np.abs(prox) - (x - prox) ** 2 / (2 * smoothing))
+    mean = (x * density).sum() / density.sum()
+    variance = ((x - mean) ** 2 * density).sum() / density.sum()
+    assert last.controller == "GREEN"
+    assert abs(found["x_mean"][0] - mean) < 0.01
+    assert abs(found["x_var"][0] - variance) < 0.02  # and what a step of 0.01 adds
+
+
+def test_total_variation_prior_on_an_image_runs_and_smooths() -> None:
+    rng = np.random.default_rng(0)
+    b = np.kron([[0.0, 1.0], [1.0, 0.0]], np.ones((8, 8))) + 0.2 * rng.standard_normal((16, 16))
+    doc = document(
+        {"b": b}, variables={"x": {"like": "b", "init": "b"}},
+        terms=[{"atom": "quadratic", "arg": "x", "data": "b", "weight": 25}, {"atom": "tv", "arg": "x", "weight": 10}],
+        policy={"family": "langevin"}, outputs=[{"mean": "x", "burn": 1000}, {"var": "x", "burn": 1000}], stop={"maxIterations": 6000},
+    )  # fmt: skip
+    found, last = sampled(doc)
+    truth = np.kron([[0.0, 1.0], [1.0, 0.0]], np.ones((8, 8)))
+    assert last.controller == "GREEN"
+    assert np.abs(found["x_mean"] - truth).mean() < 0.8 * np.abs(b - truth).mean()
+    assert (found["x_var"] > 0).all()
+
+
+def test_several_variables_are_sampled_together() -> None:
+    """X and y with ½x² + ½(x − y)² + ½y²: precision [[2, −1], [−1, 2]]."""
+    doc = document(
+        {}, seed=3, variables={"x": {"shape": [1], "chains": 256}, "y": {"shape": [1]}},
+        terms=[
+            {"atom": "tikhonov", "arg": "x"}, {"atom": "tikhonov", "arg": "y"}, {"atom": "consensus", "arg": "x", "with": "y"},
+        ],
+        policy={"algorithm": "mala"}, outputs=[{"var": "x", "burn": 100}, {"var": "y", "burn": 100}], stop={"maxIterations": 3000},
+    )  # fmt: skip
+    found, _ = sampled(doc)
+    exact = np.linalg.inv([[2, -1], [-1, 2]])[0, 0]
+    assert np.allclose([found["x_var"], found["y_var"]], exact, rtol=0.03)
+
+
+@pytest.mark.parametrize(
+    ("policy", "wanted"),
+    [
+        ({"algorithm": "mala", "step": 60.0}, "RED"),
+        ({"algorithm": "hmc", "step": 2.5}, "RED"),
+        ({"algorithm": "leapfrog", "step": 1.6}, "RED"),
+        ({"algorithm": "leapfrog", "step": 0.7}, "GREEN"),
+        ({"algorithm": "mala", "step": 0.1}, "GREEN"),
+    ],
+)
+def test_colours_of_samplers(policy, wanted) -> None:
+    flow = compiled(gaussian(iterations=1500, **policy))
+    carry = go(flow, carry_of(flow), 1500)
+    colours = {row.controller for row in rows(carry, 3)}
+    assert wanted in colours
+    assert (wanted == "GREEN") == ("RED" not in colours)
+
+
+def test_a_nan_in_one_chain_ends_the_run() -> None:
+    flow = compiled(gaussian(iterations=500, algorithm="ula"))
+    carry = go(flow, carry_of(flow), 100)
+    broken = jax.tree.map(lambda leaf: leaf, carry)
+    state = broken.state
+    broken = type(broken)(
+        **{**vars(broken), "state": type(state)(**{**vars(state), "x": state.x.at[3, 0].set(jnp.nan)})}
+    )
+    last = snapshot(go(flow, broken, 500))
+    assert (last.reason, last.controller) == ("Diverged", "RED")
+
+
+def test_start_of_the_chains_is_spread() -> None:
+    doc = document(
+        {}, seed=5, variables={"x": {"shape": [3], "init": 2.0, "spread": 0.5, "chains": 4000}},
+        terms=[{"atom": "tikhonov", "arg": "x"}], policy={"algorithm": "ula"}, stop={"maxIterations": 1},
+    )  # fmt: skip
+    init = np.asarray(compiled(doc).problem.init)
+    assert init.shape == (4000, 3)
+    assert abs(init.mean() - 2) < 0.03
+    assert abs(init.std() - 0.5) < 0.03
+
+
+@pytest.mark.parametrize(
+    ("parts", "path", "words"),
+    [
+        ({"policy": {"algorithm": "mala"}, "terms": [{"atom": "l1", "arg": "x"}]}, "flow.policy", "myula"),
+        ({"policy": {"family": "langevin"}, "terms": [{"atom": "l1", "arg": "x"}]}, "flow.policy", "smoothing"),
+        ({"policy": {}, "outputs": [{"mean": "x"}]}, "flow.outputs", "sample"),
+        ({"policy": {"metropolis": True}}, "flow.policy.metropolis", "langevin"),
+        ({"policy": {"algorithm": "ula", "family": "accelerated"}}, "flow.policy.algorithm", "Keep one"),
+        ({"policy": {"algorithm": "ula"}, "stop": {"residual": 1e-3}}, "flow.stop.residual", "maxIterations"),
+        ({"policy": {"algorithm": "ula"}, "dtype": "complex128"}, "flow.dtype", "float64"),
+        ({"policy": {"algorithm": "ula"}, "outputs": [{"mean": "x", "cov": "x"}]}, "flow.outputs[0]", "burn"),
+        ({"policy": {"algorithm": "ula"}, "outputs": [{"mean": "z"}]}, "flow.outputs[0].mean", "Known: x"),
+        ({"policy": {"algorithm": "ula"}, "outputs": [{"mean": "x", "at": [0.5]}]}, "flow.outputs[0].at", "Remove"),
+        (
+            {"policy": {"algorithm": "ula"}, "outputs": [{"cov": "x"}], "variables": {"x": {"shape": [3000]}}},
+            "flow.outputs[0].cov", "var",
+        ),
+        ({"variables": {"x": {"shape": [4], "chains": 3}}, "policy": {}}, "flow.variables.x.chains", "langevin"),
+    ],
+)  # fmt: skip
+def test_what_a_sampler_refuses(parts, path, words) -> None:
+    whole = {
+        "variables": {"x": {"shape": [4]}}, "terms": [{"atom": "tikhonov", "arg": "x"}], "stop": {"maxIterations": 5}, **parts
+    }  # fmt: skip
+    with pytest.raises((DocumentError, DocumentErrors)) as caught:
+        compiled(document({}, **whole))
+    error = caught.value.errors[0] if isinstance(caught.value, DocumentErrors) else caught.value
+    assert error.path == path
+    assert words in str(error)
+
+
+def test_effective_samples_of_an_autoregression() -> None:
+    """X⁺ = φx + noise has n(1 − φ)/(1 + φ) of them."""
+    rng, phi, n = np.random.default_rng(0), 0.8, 4000
+    noise = rng.standard_normal((n, 4, 3))
+    draws = np.empty_like(noise)
+    draws[0] = noise[0] / np.sqrt(1 - phi**2)
+    for k in range(1, n):
+        draws[k] = phi * draws[k - 1] + noise[k]
+    assert np.allclose(effective_samples(draws), 4 * n * (1 - phi) / (1 + phi), rtol=0.2)
+    assert (split_rhat(draws) < 1.02).all()
+    draws[:, 0] += 3
+    assert (split_rhat(draws) > 1.2).all()
