@@ -3,7 +3,7 @@
 from pathlib import PurePosixPath
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, JsonValue, PlainValidator, StringConstraints
+from pydantic import AfterValidator, Field, JsonValue, PlainValidator, StringConstraints
 
 from flowapi.model import DocumentFinding, Model
 
@@ -50,6 +50,20 @@ class Image(SourceSpec):
     image: DataPath
 
 
+class Safetensors(SourceSpec):
+    """One array of a safetensors file."""
+
+    safetensors: DataPath
+    key: Annotated[str, StringConstraints(min_length=1, max_length=255)]
+
+
+class Parquet(SourceSpec):
+    """Columns of numbers of a Parquet file, all of them unless `columns` names some."""
+
+    parquet: DataPath
+    columns: Annotated[tuple[str, ...], Field(min_length=1, max_length=10_000)] | None = None
+
+
 class Inline(SourceSpec):
     """Numbers in the document itself, nested lists."""
 
@@ -64,5 +78,7 @@ def _inline(value: object) -> JsonValue:
     return value
 
 
-SOURCES: dict[str, type[SourceSpec]] = {"npy": Npy, "npz": Npz, "csv": Csv, "image": Image, "inline": Inline}
-LATER_SOURCES = frozenset(["safetensors", "parquet", "zarr", "csr", "uri"])
+SOURCES: dict[str, type[SourceSpec]] = {
+    "npy": Npy, "npz": Npz, "safetensors": Safetensors, "csv": Csv, "parquet": Parquet, "image": Image, "inline": Inline
+}  # fmt: skip
+LATER_SOURCES = frozenset(["zarr", "csr", "uri"])

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from flows import run, write_flow
+from flows import DEBLUR, run, write_flow
 
 from flowengine.store import list_checkpoints
 
@@ -12,7 +12,7 @@ CASES = {
     "key y": ("variables: {x:", "variables: {y:", 64, "spec.flow.variables.y", 'Quote it ("y") or rename it.'),
     "unknown key beside flow": ("  inputs:", "  inptus:", 64, "spec.inptus", "Did you mean `inputs`?"),
     "later key": ("  stop:", "  tuner: {}\n    stop:", 64, "spec.flow.tuner", "not available in this version"),
-    "later atom": ("atom: quadratic", "atom: tv2", 64, "spec.flow.terms[0].atom", "not available in this version"),
+    "later source": ("{npy: in/b.npy}", "{zarr: in/b}", 64, "spec.flow.data.b.zarr", "not available in this version"),
     "no such reference": ("arg: D x", "arg: E x", 64, "spec.flow.terms[1].arg", "Known: D."),
     "path out of the inputs": ("in/b.npy", "in/../../b.npy", 64, "spec.flow.data.b.npy", "leaves the inputs"),
     "missing file": ("in/b.npy", "in/c.npy", 65, "spec.flow.data.b.npy", "there is: b.npy"),
@@ -39,6 +39,18 @@ def test_message_names_path_and_remedy(tmp_path, case) -> None:
         assert remedy in out
         assert "Traceback" not in out
     assert list_checkpoints(root) == []
+
+
+def test_a_step_beyond_its_bound_is_warned_of_and_refused_where_lint_is_strict(tmp_path) -> None:
+    manifest = write_flow(tmp_path / "flow", DEBLUR, limit=300)
+    text = manifest.read_text().replace("  stop:", "  policy: {step: 50}\n    stop:")
+    manifest.write_text(text)
+    assert "warning: spec.flow.policy.step: the step 50 is beyond its bound" in run("lint", manifest)
+    out = run("lint", manifest, "--strict", code=64)
+    assert "spec.flow.policy.step" in out
+    assert "shorter" in out
+    manifest.write_text(text.replace("policy: {step: 50}", "policy: {step: 0.1}"))
+    assert "fine" in run("lint", manifest, "--strict")
 
 
 @pytest.mark.parametrize(("value", "word"), [(np.nan, "NaN"), (np.inf, "infinite")])

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flowapi.errors import DataError
+from flowapi.errors import DataError, DocumentError
 from flowapi.reader import read_one
 from flowapi.report import ExitCode, RunReport
 from flowapi.revision import RevisionFile, RevisionTuple, RuntimeSettings
@@ -91,10 +91,13 @@ def quantity(value: float | None, unit: str) -> str:
     return f"{value:.3g} T{unit}"
 
 
-def lint(file: Path, *, as_json: bool) -> None:
-    """Check a manifest and its data."""
+def lint(file: Path, *, strict: bool, as_json: bool) -> None:
+    """Check a manifest and its data; a warning is an error where they are to be `strict`."""
     with plain_errors():
         manifest, compiled = _compiled(file)
+        if strict and compiled.choice.warnings:
+            path, _, message = compiled.choice.warnings[0].partition(": ")
+            raise DocumentError(message, path=path, remedy="Leave `step` out, or write a shorter one.")
         from flowengine.compiler import explain  # noqa: PLC0415 - jax comes after `prepare`
 
         lines, revision = explain(compiled), _revision(manifest).hash

@@ -54,12 +54,16 @@ def run(
 
 
 @app.command()
-def lint(file: File, as_json: Json = False) -> None:
+def lint(
+    file: File,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse what would only be warned of.")] = False,
+    as_json: Json = False,
+) -> None:
     """Check a manifest and its data, and say what would run; nothing is computed.
 
-    Example: cflow lint examples/deblur/deblur.yaml
+    Example: cflow lint examples/deblur/deblur.yaml --strict
     """
-    local.lint(file, as_json=as_json)
+    local.lint(file, strict=strict, as_json=as_json)
 
 
 @app.command()

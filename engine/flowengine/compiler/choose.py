@@ -150,7 +150,7 @@ def _searched(problem: Problem, bound: float) -> tuple[Hypers, str]:
     """Where backtracking starts and ends: about the known L, or one measured at the start."""
     known = math.isfinite(bound) and bound > 0
     guess = bound if known else measured(problem)
-    start = SEARCH_FROM / guess
+    start = (SEARCH_FROM if problem.convex else 1) / guess
     least = SEARCH_TO / bound if known else start * 0.5**SEARCH_HALVINGS
     least = max(least, float(np.finfo(problem.dtype).tiny))
     hypers = hypers_of(problem, start, (), least=least)

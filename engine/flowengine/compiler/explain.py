@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flowapi.model import join
 from flowengine.compiler.build import CompiledFlow
+from flowengine.methods import Sampler
 
 
 def explain(compiled: CompiledFlow) -> list[str]:
@@ -12,7 +13,9 @@ def explain(compiled: CompiledFlow) -> list[str]:
     variables = ", ".join(
         f"{one.name} ({'×'.join(str(n) for n in one.shape) or 'scalar'}, {problem.dtype})" for one in problem.unknowns
     )
-    lines = [f"{'sample' if compiled.document.policy.samples else 'minimise over'} {variables}"]
+    lines = [f"minimise over {variables}"]
+    if isinstance(compiled.choice.method, Sampler):
+        lines = [f"sample {variables} in {compiled.choice.method.chains} chains"]
     at = compiled.roles[0].term.path.rsplit("[", 1)[0]
     atoms = {join(at, index): spec.atom for index, spec in enumerate(compiled.document.terms)}
     lines += [f"{one.term.path} ({atoms[one.term.path]}) is {one.role.value}: {one.reason}" for one in compiled.roles]

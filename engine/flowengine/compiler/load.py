@@ -9,6 +9,7 @@ import os
 import stat
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 from flowapi.errors import DataError
 from flowapi.flow import FlowDocument
 from flowapi.model import join
-from flowapi.sources import Csv, Image, Inline, Npy, Npz, SourceSpec
+from flowapi.sources import Csv, Image, Inline, Npy, Npz, Parquet, Safetensors, SourceSpec
 
 MAX_FILE_BYTES = 8 * 2**30
 MAX_PIXELS = 2**28
@@ -62,22 +63,28 @@ def digest_of(arrays: dict[str, np.ndarray]) -> dict[str, str]:
 
 
 def _load(source: SourceSpec, inputs: Path, place: str) -> np.ndarray:
+    if isinstance(source, Inline):
+        try:
+            return np.asarray(source.inline, dtype=np.float64)
+        except ValueError as error:
+            raise DataError("the inline lists are ragged", path=place, remedy="Make them rectangular.") from error
+    parse: Callable[[bytes], np.ndarray]
     match source:
-        case Inline(inline=values):
-            try:
-                return np.asarray(values, dtype=np.float64)
-            except ValueError as error:
-                raise DataError("the inline lists are ragged", path=place, remedy="Make them rectangular.") from error
         case Npy(npy=path):
-            return _parse(path, inputs, f"{place}.npy", _npy)
+            parse = _npy
         case Npz(npz=path, key=key):
-            return _parse(path, inputs, f"{place}.npz", lambda data: _npz(data, key))
+            parse = partial(_npz, key=key)
+        case Safetensors(safetensors=path, key=key):
+            parse = partial(_safetensors, key=key)
         case Csv(csv=path):
-            return _parse(path, inputs, f"{place}.csv", _csv)
+            parse = _csv
+        case Parquet(parquet=path, columns=columns):
+            parse = partial(_parquet, columns=columns)
         case Image(image=path):
-            return _parse(path, inputs, f"{place}.image", _image)
+            parse = _image
         case _:
             raise DataError("this source has no loader", path=place)
+    return _parse(path, inputs, f"{place}.{type(source).__name__.lower()}", parse)
 
 
 def _parse(path: str, inputs: Path, place: str, parse: Callable[[bytes], np.ndarray]) -> np.ndarray:
@@ -153,6 +160,36 @@ def _npz(data: bytes, key: str) -> np.ndarray:
             raise ValueError("the array is far larger than the archive: a decompression bomb?")
         with archive.open(entry) as stream:
             return _npy(stream.read(entry.file_size))
+
+
+def _safetensors(data: bytes, key: str) -> np.ndarray:
+    from safetensors import SafetensorError  # noqa: PLC0415 - only flows with such files pay for it
+    from safetensors.numpy import load  # noqa: PLC0415
+
+    try:
+        arrays: dict[str, np.ndarray] = load(data)
+    except SafetensorError as error:
+        raise ValueError(str(error)) from error
+    if key not in arrays:
+        raise ValueError(f"it has no array {key!r}, only {', '.join(sorted(arrays)[:8])}")
+    return arrays[key]
+
+
+def _parquet(data: bytes, columns: tuple[str, ...] | None) -> np.ndarray:
+    """One column as a vector, several as the columns of a matrix; a missing number is NaN, which is refused later."""
+    import pyarrow as pa  # noqa: PLC0415 - only flows with such files pay for it
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    file = pq.ParquetFile(pa.BufferReader(data))
+    known = file.schema_arrow.names
+    missing = [name for name in columns or () if name not in known]
+    if missing:
+        raise ValueError(f"it has no column {missing[0]!r}, only {', '.join(known[:8])}")
+    if file.metadata.num_rows * len(columns or known) * 8 > MAX_FILE_BYTES:
+        raise ValueError("the table is far larger than the file: a decompression bomb?")
+    table = file.read(columns=list(columns) if columns else None)
+    parts = [np.asarray(table.column(name).to_numpy(), np.float64) for name in columns or known]
+    return parts[0] if len(parts) == 1 else np.stack(parts, axis=1)
 
 
 def _csv(data: bytes) -> np.ndarray:

@@ -69,7 +69,7 @@ def advice(compiled: CompiledFlow) -> list[str]:
         found.append("`policy: {family: accelerated}` adds momentum: often a third of the iterations.")
     if _uneven(compiled):
         found.append("`policy: {preconditioner: jacobi}`: the entries' curvatures differ much, so one step serves few.")
-    if document.dtype == "float64" and not _demanding(compiled):
+    if document.dtype == "float64" and not _demanding(compiled) and not document.policy.samples:
         found.append("`dtype: float32` moves half the bytes; its residual reaches about 1e-6.")
     if document.certificates.every < FREQUENT:
         found.append(f"`certificates: {{every: 50}}`: at {document.certificates.every} they cost a part of the time.")

@@ -41,6 +41,8 @@ def write_result(
         "epochs": opened.claimed.epoch,
         "stop": _stop_rules(request),
     }
+    if isinstance(compiled.choice.method, Sampler):
+        summary["acceptance"] = round(float(carry.state.acceptance.mean()), 4)
     layout = opened.store.layout
     capsule.write_result(layout.result(request.revision.hash), arrays, summary, layout.result_link)
     return summary

@@ -4,8 +4,11 @@ import io
 import zipfile
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from safetensors.numpy import save_file
 
 from flowapi.errors import DataError
 from flowapi.flow import FlowDocument
@@ -90,6 +93,12 @@ def test_sources(tmp_path) -> None:
     assert np.array_equal(source({"npz": "c.npz", "key": "first"}, tmp_path), values)
     assert np.array_equal(source({"csv": "a.csv"}, tmp_path), values)
     assert np.array_equal(source({"csv": "b.csv"}, tmp_path), [1, 2])
+    save_file({"first": values}, tmp_path / "a.safetensors")
+    assert np.array_equal(source({"safetensors": "a.safetensors", "key": "first"}, tmp_path), values)
+    pq.write_table(pa.table({"u": [0, 3], "v": [1.0, 4.0], "w": [2.0, 5.0]}), tmp_path / "a.parquet")
+    assert np.array_equal(source({"parquet": "a.parquet"}, tmp_path), values)
+    assert np.array_equal(source({"parquet": "a.parquet", "columns": ["w", "u"]}, tmp_path), values[:, [2, 0]])
+    assert np.array_equal(source({"parquet": "a.parquet", "columns": ["v"]}, tmp_path), [1, 4])
     assert np.array_equal(source({"inline": [[1, 2]]}, tmp_path, "float32"), np.asarray([[1, 2]], np.float32))
 
 
@@ -141,6 +150,18 @@ def test_other_hostile_files(tmp_path) -> None:
     (tmp_path / "bomb.npz").write_bytes(bomb())
     with pytest.raises(DataError, match="bomb"):
         source({"npz": "bomb.npz", "key": "a"}, tmp_path)
+    for kind, key in (("safetensors", {"key": "a"}), ("parquet", {})):
+        (tmp_path / "broken").write_bytes(b"\xff" * 40)
+        with pytest.raises(DataError, match="can't be read"):
+            source({kind: "broken", **key}, tmp_path)
+    pq.write_table(pa.table({"u": [1.0, None]}), tmp_path / "gap.parquet")
+    with pytest.raises(DataError, match="NaN"):
+        source({"parquet": "gap.parquet"}, tmp_path)
+    with pytest.raises(DataError, match="no column 'z'"):
+        source({"parquet": "gap.parquet", "columns": ["z"]}, tmp_path)
+    save_file({"b": np.ones(2)}, tmp_path / "a.safetensors")
+    with pytest.raises(DataError, match="no array 'a', only b"):
+        source({"safetensors": "a.safetensors", "key": "a"}, tmp_path)
     inside, outside = tmp_path / "inputs", tmp_path / "secret.npy"
     inside.mkdir()
     np.save(outside, np.zeros(2))
