@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from pydantic import Field, JsonValue, StringConstraints, model_validator
 from pydantic.alias_generators import to_camel
 
-from flowapi.argument import TermSpec
+from flowapi.argument import Argument, Summand, TermSpec
 from flowapi.errors import DocumentError, DocumentErrors
 from flowapi.model import (
     DocumentFinding,
@@ -70,11 +70,36 @@ class Param(Model):
         return self
 
 
+class Invariant(Model):
+    """What an exact run would keep: the sum of the entries of a linear map of the variables, or its 2-norm."""
+
+    sum: Argument | None = None
+    norm: Argument | None = None
+    tolerance: Positive = 1e-6
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "Invariant":
+        if (self.sum is None) == (self.norm is None):
+            raise DocumentFinding("an invariant is a `sum` or a `norm`", remedy="Write it like `{sum: x}`.")
+        return self
+
+    @property
+    def kind(self) -> str:
+        """Which of the two."""
+        return "sum" if self.norm is None else "norm"
+
+    @property
+    def arg(self) -> tuple[Summand, ...]:
+        """Of what."""
+        return self.sum or self.norm or ()
+
+
 class Certificates(Model):
-    """How often residual, energy and gates are computed, in iterations."""
+    """How often residual, energy and gates are computed, in iterations; and what must not drift."""
 
     every: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 50
-    later: ClassVar[frozenset[str]] = frozenset({"gate", "advise", "invariants"})
+    invariants: Annotated[tuple[Invariant, ...], Field(max_length=16)] = ()
+    later: ClassVar[frozenset[str]] = frozenset({"gate", "advise"})
 
 
 class Stop(Model):
@@ -240,6 +265,8 @@ def _mentions(document: FlowDocument, at: str) -> Iterator[tuple[str, object, st
         yield from _mentions_of(term, join(at, "terms", index))
     for index, output in enumerate(document.outputs):
         yield "variables", output.variable, join(at, "outputs", index, output.kind)
+    for index, invariant in enumerate(document.certificates.invariants):
+        yield from _mentions_in(invariant.arg, join(at, "certificates", "invariants", index, invariant.kind))
 
 
 def _mentions_of(term: TermSpec, place: str) -> Iterator[tuple[str, object, str]]:
@@ -248,11 +275,14 @@ def _mentions_of(term: TermSpec, place: str) -> Iterator[tuple[str, object, str]
     for key in term.param_keys:
         yield "params", getattr(term, key), join(place, to_camel(key))
     for key in term.argument_keys:
-        written = join(place, type(term).model_fields[key].alias or key)
-        for summand in getattr(term, key):
-            yield "variables", summand.var, written
-            for name in summand.operators:
-                yield "operators", name, written
+        yield from _mentions_in(getattr(term, key), join(place, type(term).model_fields[key].alias or key))
+
+
+def _mentions_in(argument: tuple[Summand, ...], place: str) -> Iterator[tuple[str, object, str]]:
+    for summand in argument:
+        yield "variables", summand.var, place
+        for name in summand.operators:
+            yield "operators", name, place
 
 
 def _telemetry(document: FlowDocument, at: str) -> Iterator[DocumentError]:

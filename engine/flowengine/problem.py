@@ -88,6 +88,22 @@ class Term:
     path: str
 
 
+@pytree("kind")
+@dataclass(frozen=True)
+class Invariant:
+    """A quantity that an exact run would keep.
+
+    Attributes:
+        operator: W.
+        tolerance: Of the relative drift.
+        kind: `sum`: Σ (Wx)ᵢ; `norm`: ‖Wx‖₂.
+    """
+
+    operator: Any
+    tolerance: Scalar
+    kind: str
+
+
 @dataclass(frozen=True)
 class Unknown:
     """A variable: its name, and the shape of its array."""
@@ -109,6 +125,7 @@ class Problem:
         dual: The h_j∘W_j, by the prox of their conjugates.
         init: Where x starts; with an axis of chains in front for a sampler.
         unknowns: The variables.
+        invariants: What is watched for drift.
         dtype: Of their arrays.
     """
 
@@ -118,6 +135,7 @@ class Problem:
     init: Tree
     unknowns: tuple[Unknown, ...]
     dtype: str
+    invariants: tuple[Invariant, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -155,3 +155,32 @@ def test_an_adjoint_that_is_none_turns_red(method) -> None:
     wrong = tuple(dataclasses.replace(term, operator=Backwards(term.operator)) for term in one.problem.smooth)
     broken = dataclasses.replace(one, problem=dataclasses.replace(one.problem, smooth=wrong))
     assert "RED" in colours(broken, carry_of(broken))
+
+
+@pytest.mark.parametrize(
+    ("invariant", "colour"), [({"sum": "x"}, "GREEN"), ({"sum": "D x"}, "RED"), ({"norm": "x"}, "RED")]
+)
+def test_an_invariant_that_drifts_is_red(invariant, colour) -> None:
+    """Gradient descent on ½‖∇x‖² keeps the mean; the norm falls, and with it the sum of the differences."""
+    doc = document(
+        {"b": np.random.default_rng(0).random((8, 9))}, variables={"x": {"like": "b", "init": "b"}},
+        operators={"D": {"gradient": {}}}, terms=[{"atom": "gradient", "arg": "x"}],
+        certificates={"every": 5, "invariants": [invariant]}, stop={"maxIterations": 100},
+    )  # fmt: skip
+    flow = compiled(doc)
+    carry = go(flow, carry_of(flow), 100)
+    drifts = [row.drift for row in rows(carry, 0)]
+    assert snapshot(carry).controller == colour
+    assert (max(drifts) < 1e-12) == (colour == "GREEN")
+
+
+def test_invariants_of_every_chain_are_watched() -> None:
+    doc = document(
+        {}, variables={"q": {"shape": [3], "chains": 5, "spread": 1.0}}, terms=[{"atom": "tikhonov", "arg": "q"}],
+        certificates={"every": 5, "invariants": [{"norm": "q", "tolerance": 0.5}]}, policy={"algorithm": "leapfrog", "step": 0.1},
+        stop={"maxIterations": 200},
+    )  # fmt: skip
+    flow = compiled(doc)
+    carry = go(flow, carry_of(flow), 200)
+    assert snapshot(carry).controller == "RED"
+    assert carry.invariants[0].value.shape == (5,)

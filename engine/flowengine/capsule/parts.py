@@ -19,7 +19,8 @@ Event = Literal[
 _TELEMETRY = (
     ("run_id", "string"), ("flow_name", "string"), ("revision", "string"), ("epoch", "int64"), ("phase", "string"),
     ("iter", "int64"), ("t_wall_ms", "int64"), ("E", "double"), ("feasibility", "double"), ("grad_norm", "double"),
-    ("residual", "double"), ("gap", "double"), ("alpha", "double"), ("controller", "string"),
+    ("residual", "double"), ("gap", "double"), ("alpha", "double"), ("invariant_drift_max", "double"),
+    ("controller", "string"),
 )  # fmt: skip
 _EVENTS = (
     ("run_id", "string"), ("revision", "string"), ("epoch", "int64"), ("iter", "int64"), ("t_wall_ms", "int64"),

@@ -1,17 +1,21 @@
 """Certificates: residual, gap and energy, and the gates that colour a run."""
 
 from flowengine.certify.gates import COLOURS, Controller, judge, start_controller, watch_growth
+from flowengine.certify.invariants import Reference, drift, references
 from flowengine.certify.residual import Scales, energy, gap, grow, has_conjugate, residual, start_scales
 
 __all__ = [
     "COLOURS",
     "Controller",
+    "Reference",
     "Scales",
+    "drift",
     "energy",
     "gap",
     "grow",
     "has_conjugate",
     "judge",
+    "references",
     "residual",
     "start_controller",
     "start_scales",

@@ -43,13 +43,13 @@ def start_controller(dtype: str) -> Controller:
 
 
 def judge(
-    controller: Controller, *, finite: Bool[Array, ""], growth: Controller, converged: Bool[Array, ""]
+    controller: Controller, *, holds: Bool[Array, ""], growth: Controller, converged: Bool[Array, ""]
 ) -> Controller:
     """The controller after one more certificate.
 
     GREEN once three in a row have held, or the run has converged with the gates holding; RED as soon as one breaks.
     """
-    holds = finite & (growth.breaks < BREAKS_FOR_RED)
+    holds = holds & (growth.breaks < BREAKS_FOR_RED)
     passes = jnp.where(holds, controller.passes + 1, 0)
     colour = jnp.where(holds, jnp.where((passes >= PASSES_FOR_GREEN) | converged, GREEN, AMBER), RED).astype(jnp.int32)
     return Controller(colour, passes, growth.breaks, growth.baseline)

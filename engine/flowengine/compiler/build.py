@@ -20,12 +20,12 @@ from flowengine.compiler.atoms import build_terms
 from flowengine.compiler.choice import Choice
 from flowengine.compiler.choose import choose
 from flowengine.compiler.classify import Classified, classify, merge
-from flowengine.compiler.lint import initial_value, unknowns_of
+from flowengine.compiler.lint import build_argument, initial_value, unknowns_of
 from flowengine.compiler.load import digest_of, load_data
-from flowengine.compiler.sampling import chains_of, sample
+from flowengine.compiler.sampling import chains_of, named_chains, sample
 from flowengine.compiler.site import Site
 from flowengine.loop import LoopSettings, Stops
-from flowengine.problem import Problem, Role, Term, Tree, Unknown
+from flowengine.problem import Invariant, Problem, Role, Term, Tree, Unknown
 from flowengine.storage import real_dtype
 
 FLOAT32_FLOOR = 1e-6  # below this float32 residuals are rounding
@@ -80,12 +80,14 @@ def compile_flow(document: FlowDocument, inputs: Path, *, at: str = "flow") -> C
         init=_start(document, data, unknowns, at),
         unknowns=unknowns,
         dtype=document.dtype,
+        invariants=_invariants(document, data, unknowns, at),
     )
     _check_gap(document.stop, problem, at)
     settings = LoopSettings(
         every=document.certificates.every,
         with_gap=document.stop.gap is not None,
         with_residual=not document.policy.samples,
+        chained=document.policy.samples and named_chains(document) is not None,
     )
     choice = sample(problem, document, at) if document.policy.samples else choose(problem, document.policy, at)
     return CompiledFlow(document, problem, choice, settings, tuple(roles), _digest(document, data))
@@ -106,6 +108,17 @@ def _start(document: FlowDocument, data: dict[str, np.ndarray], unknowns: tuple[
     chains = chains_of(document) if document.policy.samples else None
     starts = {one.name: initial_value(one, document, data, chains, join(at, "variables", one.name)) for one in unknowns}
     return starts if len(unknowns) > 1 else starts[unknowns[0].name]
+
+
+def _invariants(
+    document: FlowDocument, data: dict[str, np.ndarray], unknowns: tuple[Unknown, ...], at: str
+) -> tuple[Invariant, ...]:
+    found = []
+    for index, spec in enumerate(document.certificates.invariants):
+        place = join(at, "certificates", "invariants", index, spec.kind)
+        operator = build_argument(spec.arg, document, data, unknowns, at, place)
+        found.append(Invariant(operator, jnp.asarray(spec.tolerance, real_dtype(document.dtype)), spec.kind))
+    return tuple(found)
 
 
 def _with_pull(term: Term) -> Term:

@@ -28,7 +28,12 @@ BUFFER_BYTES = 64 * 2**20
 
 def chains_of(document: FlowDocument) -> int:
     """How many chains run side by side: the number that a variable names, else one."""
-    return next((one.chains for one in document.variables.values() if one.chains is not None), 1)
+    return named_chains(document) or 1
+
+
+def named_chains(document: FlowDocument) -> int | None:
+    """The number of chains that a variable names."""
+    return next((one.chains for one in document.variables.values() if one.chains is not None), None)
 
 
 def sample(problem: Problem, document: FlowDocument, at: str) -> Choice:
@@ -65,7 +70,7 @@ def sample(problem: Problem, document: FlowDocument, at: str) -> Choice:
     method = Sampler(
         kernel=_kernel(name, policy.trajectory),
         chains=chains_of(document),
-        stacked=any(variable.chains is not None for variable in document.variables.values()),
+        stacked=named_chains(document) is not None,
         outputs=tuple(
             _statistic(output, problem, document, join(at, "outputs", i)) for i, output in enumerate(document.outputs)
         ),

@@ -15,7 +15,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Int
 
-from flowengine.certify import Controller, Scales, energy, gap, grow, judge, residual, watch_growth
+from flowengine.certify import Controller, Scales, drift, energy, gap, grow, judge, residual, watch_growth
 from flowengine.loop.carry import (
     BY_CHANGE,
     BY_GAP,
@@ -68,7 +68,8 @@ def advance(
             evidence = method.evidence(problem, now.hypers, before, after)
             rare = _rare(problem, now, before, after, method, settings)
             pace = method.pace(now.hypers, after)
-            return _certified(problem, now, after, evidence, rare, pace, last + 1, stops, settings)
+            away = drift(problem, now.invariants, method.point(after), chained=settings.chained)
+            return _certified(problem, now, after, evidence, rare, pace, away, last + 1, stops, settings)
 
         whole: Carry = lax.cond(target > last, close, lambda: replace(now, k=reached, state=before))
         return whole
@@ -117,6 +118,7 @@ def _certified(
     evidence: Evidence,
     rare: Rare,
     pace: Scalar,
+    away: tuple[Scalar, Array],
     k: Int[Array, ""],
     stops: Stops,
     settings: LoopSettings,
@@ -130,17 +132,16 @@ def _certified(
     status = Status(jnp.zeros((), jnp.int32), value, relative, rare.duality, change)
     status = replace(status, code=_stop_code(status, k, stops, is_finite))
     converged = (status.code == BY_RESIDUAL) | (status.code == BY_GAP) | (status.code == BY_CHANGE)
-    controller = judge(now.controller, finite=is_finite, growth=rare.growth, converged=converged)
-    row = (k, value, relative, rare.duality, feasibility, balance, pace, controller.colour)
+    controller = judge(now.controller, holds=is_finite & away[1], growth=rare.growth, converged=converged)
+    row = (k, value, relative, rare.duality, feasibility, balance, pace, away[0], controller.colour)
     index = now.certificates % settings.rows
-    return Carry(
+    return replace(
+        now,
         k=k,
         state=state,
-        hypers=now.hypers,
         scales=rare.scales,
         controller=controller,
         status=status,
-        key=now.key,
         certificates=now.certificates + 1,
         ring=now.ring.at[index].set(jnp.stack([jnp.asarray(one, jnp.float64) for one in row])),
     )

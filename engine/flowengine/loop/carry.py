@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from flowengine.certify import Controller, Scales, start_controller, start_scales
+from flowengine.certify import Controller, Reference, Scales, references, start_controller, start_scales
 from flowengine.problem import Hypers, Method, Problem, Scalar, Tree, pytree
 
-COLUMNS = ("iter", "E", "residual", "gap", "feasibility", "grad_norm", "alpha", "controller")
+COLUMNS = ("iter", "E", "residual", "gap", "feasibility", "grad_norm", "alpha", "drift", "controller")
 RUNNING, BY_RESIDUAL, BY_GAP, BY_CHANGE, BY_LIMIT, DIVERGED = range(6)
 
 
@@ -26,12 +26,14 @@ class LoopSettings:
         rows: How many certificates the ring holds; no chunk may be longer.
         with_gap: Whether the duality gap is computed.
         with_residual: Whether there is a residual: a sampler approaches no point.
+        chained: Whether points have an axis of chains.
     """
 
     every: int = 50
     rows: int = 256
     with_gap: bool = False
     with_residual: bool = True
+    chained: bool = False
 
 
 @pytree()
@@ -89,15 +91,17 @@ class Carry:
     key: Array
     certificates: Int[Array, ""]
     ring: Float[Array, "rows columns"]
+    invariants: tuple[Reference, ...] = ()
 
 
 @partial(jax.jit, static_argnames=("method", "settings"))
 def start(problem: Problem, method: Method, hypers: Hypers, settings: LoopSettings, key: Array) -> Carry:
     """The carry before the first iteration: one program instead of one for each of its arrays."""
     nan = jnp.full((), jnp.nan, problem.real)
+    state = method.init(problem, hypers, key)
     carry = Carry(
         k=jnp.zeros((), jnp.int64),
-        state=method.init(problem, hypers, key),
+        state=state,
         hypers=hypers,
         scales=start_scales(problem, relative=settings.with_residual),
         controller=start_controller(problem.real),
@@ -105,6 +109,7 @@ def start(problem: Problem, method: Method, hypers: Hypers, settings: LoopSettin
         key=key,
         certificates=jnp.zeros((), jnp.int64),
         ring=jnp.full((settings.rows, len(COLUMNS)), jnp.nan, jnp.float64),
+        invariants=references(problem, method.point(state), chained=settings.chained),
     )
     distinct: Carry = jax.tree.map(jnp.copy, carry)  # `advance` donates it: no buffer may be in it twice
     return distinct

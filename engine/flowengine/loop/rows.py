@@ -24,6 +24,7 @@ class Row:
     feasibility: float | None
     gradient_norm: float | None
     step: float | None
+    drift: float | None
     controller: str
 
 
@@ -68,8 +69,8 @@ def rows(carry: Carry, after: int) -> list[Row]:
 
 def _row(values: np.ndarray) -> Row:
     k, *quantities, colour = (float(value) for value in values)
-    energy, residual, gap, feasibility, norm, step = (number(value) for value in quantities)
-    return Row(int(k), energy, residual, gap, feasibility, norm, step, COLOURS[int(colour)])
+    energy, residual, gap, feasibility, norm, step, drift = (number(value) for value in quantities)
+    return Row(int(k), energy, residual, gap, feasibility, norm, step, drift, COLOURS[int(colour)])
 
 
 def number(value: float) -> float | None:

@@ -208,7 +208,8 @@ class _Run:
                 self._capsule.row(
                     iter=row.iteration, t_wall_ms=end - int(1000 * seconds * (len(fresh) - 1 - index) / len(fresh)),
                     E=row.energy, residual=row.residual, gap=row.gap, feasibility=row.feasibility,
-                    grad_norm=row.gradient_norm, alpha=row.step, controller=row.controller,
+                    grad_norm=row.gradient_norm, alpha=row.step, invariant_drift_max=row.drift,
+                    controller=row.controller,
                 )  # fmt: skip
 
     def _begin_save(self, reason: SaveReason) -> None:
