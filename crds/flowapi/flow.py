@@ -19,11 +19,11 @@ from flowapi.model import (
     Positive,
     PositiveInt,
     join,
-    nearest,
 )
 from flowapi.numbers import canonical, canonical_json
 from flowapi.operators import OperatorSpec
 from flowapi.policy import Output, Policy
+from flowapi.references import references, sizes
 from flowapi.sources import SourceSpec
 from flowapi.terms import collect, parse_operator, parse_source, parse_term
 
@@ -207,7 +207,8 @@ class FlowDocument:
             outputs=outline.outputs,
             raw=MappingProxyType(raw),
         )
-        errors.extend(_references(document, at) if not errors else ())
+        errors.extend(references(document, at) if not errors else ())
+        errors.extend(sizes(document, at) if not errors else ())
         errors.extend((*_telemetry(document, at), *_sampling(document, at)))
         if errors:
             raise DocumentErrors(errors)
@@ -235,54 +236,6 @@ def _variable(value: JsonValue, at: str) -> Variable:
 
 def _param(value: JsonValue, at: str) -> float:
     return Param.parse(value if isinstance(value, dict) else {"value": value}, at=at).value
-
-
-def _references(document: FlowDocument, at: str) -> Iterator[DocumentError]:
-    """Names that nothing defines."""
-    known: dict[str, Mapping[str, object]] = {
-        "data": document.data,
-        "params": document.params,
-        "variables": document.variables,
-        "operators": document.operators,
-    }
-    for kind, name, path in _mentions(document, at):
-        if isinstance(name, str) and name not in known[kind]:
-            remedy = nearest(name, known[kind]) or f"Define it under `{at}.{kind}`."
-            yield DocumentError(f"`{name}` is not among the {kind}", path=path, remedy=remedy)
-
-
-def _mentions(document: FlowDocument, at: str) -> Iterator[tuple[str, object, str]]:
-    """Every name that refers to something: (kind, name, path)."""
-    for name, variable in document.variables.items():
-        yield "data", variable.like, join(at, "variables", name, "like")
-        yield "data", variable.init, join(at, "variables", name, "init")
-    for name, operator in document.operators.items():
-        for key in operator.data_keys:
-            kind = type(operator).__name__.lower()
-            place = join(at, "operators", name, kind, *((to_camel(key),) if key != kind else ()))
-            yield "data", getattr(operator, key), place
-    for index, term in enumerate(document.terms):
-        yield from _mentions_of(term, join(at, "terms", index))
-    for index, output in enumerate(document.outputs):
-        yield "variables", output.variable, join(at, "outputs", index, output.kind)
-    for index, invariant in enumerate(document.certificates.invariants):
-        yield from _mentions_in(invariant.arg, join(at, "certificates", "invariants", index, invariant.kind))
-
-
-def _mentions_of(term: TermSpec, place: str) -> Iterator[tuple[str, object, str]]:
-    for key in term.data_keys:
-        yield "data", getattr(term, key, None), join(place, to_camel(key))
-    for key in term.param_keys:
-        yield "params", getattr(term, key), join(place, to_camel(key))
-    for key in term.argument_keys:
-        yield from _mentions_in(getattr(term, key), join(place, type(term).model_fields[key].alias or key))
-
-
-def _mentions_in(argument: tuple[Summand, ...], place: str) -> Iterator[tuple[str, object, str]]:
-    for summand in argument:
-        yield "variables", summand.var, place
-        for name in summand.operators:
-            yield "operators", name, place
 
 
 def _telemetry(document: FlowDocument, at: str) -> Iterator[DocumentError]:

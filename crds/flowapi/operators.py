@@ -2,15 +2,23 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from flowapi.model import Model, Name, Positive
+from flowapi.atoms.keys import Levels, WaveletName
+from flowapi.model import DocumentFinding, Model, Name, Number, Positive, PositiveInt
+
+Names = Annotated[tuple[Name, ...], Field(min_length=1, max_length=32)]
 
 
 class OperatorSpec(Model):
-    """A linear operator W: x ↦ Wx. `data_keys` are those whose values name data."""
+    """A linear operator W: x ↦ Wx. `data_keys` are those whose values name data; `parts` names other operators."""
 
     data_keys: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The operators that it is made of."""
+        return ()
 
 
 class Identity(OperatorSpec):
@@ -18,9 +26,9 @@ class Identity(OperatorSpec):
 
 
 class Matrix(OperatorSpec):
-    """A·ravel(x), or AX (`apply: left`), or XA (`right`) of a two-dimensional variable."""
+    """A·ravel(x), or AX (`apply: left`), or XA (`right`) of a two-dimensional variable. A sparse A is raveled."""
 
-    matrix: Annotated[Name, Field(description="named data: the dense matrix A")]
+    matrix: Annotated[Name, Field(description="named data: the matrix A, dense or `csr`")]
     apply: Annotated[
         Literal["ravel", "left", "right"], Field(description="on the raveled variable, from the left or the right")
     ] = "ravel"
@@ -78,6 +86,90 @@ class Fft(OperatorSpec):
     axes: Annotated[tuple[int, ...] | None, Field(description="axes it acts on; all of them")] = None
 
 
+class Wavelet(OperatorSpec):
+    """The orthonormal wavelet transform on a periodic grid, of the array's shape, the coarse part first."""
+
+    name: WaveletName = "db4"
+    levels: Levels = None
+    axes: Annotated[tuple[int, ...] | None, Field(description="axes it acts on; all of them")] = None
+
+
+class Radon(OperatorSpec):
+    """Line integrals of a square picture: a row an angle, as many bins as pixels in a row; for small pictures."""
+
+    angles: Annotated[
+        Annotated[int, Field(strict=True, ge=1, le=10_000)] | Name,
+        Field(description="how many, evenly from 0° to below 180°; or named data: in degrees"),
+    ]
+    data_keys = ("angles",)
+
+
+class Select(OperatorSpec):
+    """Some entries: a slice along `axis`, or those at the positions `indices` of the raveled array, as a vector."""
+
+    axis: Annotated[int | None, Field(description="of the slice")] = None
+    start: Annotated[int | None, Field(ge=0, description="the first of them; 0")] = None
+    stop: Annotated[int | None, Field(ge=1, description="before which it ends; the axis' length")] = None
+    step: Annotated[PositiveInt, Field(description="from one to the next")] = 1
+    indices: Annotated[Name | None, Field(description="named data: whole numbers from 0")] = None
+    data_keys = ("indices",)
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "Select":
+        if (self.axis is None) == (self.indices is None):
+            raise DocumentFinding("a selection has either `axis` or `indices`", remedy="Write one of them.")
+        if self.indices is not None and self.model_fields_set & {"start", "stop", "step"}:
+            raise DocumentFinding("`indices` say already which", remedy="Remove `start`, `stop` and `step`.")
+        return self
+
+
+class Broadcast(OperatorSpec):
+    """The array repeated along a new axis."""
+
+    axis: Annotated[int, Field(ge=0, description="where the new axis stands")] = 0
+    size: Annotated[PositiveInt, Field(description="how many copies")]
+
+
+class Scale(OperatorSpec):
+    """Wx = by · x."""
+
+    by: Annotated[Number, Field(description="the factor")]
+
+
+class Compose(OperatorSpec):
+    """Wx = A(B(…x)) of named operators, applied right to left."""
+
+    of: Annotated[Names, Field(description="names of operators, the outermost first")]
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """All of them."""
+        return self.of
+
+
+class Stack(OperatorSpec):
+    """The outputs of named operators, raveled, one after another."""
+
+    of: Annotated[Names, Field(description="names of operators")]
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """All of them."""
+        return self.of
+
+
+class Frame(OperatorSpec):
+    """A named operator W that is a tight frame, WᵀW = bound · I; that is checked, and then made use of."""
+
+    of: Annotated[Name, Field(description="name of an operator")]
+    bound: Annotated[Positive, Field(description="of the frame; 1 where Wᵀ is an inverse")] = 1.0
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The one."""
+        return (self.of,)
+
+
 OPERATORS: dict[str, type[OperatorSpec]] = {
     "identity": Identity,
     "matrix": Matrix,
@@ -88,6 +180,17 @@ OPERATORS: dict[str, type[OperatorSpec]] = {
     "reshape": Reshape,
     "mask": Mask,
     "fft": Fft,
+    "wavelet": Wavelet,
+    "radon": Radon,
+    "select": Select,
+    "broadcast": Broadcast,
+    "scale": Scale,
+    "compose": Compose,
+    "stack": Stack,
+    "frame": Frame,
 }
-SHORT_KEYS = {"matrix": "matrix", "mask": "mask", "incidence": "edges"}  # `{matrix: A}` means `{matrix: {matrix: A}}`
-LATER_OPERATORS = frozenset(["wavelet", "radon", "select", "broadcast", "stack", "scale", "compose"])
+# `{matrix: A}` means `{matrix: {matrix: A}}`
+SHORT_KEYS = {
+    "matrix": "matrix", "mask": "mask", "incidence": "edges", "wavelet": "name",
+    "radon": "angles", "scale": "by", "compose": "of", "stack": "of", "frame": "of",
+}  # fmt: skip

@@ -50,6 +50,12 @@ class Image(SourceSpec):
     image: DataPath
 
 
+class Csr(SourceSpec):
+    """A sparse matrix in SciPy's file format (`save_npz` of a CSR matrix), for a `matrix` operator."""
+
+    csr: DataPath
+
+
 class Safetensors(SourceSpec):
     """One array of a safetensors file."""
 
@@ -79,6 +85,7 @@ def _inline(value: object) -> JsonValue:
 
 
 SOURCES: dict[str, type[SourceSpec]] = {
-    "npy": Npy, "npz": Npz, "safetensors": Safetensors, "csv": Csv, "parquet": Parquet, "image": Image, "inline": Inline
+    "npy": Npy, "npz": Npz, "csr": Csr, "safetensors": Safetensors, "csv": Csv, "parquet": Parquet, "image": Image,
+    "inline": Inline,
 }  # fmt: skip
-LATER_SOURCES = frozenset(["zarr", "csr", "uri"])
+LATER_SOURCES = frozenset(["zarr", "uri"])

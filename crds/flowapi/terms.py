@@ -9,10 +9,10 @@ from typing import TypeVar
 from pydantic import JsonValue
 
 from flowapi.argument import TermSpec
-from flowapi.atoms import ATOMS, LATER_ATOMS
+from flowapi.atoms import ATOMS
 from flowapi.errors import DocumentError, DocumentErrors
 from flowapi.model import Model, join, nearest
-from flowapi.operators import LATER_OPERATORS, OPERATORS, SHORT_KEYS, OperatorSpec
+from flowapi.operators import OPERATORS, SHORT_KEYS, OperatorSpec
 from flowapi.sources import LATER_SOURCES, SOURCES, SourceSpec
 
 M = TypeVar("M", bound=Model)
@@ -23,15 +23,15 @@ def parse_term(value: JsonValue, at: str) -> TermSpec:
     mapping = _mapping(value, at, "a term", "{atom: quadratic, arg: x}")
     if "atom" not in mapping:
         raise DocumentError("a term needs an atom", path=at, remedy=f"Add `atom:`, one of {', '.join(ATOMS)}.")
-    model = _known(str(mapping["atom"]), ATOMS, LATER_ATOMS, join(at, "atom"), "atom")
+    model = _known(str(mapping["atom"]), ATOMS, join(at, "atom"), "atom")
     return model.parse(mapping, at=at)
 
 
 def parse_operator(value: JsonValue, at: str) -> OperatorSpec:
     """An operator, a mapping with one key: `{conv: {kernel: k}}`."""
     kind, body = _single(value, at, "an operator", "{gradient: {boundary: neumann}}")
-    model = _known(kind, OPERATORS, LATER_OPERATORS, join(at, kind), "operator")
-    if isinstance(body, str) and kind in SHORT_KEYS:
+    model = _known(kind, OPERATORS, join(at, kind), "operator")
+    if body is not None and not isinstance(body, dict) and kind in SHORT_KEYS:
         body = {SHORT_KEYS[kind]: body}
     return model.parse({} if body is None else body, at=join(at, kind))
 
@@ -43,7 +43,7 @@ def parse_source(value: JsonValue, at: str) -> SourceSpec:
     if len(kinds) > 1:
         raise DocumentError(f"{' and '.join(kinds)} are two sources", path=at, remedy="Keep one of them.")
     kind = kinds[0] if kinds else next(iter(mapping), "")
-    return _known(kind, SOURCES, LATER_SOURCES, join(at, kind), "data source").parse(mapping, at=at)
+    return _known(kind, SOURCES, join(at, kind), "data source", later=LATER_SOURCES).parse(mapping, at=at)
 
 
 def collect(errors: list[DocumentError], error: DocumentError) -> None:
@@ -64,7 +64,7 @@ def _single(value: JsonValue, at: str, what: str, example: str) -> tuple[str, Js
     return next(iter(mapping.items()))
 
 
-def _known(kind: str, known: dict[str, type[M]], later: frozenset[str], at: str, what: str) -> type[M]:
+def _known(kind: str, known: dict[str, type[M]], at: str, what: str, *, later: frozenset[str] = frozenset()) -> type[M]:
     if kind in known:
         return known[kind]
     if kind in later:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import wrightomega
 
-from flowengine import atoms
+from flowengine import atoms, linops
 from flowengine.atoms import L1, Cardinality, Interval, NormL21, Quadratic, merge, merges
 from flowengine.atoms.entropy import wright_omega
 from flowengine.storage import Components, Packed, dot, entrywise, logical, scale
@@ -31,6 +31,7 @@ ROWS = RNG.standard_normal((2, 12))
 GROUPS = jnp.asarray(RNG.integers(0, 3, 12))
 SQUARE = RNG.standard_normal((12, 12))
 VALUES, VECTORS = np.linalg.eigh(SQUARE @ SQUARE.T)
+FRAME = linops.Matrix(jnp.asarray(2 * np.linalg.qr(SQUARE)[0]), "ravel", SHAPE, 2.0)
 FORM = atoms.QuadraticForm(
     s(0.7), DATA, jnp.asarray(VECTORS), jnp.asarray(VALUES), definite=True, top=float(VALUES[-1])
 )
@@ -43,6 +44,8 @@ ONE = {
     "kullback_leibler": atoms.KullbackLeibler(s(0.7), COUNTS),
     "logistic": atoms.Logistic(s(3.0), SIGNS),
     "l1": L1(s(0.4), DATA),
+    "l1, weighted": atoms.WeightedL1(s(0.4), jnp.abs(DATA) + 0.1, DATA, covered=True),
+    "l1, weighted, one free": atoms.WeightedL1(s(0.4), jnp.abs(DATA).at[0, 0].set(0), DATA, covered=False),
     "norm_l21 rows": NormL21(s(0.8), (1,)),
     "norm_l21 columns": NormL21(s(0.8), (0,)),
     "groups": atoms.GroupNorm(s(0.8), GROUPS, jnp.asarray([1.0, 0.5, 2.0, 0.0]), 3, covered=True),
@@ -60,6 +63,10 @@ ONE = {
     "relative_entropy": atoms.RelativeEntropy(s(0.7), COUNTS + 0.5),
     "log_barrier": atoms.LogBarrier(s(0.7)),
 }
+FRAMED = {
+    "l1 in a frame": atoms.Framed(L1(s(0.4), jnp.zeros(12)), FRAME, 4.0, square=True),
+    "groups of some entries": atoms.Framed(NormL21(s(0.8), (0,)), linops.Slice(0, 0, 2, 1, SHAPE), 1.0, square=False),
+}
 NONNEGATIVE = ONE["nonnegative"]
 MERGED = {
     "quadratic + l1": [Quadratic(s(0.7), DATA), L1(s(0.4), 2 * DATA)],
@@ -70,7 +77,7 @@ MERGED = {
     "two intervals": [ONE["box"], NONNEGATIVE],
     **{f"quadratic + {name}": [Quadratic(s(0.7), DATA), atom] for name, atom in ONE.items() if name != "quadratic"},
 }
-ATOMS = ONE | {name: merge(parts) for name, parts in MERGED.items()}
+ATOMS = ONE | FRAMED | {name: merge(parts) for name, parts in MERGED.items()}
 FINITE = [name for name in ATOMS if getattr(ATOMS[name], "dual_domain", "part") == "whole"]
 BALLS = [name for name in ATOMS if ATOMS[name].dual_domain == "ball"]
 SMOOTH = {name: atom for name, atom in ONE.items() if atom.smooth}

@@ -5,10 +5,11 @@ from flowengine.atoms.constraints import Affine, Cardinality, Interval, Knapsack
 from flowengine.atoms.coupling import Bilinear, LowRank, Orthogonality
 from flowengine.atoms.data import Huber, Quadratic, QuadraticForm
 from flowengine.atoms.entropy import LogBarrier, NegativeEntropy, RelativeEntropy
+from flowengine.atoms.framed import Framed
 from flowengine.atoms.likelihood import CrossEntropy, KullbackLeibler, Logistic, Poisson
 from flowengine.atoms.merged import Merged, merge, merges
 from flowengine.atoms.separable import Separable
-from flowengine.atoms.sparsity import L1, GroupNorm, NormL21, Nuclear
+from flowengine.atoms.sparsity import L1, GroupNorm, NormL21, Nuclear, WeightedL1
 
 __all__ = [
     "L1",
@@ -17,6 +18,7 @@ __all__ = [
     "Cardinality",
     "CrossEntropy",
     "DualDomain",
+    "Framed",
     "GroupNorm",
     "Huber",
     "Interval",
@@ -38,6 +40,7 @@ __all__ = [
     "RelativeEntropy",
     "Separable",
     "Simplex",
+    "WeightedL1",
     "merge",
     "merges",
 ]

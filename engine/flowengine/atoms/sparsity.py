@@ -57,6 +57,45 @@ class L1(Norm):
         return jnp.max(jnp.abs(logical(y))) / self.weight
 
 
+@pytree("covered")
+@dataclass(frozen=True)
+class WeightedL1(Norm):
+    """Ψ(z) = weight · Σ wᵢ|zᵢ − dataᵢ|, `factors` w ≥ 0 stored as z is.
+
+    prox: soft threshold by weight·wᵢ around the data. ψ* is ⟨·, data⟩ where |yᵢ| ≤ weight·wᵢ, and where every entry
+    is `covered` by a factor above 0 that is a ball.
+    Source: Candès, Wakin and Boyd, Journal of Fourier Analysis and Applications 14, 2008.
+    """
+
+    weight: Scalar
+    factors: Tree
+    data: Tree
+    covered: bool
+
+    @property
+    def dual_domain(self) -> DualDomain:
+        """A ball where every entry is covered."""
+        return DualDomain.BALL if self.covered else DualDomain.PART
+
+    def value(self, z: Tree) -> Scalar:
+        """Weight · Σ wᵢ|zᵢ − dataᵢ|."""
+        return self.weight * total(entrywise(lambda a, d, w: w * jnp.abs(a - d), z, self.data, self.factors))
+
+    def prox(self, v: Tree, step: Scalar) -> Tree:
+        """Soft threshold of v − data by t·weight·w, plus data."""
+        t = step * self.weight
+        return entrywise(lambda a, d, w: d + (a - d) - clipped(a - d, t * w), v, self.data, self.factors)
+
+    def conjugate(self, y: Tree) -> Scalar:
+        """⟨y, data⟩ on the box."""
+        return dot(y, self.data)
+
+    def gauge(self, y: Tree) -> Scalar:
+        """Max |yᵢ|/(weight·wᵢ)."""
+        ratios = entrywise(lambda a, w: jnp.where(w > 0, jnp.abs(a) / jnp.where(w > 0, w, 1), 0), y, self.factors)
+        return jnp.max(logical(ratios)) / self.weight
+
+
 @pytree("axes")
 @dataclass(frozen=True)
 class NormL21(Norm):

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from flowapi.errors import DocumentError
 from flowapi.flow import FlowDocument, Stop
@@ -16,14 +15,15 @@ from flowapi.model import join
 from flowapi.numbers import canonical_json
 from flowengine.atoms import Quadratic
 from flowengine.certify import has_conjugate
-from flowengine.compiler.atoms import build_terms
+from flowengine.compiler.arguments import Maps
 from flowengine.compiler.choice import Choice
 from flowengine.compiler.choose import choose
 from flowengine.compiler.classify import Classified, classify, merge
-from flowengine.compiler.lint import build_argument, initial_value, unknowns_of
-from flowengine.compiler.load import digest_of, load_data
+from flowengine.compiler.load import Arrays, digest_of, load_data
 from flowengine.compiler.sampling import chains_of, named_chains, sample
 from flowengine.compiler.site import Site
+from flowengine.compiler.terms import build_terms
+from flowengine.compiler.variables import initial_value, unknowns_of
 from flowengine.loop import LoopSettings, Stops
 from flowengine.problem import Invariant, Problem, Role, Term, Tree, Unknown
 from flowengine.storage import real_dtype
@@ -67,9 +67,10 @@ def compile_flow(document: FlowDocument, inputs: Path, *, at: str = "flow") -> C
     _check_thresholds(document.stop, document.dtype, at)
     data = load_data(document, inputs, at)
     unknowns = unknowns_of(document, data)
+    maps = Maps(document, data, unknowns, at)
     terms, forced = [], []
     for index, spec in enumerate(document.terms):
-        made = build_terms(spec, Site.of(spec, document, data, unknowns, at, index))
+        made = build_terms(spec, Site.of(spec, maps, index))
         terms += made
         forced += [spec.as_] * len(made)
     roles = classify(terms, forced, document.policy)
@@ -80,7 +81,7 @@ def compile_flow(document: FlowDocument, inputs: Path, *, at: str = "flow") -> C
         init=_start(document, data, unknowns, at),
         unknowns=unknowns,
         dtype=document.dtype,
-        invariants=_invariants(document, data, unknowns, at),
+        invariants=_invariants(maps),
     )
     _check_gap(document.stop, problem, at)
     settings = LoopSettings(
@@ -103,21 +104,18 @@ def stops_of(stop: Stop, dtype: str) -> Stops:
     )
 
 
-def _start(document: FlowDocument, data: dict[str, np.ndarray], unknowns: tuple[Unknown, ...], at: str) -> Tree:
+def _start(document: FlowDocument, data: Arrays, unknowns: tuple[Unknown, ...], at: str) -> Tree:
     """Every variable where it starts; a sampler's with an axis of chains in front."""
     chains = chains_of(document) if document.policy.samples else None
     starts = {one.name: initial_value(one, document, data, chains, join(at, "variables", one.name)) for one in unknowns}
     return starts if len(unknowns) > 1 else starts[unknowns[0].name]
 
 
-def _invariants(
-    document: FlowDocument, data: dict[str, np.ndarray], unknowns: tuple[Unknown, ...], at: str
-) -> tuple[Invariant, ...]:
+def _invariants(maps: Maps) -> tuple[Invariant, ...]:
     found = []
-    for index, spec in enumerate(document.certificates.invariants):
-        place = join(at, "certificates", "invariants", index, spec.kind)
-        operator = build_argument(spec.arg, document, data, unknowns, at, place)
-        found.append(Invariant(operator, jnp.asarray(spec.tolerance, real_dtype(document.dtype)), spec.kind))
+    for index, spec in enumerate(maps.document.certificates.invariants):
+        operator = maps.argument(spec.arg, join(maps.at, "certificates", "invariants", index, spec.kind))
+        found.append(Invariant(operator, jnp.asarray(spec.tolerance, real_dtype(maps.document.dtype)), spec.kind))
     return tuple(found)
 
 
@@ -148,6 +146,6 @@ def _check_gap(stop: Stop, problem: Problem, at: str) -> None:
         )
 
 
-def _digest(document: FlowDocument, data: dict[str, np.ndarray]) -> str:
+def _digest(document: FlowDocument, data: Arrays) -> str:
     flow = {key: value for key, value in document.raw.items() if key not in ("name", "stop", "telemetry")}
     return hashlib.sha256(canonical_json({"flow": flow, "data": digest_of(data)})).hexdigest()

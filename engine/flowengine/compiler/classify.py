@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from flowapi.errors import DocumentError
 from flowapi.model import join
 from flowapi.policy import Policy
-from flowengine.atoms import Merged, Quadratic, Separable, merges
+from flowengine.atoms import Framed, Merged, Quadratic, Separable, merges
 from flowengine.atoms import merge as merge_atoms
-from flowengine.linops import Blocks, Identity
+from flowengine.linops import Blocks, Identity, cotight, tight
 from flowengine.problem import Role, Term, Unknown
 
 
@@ -88,7 +89,7 @@ def merge(terms: Sequence[Classified], unknowns: Sequence[Unknown]) -> Merged | 
     """The prox terms as one atom, of several variables one each; None without any."""
     proxes = [one.term for one in terms if one.role is Role.PROX]
     if len(unknowns) == 1 or not proxes:
-        return merge_atoms([term.atom for term in proxes])
+        return merge_atoms([_on_the_variable(term) for term in proxes])
     return Separable(
         {one.name: merge_atoms([term.atom for term in proxes if term.operator.alone == one.name]) for one in unknowns}
     )
@@ -102,7 +103,7 @@ def _first_role(term: Term, force: str | None, *, searched: bool) -> Classified:
         if atom.smooth:
             message, remedy = "its gradient has no Lipschitz constant", "Add `policy: {step: backtracking}`."
         raise DocumentError(message, path=place, remedy=remedy)
-    if force == "prox" and not (_simple(term) and atom.has_prox):
+    if force == "prox" and not ((_simple(term) or _in_frame(term)) and atom.has_prox):
         raise DocumentError("the prox of this term is not simple", path=place, remedy="Leave `as` out, or use `dual`.")
     if force == "dual" and not (atom.has_prox and atom.convex):
         raise DocumentError("this atom has no prox of a conjugate", path=place, remedy="Leave `as` out.")
@@ -112,6 +113,8 @@ def _first_role(term: Term, force: str | None, *, searched: bool) -> Classified:
         return Classified(term, Role.SMOOTH, "it has a Lipschitz gradient")
     if _simple(term) and atom.has_prox:
         return Classified(term, Role.PROX, "its prox on the variable itself is simple")
+    if _in_frame(term) and atom.has_prox:
+        return Classified(term, Role.PROX, "its operator is orthonormal: its prox is simple in that frame")
     if bounded:
         return Classified(term, Role.SMOOTH, "it has a gradient, and the step is searched for")
     return Classified(term, Role.DUAL, "its argument is composed: the prox of its conjugate is simple")
@@ -123,12 +126,12 @@ def _one_prox(terms: list[Classified], forced: Sequence[str | None]) -> list[Cla
     result = []
     for one, force in zip(terms, forced, strict=True):
         mine = kept.setdefault(getattr(one.term.operator, "alone", None), [])
-        if one.role is Role.PROX and not merges([*mine, one.term.atom]):
+        if one.role is Role.PROX and not merges([*mine, _on_the_variable(one.term)]):
             if force:
                 raise DocumentError("its prox doesn't merge with those before it", path=join(one.term.path, "as"))
             one = replace(one, role=Role.DUAL, reason="its prox merges with none before it: by that of its conjugate")
         if one.role is Role.PROX:
-            mine.append(one.term.atom)
+            mine.append(_on_the_variable(one.term))
         result.append(one)
     return result
 
@@ -157,3 +160,16 @@ def _simple(term: Term) -> bool:
     """Whether it acts on a variable itself."""
     operator = term.operator
     return isinstance(operator, Identity) or (isinstance(operator, Blocks) and operator.alone is not None)
+
+
+def _in_frame(term: Term) -> bool:
+    """Whether WWᵀ = c·I: a transform forth and back makes its prox simple."""
+    return cotight(term.operator) is not None
+
+
+def _on_the_variable(term: Term) -> Any:
+    """The term as an atom on the variable itself."""
+    bound = cotight(term.operator)
+    if _simple(term) or bound is None:
+        return term.atom
+    return Framed(term.atom, term.operator, bound, square=tight(term.operator) is not None)

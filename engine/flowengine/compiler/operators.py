@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import jax.numpy as jnp
 import numpy as np
 
 from flowapi.errors import DataError, DocumentError
-from flowapi.model import join
+from flowapi.model import join, nearest
 from flowapi.operators import (
+    Broadcast,
     Conv,
     Fft,
     Gradient,
-    Identity,
     Incidence,
     Laplacian,
     Mask,
     Matrix,
     OperatorSpec,
+    Radon,
     Reshape,
+    Scale,
+    Select,
+    Wavelet,
 )
 from flowengine import linops
+from flowengine.compiler.load import Arrays, Sparse
 from flowengine.problem import Tree
 
-Arrays = Mapping[str, np.ndarray]
+MOST_RADON_ENTRIES = 50_000_000
 
 
 class Differences(Protocol):
@@ -45,10 +51,20 @@ class Differences(Protocol):
         """None for all."""
 
 
+@dataclass(frozen=True)
+class Along:
+    """Differences along some axes."""
+
+    boundary: str
+    spacing: float | tuple[float, ...]
+    axes: tuple[int, ...] | None
+
+
 def gives_complex(spec: OperatorSpec, data: Arrays) -> bool:
     """Whether its output is complex even where its input is real."""
     names = [getattr(spec, key) for key in spec.data_keys]
-    return isinstance(spec, Fft) or any(name is not None and np.iscomplexobj(data[name]) for name in names)
+    arrays = [data.either(name) for name in names if isinstance(name, str)]
+    return isinstance(spec, Fft) or any(array.dtype.kind == "c" for array in arrays)
 
 
 def build_operator(spec: OperatorSpec, data: Arrays, shape: tuple[int, ...], place: str) -> Tree:
@@ -61,14 +77,9 @@ def build_operator(spec: OperatorSpec, data: Arrays, shape: tuple[int, ...], pla
     return BUILDERS[type(spec)](spec, data, shape, join(place, type(spec).__name__.lower()))
 
 
-def _identity(spec: Identity, data: Arrays, shape: tuple[int, ...], place: str) -> linops.Identity:
-    del spec, data, shape, place
-    return linops.Identity()
-
-
 def _fft(spec: Fft, data: Arrays, shape: tuple[int, ...], place: str) -> linops.Fourier:
     del data
-    return linops.Fourier(_axes(spec.axes, len(shape), join(place, "axes")))
+    return linops.Fourier(build_axes(spec.axes, len(shape), join(place, "axes")))
 
 
 def _mask(spec: Mask, data: Arrays, shape: tuple[int, ...], place: str) -> linops.Mask:
@@ -103,10 +114,10 @@ def _incidence(spec: Incidence, data: Arrays, shape: tuple[int, ...], place: str
     return build_incidence(data[spec.edges], factors, shape, join(place, "edges"))
 
 
-def _matrix(spec: Matrix, data: Arrays, shape: tuple[int, ...], place: str) -> linops.Matrix:
-    matrix = data[spec.matrix]
-    if matrix.ndim != 2:
-        raise DataError(f"`{spec.matrix}` has {matrix.ndim} dimensions", path=place, remedy="A matrix has two.")
+def _matrix(spec: Matrix, data: Arrays, shape: tuple[int, ...], place: str) -> linops.Matrix | linops.SparseMatrix:
+    matrix = data.either(spec.matrix)
+    if len(matrix.shape) != 2:
+        raise DataError(f"`{spec.matrix}` has {len(matrix.shape)} dimensions", path=place, remedy="A matrix has two.")
     size = int(np.prod(shape))
     if spec.apply == "ravel":
         fits = matrix.shape[1] == size
@@ -121,14 +132,18 @@ def _matrix(spec: Matrix, data: Arrays, shape: tuple[int, ...], place: str) -> l
             path=place,
             remedy="Transpose it, or change the variable's shape or `apply`.",
         )
-    return linops.Matrix(jnp.asarray(matrix), spec.apply, shape, linops.spectral_norm(matrix))
+    if not isinstance(matrix, Sparse):
+        return linops.Matrix(jnp.asarray(matrix), spec.apply, shape, linops.spectral_norm(matrix))
+    if spec.apply != "ravel":
+        raise DocumentError("a sparse matrix acts on the raveled variable", path=join(place, "apply"))
+    return linops.build_sparse(matrix.matrix, shape)
 
 
 def _conv(spec: Conv, data: Arrays, shape: tuple[int, ...], place: str) -> linops.Conv:
     kernel = data[spec.kernel]
     if np.iscomplexobj(kernel):
         raise DataError("a kernel is real", path=join(place, "kernel"), remedy="Use its real and imaginary parts.")
-    axes = _axes(spec.axes, len(shape), join(place, "axes"))
+    axes = build_axes(spec.axes, len(shape), join(place, "axes"))
     if kernel.ndim != len(axes):
         raise DataError(
             f"the kernel `{spec.kernel}` has {kernel.ndim} dimensions for {len(axes)} axes",
@@ -138,16 +153,108 @@ def _conv(spec: Conv, data: Arrays, shape: tuple[int, ...], place: str) -> linop
     return linops.build_conv(kernel, shape, spec.boundary, axes)
 
 
+def _wavelet(spec: Wavelet, data: Arrays, shape: tuple[int, ...], place: str) -> linops.Wavelet:
+    del data
+    return build_wavelet(spec, shape, place)
+
+
+class Wavelets(Protocol):
+    """The keys that say which transform; some atoms have them too."""
+
+    @property
+    def name(self) -> str:
+        """As PyWavelets has it."""
+
+    @property
+    def levels(self) -> int | None:
+        """None for as many as make sense."""
+
+    @property
+    def axes(self) -> tuple[int, ...] | None:
+        """None for all."""
+
+
+def build_wavelet(spec: Wavelets, shape: tuple[int, ...], place: str) -> linops.Wavelet:
+    """The wavelet transform that these keys describe, on arrays of this shape."""
+    import pywt  # noqa: PLC0415 - only flows with wavelets pay for it
+
+    known = pywt.wavelist(kind="discrete")
+    filters = pywt.Wavelet(spec.name) if spec.name in known else None
+    if filters is None or not filters.orthogonal:
+        what = "no wavelet of PyWavelets" if filters is None else "not orthogonal"
+        remedy = nearest(spec.name, known) if filters is None else "Use haar, db4, sym8 or coif2."
+        raise DocumentError(f"`{spec.name}` is {what}", path=join(place, "name"), remedy=remedy)
+    axes = build_axes(spec.axes, len(shape), join(place, "axes"))
+    even = min((shape[axis] & -shape[axis]).bit_length() - 1 for axis in axes)
+    levels = spec.levels or min(even, *(pywt.dwt_max_level(shape[axis], filters.dec_len) for axis in axes))
+    if levels > even or not levels:
+        raise DocumentError(
+            f"an array of the shape {shape} can be halved {even} times, not {max(levels, 1)}",
+            path=join(place, "levels"),
+            remedy="Use sizes with more factors of two, fewer `levels`, or other `axes`.",
+        )
+    return linops.build_wavelet(np.asarray(filters.dec_lo), np.asarray(filters.dec_hi), axes, levels)
+
+
+def _radon(spec: Radon, data: Arrays, shape: tuple[int, ...], place: str) -> linops.SparseMatrix:
+    degrees = data[spec.angles] if isinstance(spec.angles, str) else np.arange(spec.angles) * (180 / spec.angles)
+    if len(shape) != 2 or shape[0] != shape[1] or degrees.ndim != 1:
+        raise DocumentError(
+            f"the variable has the shape {shape}, the angles {degrees.shape}",
+            path=place,
+            remedy="A square picture and a list of angles are needed.",
+        )
+    if 2 * degrees.size * math.prod(shape) > MOST_RADON_ENTRIES:
+        raise DocumentError(
+            f"{degrees.size} angles of a picture of {shape} take more than {MOST_RADON_ENTRIES} entries",
+            path=place,
+            remedy="Use a smaller picture or fewer angles.",
+        )
+    matrix = linops.radon_matrix(shape[0], degrees, np.finfo(data.dtype).dtype)
+    return linops.build_sparse(matrix, shape, (degrees.size, shape[0]))
+
+
+def _select(spec: Select, data: Arrays, shape: tuple[int, ...], place: str) -> linops.Slice | linops.Gather:
+    if spec.indices is not None:
+        return linops.build_gather(positions(data[spec.indices], math.prod(shape), join(place, "indices")), shape)
+    (axis,) = build_axes((spec.axis or 0,), len(shape), join(place, "axis"))
+    start, stop = spec.start or 0, shape[axis] if spec.stop is None else spec.stop
+    if not start < stop <= shape[axis]:
+        raise DocumentError(
+            f"an axis of {shape[axis]} has no entries from {start} to before {stop}",
+            path=place,
+            remedy=f"Stop between {start + 1} and {shape[axis]}.",
+        )
+    return linops.Slice(axis, start, stop, spec.step, shape)
+
+
+def _broadcast(spec: Broadcast, data: Arrays, shape: tuple[int, ...], place: str) -> linops.Broadcast:
+    del data
+    if spec.axis > len(shape):
+        raise DocumentError(
+            f"an array of {len(shape)} dimensions has no place {spec.axis} for a new axis",
+            path=join(place, "axis"),
+            remedy=f"Use 0 to {len(shape)}.",
+        )
+    return linops.Broadcast(spec.axis, spec.size)
+
+
+def _scale(spec: Scale, data: Arrays, shape: tuple[int, ...], place: str) -> linops.Scale:
+    del data, shape, place
+    return linops.Scale(float(spec.by))
+
+
 def build_gradient(spec: Differences, shape: tuple[int, ...], place: str) -> linops.Gradient:
     """The gradient that these keys describe, on arrays of this shape."""
-    axes = _axes(spec.axes, len(shape), join(place, "axes"))
+    axes = build_axes(spec.axes, len(shape), join(place, "axes"))
     spacing = spec.spacing if isinstance(spec.spacing, tuple) else (spec.spacing,) * len(axes)
     if len(spacing) != len(axes):
         raise DocumentError(f"{len(spacing)} spacings for {len(axes)} axes", path=join(place, "spacing"))
     return linops.build_gradient(shape, spec.boundary, axes, tuple(float(h) for h in spacing))
 
 
-def _axes(axes: tuple[int, ...] | None, ndim: int, place: str) -> tuple[int, ...]:
+def build_axes(axes: tuple[int, ...] | None, ndim: int, place: str) -> tuple[int, ...]:
+    """The axes that these keys name, counted from 0."""
     if ndim == 0:
         raise DocumentError("the variable has no axes", path=place, remedy="Give it a shape.")
     chosen = tuple(range(ndim)) if axes is None else tuple(axis + ndim if axis < 0 else axis for axis in axes)
@@ -160,22 +267,29 @@ def build_incidence(
     edges: np.ndarray, factors: np.ndarray | None, shape: tuple[int, ...], place: str
 ) -> linops.Incidence:
     """The differences along edges; factors of 1 where there are none."""
-    count = math.prod(shape)
-    whole = edges.astype(np.int64)
-    if edges.ndim != 2 or edges.shape[1] != 2 or (whole != edges).any() or not _within(whole, count):
-        raise DataError(
-            f"edges are pairs of whole numbers from 0 to {count - 1}",
-            path=place,
-            remedy="Give them the shape (edges, 2).",
-        )
+    if edges.ndim != 2 or edges.shape[1] != 2:
+        raise DataError(f"the edges have the shape {edges.shape}", path=place, remedy="Give them (edges, 2).")
+    whole = positions(edges, math.prod(shape), place)
     if factors is None:
         factors = np.ones(len(edges), edges.dtype)
     check_shape(factors, (len(edges),), place, "the weights")
     return linops.build_incidence(whole, factors, shape)
 
 
-def _within(indices: np.ndarray, count: int) -> bool:
-    return not indices.size or bool(indices.min() >= 0 and indices.max() < count)
+def positions(array: np.ndarray, count: int, place: str) -> np.ndarray:
+    """Whole numbers from 0 to count − 1.
+
+    Raises:
+        DataError: a number is none.
+    """
+    whole = array.astype(np.int64)
+    if (whole != array).any() or (array.size and not (whole.min() >= 0 and whole.max() < count)):
+        raise DataError(
+            f"whole numbers from 0 to {count - 1} are needed",
+            path=place,
+            remedy=f"They are from {array.min():g} to {array.max():g}.",
+        )
+    return whole
 
 
 def nonnegative(array: np.ndarray, place: str) -> np.ndarray:
@@ -202,7 +316,6 @@ def check_shape(array: np.ndarray, wanted: tuple[int, ...], place: str, what: st
 
 
 BUILDERS: dict[type[OperatorSpec], Callable[[Any, Arrays, tuple[int, ...], str], Tree]] = {
-    Identity: _identity,
     Matrix: _matrix,
     Conv: _conv,
     Gradient: _gradient,
@@ -211,4 +324,9 @@ BUILDERS: dict[type[OperatorSpec], Callable[[Any, Arrays, tuple[int, ...], str],
     Reshape: _reshape,
     Mask: _mask,
     Fft: _fft,
+    Wavelet: _wavelet,
+    Radon: _radon,
+    Select: _select,
+    Broadcast: _broadcast,
+    Scale: _scale,
 }

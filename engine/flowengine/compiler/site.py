@@ -14,9 +14,11 @@ from flowapi.errors import DataError, DocumentError
 from flowapi.flow import FlowDocument
 from flowapi.model import join
 from flowengine import linops
-from flowengine.compiler.lint import build_argument, output_shape, structure
+from flowengine.compiler.arguments import Maps, output_shape
+from flowengine.compiler.load import Arrays
 from flowengine.compiler.operators import check_shape, nonnegative
-from flowengine.problem import Scalar, Tree, Unknown
+from flowengine.compiler.variables import structure
+from flowengine.problem import Scalar, Tree
 from flowengine.storage import Components, Packed, real_dtype, zeros_like
 
 
@@ -25,10 +27,7 @@ class Site:
     """What a builder of an atom needs.
 
     Attributes:
-        document: The flow.
-        data: Its arrays.
-        unknowns: The variables.
-        at: The document's path.
+        maps: The document with its data and variables.
         operator: The linear map of the argument.
         shape: The argument's logical shape.
         output: The argument as the operator stores it, without values.
@@ -36,10 +35,7 @@ class Site:
         place: The term's path.
     """
 
-    document: FlowDocument
-    data: dict[str, np.ndarray]
-    unknowns: tuple[Unknown, ...]
-    at: str
+    maps: Maps
     operator: Tree
     shape: tuple[int, ...]
     output: Tree
@@ -47,33 +43,34 @@ class Site:
     place: str
 
     @classmethod
-    def of(
-        cls,
-        spec: TermSpec,
-        document: FlowDocument,
-        data: dict[str, np.ndarray],
-        unknowns: tuple[Unknown, ...],
-        at: str,
-        index: int,
-    ) -> Site:
-        """The site of the term with this number, on these variables.
+    def of(cls, spec: TermSpec, maps: Maps, index: int) -> Site:
+        """The site of the term with this number.
 
         Raises:
             DocumentError: the argument or the weight is wrong.
             DataError: an operator's data don't fit.
         """
-        place = join(at, "terms", index)
-        weight = jnp.ones((), real_dtype(document.dtype))
-        bare = cls(document, data, unknowns, at, linops.Identity(), (), None, weight, place)
+        weight = jnp.ones((), real_dtype(maps.document.dtype))
+        bare = cls(maps, linops.Identity(), (), None, weight, join(maps.at, "terms", index))
         whole = bare.on(spec.arg, "arg")
         return replace(whole, weight=whole.positive(spec.weight, "weight"))
 
     def on(self, summands: tuple[Summand, ...], key: str) -> Site:
         """The same term with this argument."""
-        operator = build_argument(summands, self.document, self.data, self.unknowns, self.at, self.path(key))
-        like = structure(self.unknowns, self.document.dtype)
+        operator = self.maps.argument(summands, self.path(key))
+        like = structure(self.maps.unknowns, self.document.dtype)
         output = jax.eval_shape(operator.apply, like)
         return replace(self, operator=operator, shape=output_shape(operator, like), output=output)
+
+    @property
+    def document(self) -> FlowDocument:
+        """The flow."""
+        return self.maps.document
+
+    @property
+    def data(self) -> Arrays:
+        """Its arrays."""
+        return self.maps.data
 
     def path(self, key: str) -> str:
         """The path of one of the term's keys."""
@@ -101,6 +98,14 @@ class Site:
                 f"`{name}` is complex, the argument is not", path=self.path(key), remedy="Use `dtype: complex128`."
             )
         values = values.astype(self.dtype)
+        if isinstance(self.output, Packed | Components):
+            return type(self.output).of(tuple(jnp.asarray(part) for part in values))
+        return jnp.asarray(values)
+
+    def reals(self, name: str, key: str) -> Tree:
+        """As `target` of real numbers, nowhere below 0."""
+        values = nonnegative(self.data[name], self.path(key))
+        check_shape(values, self.shape, self.path(key))
         if isinstance(self.output, Packed | Components):
             return type(self.output).of(tuple(jnp.asarray(part) for part in values))
         return jnp.asarray(values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -20,6 +21,9 @@ POWER_MARGIN = 1.05  # power iteration comes from below, by up to a percent
 @dataclass(frozen=True)
 class Identity:
     """X ↦ x; norm 1."""
+
+    tight: ClassVar[float] = 1.0
+    cotight: ClassVar[float] = 1.0
 
     def apply(self, x: Tree) -> Tree:
         """X."""
@@ -71,6 +75,8 @@ class Reshape:
 
     before: tuple[int, ...]
     after: tuple[int, ...]
+    tight: ClassVar[float] = 1.0
+    cotight: ClassVar[float] = 1.0
 
     def apply(self, x: Array) -> Array:
         """In the new shape."""
@@ -152,14 +158,24 @@ class Chain:
         return inner.adjoint(first.gram(inner.apply(x)))
 
     def power(self, shape: tuple[int, ...]) -> Array | None:
-        """The product of the operators' own, where all have one and keep the shape."""
-        total: Array | None = None
-        for operator in self.operators:
-            power = power_of(operator, shape)
-            if power is None:
+        """The outermost one's times those of the others, which must be convolutions and keep the shape."""
+        total = power_of(self.operators[0], shape)
+        for operator in self.operators[1:]:
+            power = operator.power(shape) if hasattr(operator, "power") else None
+            if power is None or total is None:
                 return None
-            total = power if total is None else total * power
+            total = total * power
         return total
+
+    @property
+    def tight(self) -> float | None:
+        """The product of the operators' own, where all have one."""
+        return _product([tight(operator) for operator in self.operators])
+
+    @property
+    def cotight(self) -> float | None:
+        """The product of the operators' own, where all have one."""
+        return _product([cotight(operator) for operator in self.operators])
 
     @property
     def norm(self) -> float:
@@ -201,8 +217,25 @@ class Sum:
 
 def power_of(operator: Tree, shape: tuple[int, ...]) -> Array | None:
     """|Ŵ|² of WᵀW on the grid of `rfftn` over all axes, where the Fourier transform makes it diagonal; else None."""
+    if (bound := tight(operator)) is not None:
+        return jnp.full(half_grid(shape), bound)
     power: Array | None = operator.power(shape) if hasattr(operator, "power") else None
     return power
+
+
+def tight(operator: Tree) -> float | None:
+    """The c of WᵀW = c·I, where it is known to be so."""
+    return getattr(operator, "tight", None)
+
+
+def cotight(operator: Tree) -> float | None:
+    """The c of WWᵀ = c·I, where it is known to be so: then terms on Wx have simple proxes."""
+    return getattr(operator, "cotight", None)
+
+
+def _product(bounds: list[float | None]) -> float | None:
+    known = [bound for bound in bounds if bound is not None]
+    return float(np.prod(known)) if len(known) == len(bounds) else None
 
 
 def half_grid(shape: tuple[int, ...]) -> tuple[int, ...]:

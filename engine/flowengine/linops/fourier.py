@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -16,6 +17,8 @@ class Fourier:
     """The unitary discrete Fourier transform along some axes, of complex arrays: FᴴF = I, norm 1."""
 
     axes: tuple[int, ...]
+    tight: ClassVar[float] = 1.0
+    cotight: ClassVar[float] = 1.0
 
     def apply(self, x: Array) -> Array:
         """Fx."""
@@ -39,6 +42,8 @@ class Fourier:
 @dataclass(frozen=True)
 class Embed:
     """X ↦ x + 0i of real numbers. With ⟨x, y⟩ = Re Σ x̄ᵢyᵢ its adjoint is the real part; norm 1."""
+
+    tight: ClassVar[float] = 1.0
 
     def apply(self, x: Array) -> Array:
         """As complex numbers."""

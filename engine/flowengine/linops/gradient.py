@@ -28,13 +28,11 @@ class Gradient:
 
     def apply(self, x: Array) -> Packed | Components:
         """Dx, in the storage of its components."""
-        parts = (self._difference(x, axis) / h for axis, h in zip(self.axes, self.spacing, strict=True))
-        return storage_for(len(self.axes), x).of(tuple(parts))
+        return storage_for(len(self.axes), x).of(tuple(self.difference(x, i) for i in range(len(self.axes))))
 
     def adjoint(self, y: Packed | Components) -> Array:
         """Dᵀy, the negative divergence."""
-        parts = zip(y.components, self.axes, self.spacing, strict=True)
-        first, *rest = (self._adjoint_difference(part, axis) / h for part, axis, h in parts)
+        first, *rest = (self.adjoint_difference(part, i) for i, part in enumerate(y.components))
         return sum(rest, start=first)
 
     def gram(self, x: Array) -> Array:
@@ -51,6 +49,14 @@ class Gradient:
             waves = (2 - 2 * jnp.cos(2 * jnp.pi * jnp.arange(count) / n)) / h**2
             total = total + waves.reshape([-1 if i == axis else 1 for i in range(len(shape))])
         return total
+
+    def difference(self, x: Array, i: int) -> Array:
+        """Component i of Dx."""
+        return self._difference(x, self.axes[i]) / self.spacing[i]
+
+    def adjoint_difference(self, y: Array, i: int) -> Array:
+        """Component i's part of Dᵀy."""
+        return self._adjoint_difference(y, self.axes[i]) / self.spacing[i]
 
     def _difference(self, x: Array, axis: int) -> Array:
         if self.boundary == "periodic":

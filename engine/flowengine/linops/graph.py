@@ -53,3 +53,16 @@ def build_incidence(edges: np.ndarray, factors: np.ndarray, shape: tuple[int, ..
     return Incidence(
         jnp.asarray(heads), jnp.asarray(tails), jnp.asarray(factors), shape, float(np.sqrt(bound)) * (1 + 1e-6)
     )
+
+
+def graph_wavelets(laplacian: np.ndarray, scales: int) -> np.ndarray:
+    """The spectral wavelets of a graph as one matrix: a low-pass, then so many band-passes, from coarse to fine last.
+
+    U g(λ) Uᵀ with the eigenvalues λ of the Laplacian: e^{−(5λ/λ_max)²}, and s·e^{1−s} at s = λ·2^{j+1}/λ_max.
+    Source: Hammond, Vandergheynst and Gribonval, Applied and Computational Harmonic Analysis 30, 2011.
+    """
+    values, vectors = np.linalg.eigh(laplacian)
+    relative = np.clip(values, 0, None) / max(float(values[-1]), np.finfo(values.dtype).tiny)
+    shifted = [relative * 2.0 ** (j + 1) for j in range(scales)]
+    filters = [np.exp(-((5 * relative) ** 2)), *(s * np.exp(1 - s) for s in shifted)]
+    return np.concatenate([(vectors * one) @ vectors.T for one in filters])

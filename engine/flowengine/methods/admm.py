@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from flowengine.linops import power_of
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
 from flowengine.steps import pull, smooth_gradient
 from flowengine.storage import add, dot, scale, zeros_like
@@ -44,9 +45,12 @@ class Admm:
         """Start at the problem's `init`, with zero duals."""
         rho = hypers.sigma[0]
         images = tuple(term.operator.apply(problem.init) for term in problem.dual)
-        total = rho * sum(term.operator.power(problem.shape) for term in problem.dual)
-        for term in problem.smooth:
-            total = total + term.atom.weight * term.operator.power(problem.shape)
+        total = jnp.zeros((), problem.real)
+        for weight, term in [(one.atom.weight, one) for one in problem.smooth] + [(rho, one) for one in problem.dual]:
+            power = power_of(term.operator, problem.shape)
+            if power is None:
+                raise ValueError(f"{term.path} is not diagonal in Fourier space")
+            total = total + weight * power
         return State(problem.init, images, tuple(zeros_like(one) for one in images), 1 / total.astype(problem.real))
 
     def step(self, problem: Problem, hypers: Hypers, state: State) -> State:

@@ -1,0 +1,95 @@
+"""Atoms and their keys: the formula of each is the first line of its model. z is the term's argument."""
+
+from typing import get_args
+
+from flowapi.argument import TermSpec
+from flowapi.atoms.constraints import Affine, Box, Cardinality, Knapsack, L1Ball, L2Ball, Nonnegative, Simplex
+from flowapi.atoms.coupling import Bilinear, Consensus, LowRank, Orthogonality
+from flowapi.atoms.data import (
+    CrossEntropy,
+    Huber,
+    KullbackLeibler,
+    LogBarrier,
+    Logistic,
+    NegativeEntropy,
+    Poisson,
+    Quadratic,
+    QuadraticForm,
+    RelativeEntropy,
+    Tikhonov,
+    Weighted,
+)
+from flowapi.atoms.physics import Border, Curl, Curvature, Divergence, Heat, PoissonEquation, Smoothness, Wave
+from flowapi.atoms.structure import (
+    L1,
+    AnalysisL1,
+    Dirichlet,
+    ElasticNet,
+    GraphTotalVariation,
+    GraphWaveletL1,
+    NormL21,
+    Nuclear,
+    OverlappingGroup,
+    SecondTotalVariation,
+    TotalVariation,
+    WaveletL1,
+)
+
+_MODELS = (
+    Quadratic, Weighted, QuadraticForm, Huber, Poisson, KullbackLeibler, Logistic, CrossEntropy,
+    Tikhonov, Smoothness, Curvature,
+    L1, AnalysisL1, WaveletL1, ElasticNet, NormL21, OverlappingGroup, TotalVariation, SecondTotalVariation, Nuclear,
+    Dirichlet, GraphTotalVariation, GraphWaveletL1,
+    PoissonEquation, Heat, Wave, Divergence, Curl, Border,
+    Box, Nonnegative, Simplex, L1Ball, L2Ball, Knapsack, Affine, Cardinality,
+    NegativeEntropy, RelativeEntropy, LogBarrier,
+    Consensus, LowRank, Bilinear, Orthogonality,
+)  # fmt: skip
+ATOMS: dict[str, type[TermSpec]] = {get_args(model.model_fields["atom"].annotation)[0]: model for model in _MODELS}
+__all__ = [
+    "ATOMS",
+    "L1",
+    "Affine",
+    "AnalysisL1",
+    "Bilinear",
+    "Border",
+    "Box",
+    "Cardinality",
+    "Consensus",
+    "CrossEntropy",
+    "Curl",
+    "Curvature",
+    "Dirichlet",
+    "Divergence",
+    "ElasticNet",
+    "GraphTotalVariation",
+    "GraphWaveletL1",
+    "Heat",
+    "Huber",
+    "Knapsack",
+    "KullbackLeibler",
+    "L1Ball",
+    "L2Ball",
+    "LogBarrier",
+    "Logistic",
+    "LowRank",
+    "NegativeEntropy",
+    "Nonnegative",
+    "NormL21",
+    "Nuclear",
+    "Orthogonality",
+    "OverlappingGroup",
+    "Poisson",
+    "PoissonEquation",
+    "Quadratic",
+    "QuadraticForm",
+    "RelativeEntropy",
+    "SecondTotalVariation",
+    "Simplex",
+    "Smoothness",
+    "Tikhonov",
+    "TotalVariation",
+    "Wave",
+    "WaveletL1",
+    "Weighted",
+]

@@ -1,0 +1,23 @@
+"""Keys that several atoms have."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from flowapi.argument import Argument
+from flowapi.model import Name, Positive, PositiveInt
+
+Datum = Annotated[Name | None, Field(description="named data: of the argument's shape; 0")]
+Counts = Annotated[Name, Field(description="named data: d ≥ 0, of the argument's shape")]
+Axes = Annotated[tuple[int, ...] | None, Field(description="axes it acts on; all of them")]
+Spacing = Annotated[Positive | tuple[Positive, ...], Field(description="h, one number or one an axis")]
+Boundary = Annotated[Literal["neumann", "periodic"], Field(description="of the differences")]
+Other = Annotated[Argument, Field(alias="with", description="the other argument w, written like `arg`")]
+Edges = Annotated[Name, Field(description="named data: pairs of node numbers from 0, shape (edges, 2)")]
+EdgeWeights = Annotated[Name | None, Field(description="named data: w_e ≥ 0, one an edge; 1")]
+Levels = Annotated[PositiveInt | None, Field(description="how often it is halved; as often as makes sense")]
+WaveletName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[a-z]+[0-9.]*$", max_length=16),
+    Field(description="an orthogonal wavelet of PyWavelets, such as haar, db4, sym8"),
+]

@@ -1,0 +1,64 @@
+"""F_Multi: the prox of an atom in a frame, where a transform forth and back is all that it takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from flowengine.atoms.base import DualDomain
+from flowengine.problem import Scalar, Tree, pytree
+from flowengine.storage import add, scale, subtract
+
+
+@pytree("bound", "square")
+@dataclass(frozen=True)
+class Framed:
+    """Ψ(z) = φ(Wz) with WWᵀ = bound·I; with `square` Wᵀ/bound is the inverse of W.
+
+    prox_{tψ}(v) = v + Wᵀ(prox_{bound·tφ}(Wv) − Wv)/bound. ψ*(y) = φ*(Wy/bound) where W is square.
+    Source: Combettes and Pesquet, Proximal Splitting Methods in Signal Processing, 2011, table 10.1.
+    """
+
+    atom: Any
+    operator: Any
+    bound: float
+    square: bool
+    smooth: ClassVar[bool] = False
+
+    @property
+    def convex(self) -> bool:
+        """As φ is."""
+        return bool(self.atom.convex)
+
+    @property
+    def dual_domain(self) -> DualDomain:
+        """φ's, turned, where W is square."""
+        return DualDomain(self.atom.dual_domain) if self.square else DualDomain.PART
+
+    @property
+    def indicator(self) -> bool:
+        """As φ is."""
+        return bool(self.atom.indicator)
+
+    def value(self, z: Tree) -> Scalar:
+        """φ(Wz)."""
+        value: Scalar = self.atom.value(self.operator.apply(z))
+        return value
+
+    def prox(self, v: Tree, step: Scalar) -> Tree:
+        """Forth, φ's prox, and back."""
+        image = self.operator.apply(v)
+        moved = self.atom.prox(image, self.bound * step)
+        if self.square:
+            return scale(self.operator.adjoint(moved), 1 / self.bound)
+        return add(v, self.operator.adjoint(subtract(moved, image)), 1 / self.bound)
+
+    def conjugate(self, y: Tree) -> Scalar:
+        """φ*(Wy/bound)."""
+        value: Scalar = self.atom.conjugate(scale(self.operator.apply(y), 1 / self.bound))
+        return value
+
+    def gauge(self, y: Tree) -> Scalar:
+        """φ's at Wy/bound."""
+        value: Scalar = self.atom.gauge(scale(self.operator.apply(y), 1 / self.bound))
+        return value

@@ -1,0 +1,233 @@
+"""Atoms on the argument itself."""
+
+from __future__ import annotations
+
+import math
+
+import jax.numpy as jnp
+import numpy as np
+
+from flowapi import atoms as specs
+from flowapi.errors import DataError, DocumentError
+from flowengine import atoms
+from flowengine.compiler.operators import nonnegative
+from flowengine.compiler.site import Site
+from flowengine.compiler.terms.registry import simple
+
+SYMMETRY = 1e-8  # of a matrix that must be symmetric, relative to its largest entry
+DEFINITE = 1e-12  # eigenvalues below this share of the largest count as 0
+
+
+@simple(specs.Quadratic)
+def _quadratic(spec: specs.Quadratic, site: Site) -> atoms.Quadratic:
+    return atoms.Quadratic(site.weight, site.target(spec.data))
+
+
+@simple(specs.QuadraticForm)
+def _quadratic_form(spec: specs.QuadraticForm, site: Site) -> atoms.QuadraticForm:
+    matrix = np.asarray(site.matrix(spec.matrix), np.float64)
+    if matrix.shape[0] != matrix.shape[1] or np.abs(matrix - matrix.T).max() > SYMMETRY * np.abs(matrix).max(
+        initial=1e-300
+    ):
+        raise DataError(f"`{spec.matrix}` is not symmetric", path=site.path("matrix"), remedy="Use (P + Pᵀ)/2.")
+    values, vectors = np.linalg.eigh(matrix)
+    top = max(float(values[-1]), 0.0)
+    if values[0] < -SYMMETRY * max(top, 1e-300):
+        raise DataError(
+            f"`{spec.matrix}` has the eigenvalue {values[0]:.3g}: the energy would have no minimum",
+            path=site.path("matrix"),
+            remedy="A positive semidefinite matrix is needed.",
+        )
+    values = np.where(values > DEFINITE * top, values, 0)
+    return atoms.QuadraticForm(
+        site.weight,
+        site.target(spec.data),
+        site.array(vectors),
+        site.array(values),
+        bool(values[0] > 0),
+        top * (1 + 1e-6),
+    )
+
+
+@simple(specs.Huber)
+def _huber(spec: specs.Huber, site: Site) -> atoms.Huber:
+    return atoms.Huber(site.weight, site.target(spec.data), site.scalar(spec.delta))
+
+
+@simple(specs.Poisson)
+def _poisson(spec: specs.Poisson, site: Site) -> atoms.Poisson:
+    return atoms.Poisson(site.weight, site.counts(spec.data))
+
+
+@simple(specs.KullbackLeibler)
+def _kullback_leibler(spec: specs.KullbackLeibler, site: Site) -> atoms.KullbackLeibler:
+    return atoms.KullbackLeibler(site.weight, site.counts(spec.data))
+
+
+@simple(specs.Logistic)
+def _logistic(spec: specs.Logistic, site: Site) -> atoms.Logistic:
+    labels = site.data[spec.data]
+    if not np.isin(labels, (-1, 1)).all():
+        odd = labels[~np.isin(labels, (-1, 1))].flat[0]
+        raise DataError(f"the label {odd:g} is neither −1 nor 1", path=site.path("data"), remedy="Recode the labels.")
+    return atoms.Logistic(site.weight, site.target(spec.data))
+
+
+@simple(specs.CrossEntropy)
+def _cross_entropy(spec: specs.CrossEntropy, site: Site) -> atoms.CrossEntropy:
+    if not site.plain:
+        raise DocumentError("a number has no classes", path=site.path("arg"), remedy="Give it a last axis of classes.")
+    labels, classes = site.labels(spec.data, site.shape[:-1], least=0, key="data"), site.shape[-1]
+    if labels.max(initial=0) >= classes:
+        raise DataError(
+            f"the label {labels.max()} is beyond the {classes} classes", path=site.path("data"), remedy="Count from 0."
+        )
+    return atoms.CrossEntropy(site.weight, site.array(np.eye(classes)[labels]))
+
+
+@simple(specs.Tikhonov)
+def _tikhonov(spec: specs.Tikhonov, site: Site) -> atoms.Quadratic:
+    del spec
+    return atoms.Quadratic(site.weight, site.target(None))
+
+
+@simple(specs.L1)
+def _l1(spec: specs.L1, site: Site) -> atoms.L1 | atoms.WeightedL1:
+    if spec.factors is None:
+        return atoms.L1(site.weight, site.target(spec.data))
+    factors = nonnegative(site.data[spec.factors], site.path("factors"))
+    return atoms.WeightedL1(
+        site.weight, site.reals(spec.factors, "factors"), site.target(spec.data), covered=bool((factors > 0).all())
+    )
+
+
+@simple(specs.AnalysisL1)
+def _analysis_l1(spec: specs.AnalysisL1, site: Site) -> atoms.L1:
+    del spec
+    return atoms.L1(site.weight, site.target(None))
+
+
+@simple(specs.NormL21)
+def _norm_l21(spec: specs.NormL21, site: Site) -> atoms.NormL21 | atoms.GroupNorm:
+    if spec.groups is None:
+        return atoms.NormL21(site.weight, _block_axes(spec.axis, site))
+    labels = site.labels(spec.groups, site.plain, least=-1, key="groups").reshape(-1)
+    return group_norm(labels, None if spec.group_weights is None else site.data[spec.group_weights], site)
+
+
+def group_norm(labels: np.ndarray, weights: np.ndarray | None, site: Site) -> atoms.GroupNorm:
+    """The norm of groups by the label of every entry, −1 for those in none, and the weight of every group."""
+    count = int(labels.max(initial=-1)) + 1
+    factors = np.ones(count) if weights is None else nonnegative(weights, site.path("groupWeights"))
+    if factors.shape != (count,):
+        raise DataError(
+            f"{factors.shape} weights for {count} groups", path=site.path("groupWeights"), remedy="Give one a group."
+        )
+    covered = bool((labels >= 0).all() and (factors > 0).all())
+    return atoms.GroupNorm(
+        site.weight,
+        jnp.asarray(np.where(labels < 0, count, labels)),
+        site.array(np.append(factors, 0)),
+        count,
+        covered,
+    )
+
+
+@simple(specs.Nuclear)
+def _nuclear(spec: specs.Nuclear, site: Site) -> atoms.Nuclear:
+    del spec
+    if len(site.plain) != 2:
+        raise DocumentError(
+            f"the argument has {len(site.shape)} dimensions",
+            path=site.path("arg"),
+            remedy="A matrix has two: `reshape` it.",
+        )
+    return atoms.Nuclear(site.weight)
+
+
+@simple(specs.Box)
+def _box(spec: specs.Box, site: Site) -> atoms.Interval:
+    lo, hi = -np.inf if spec.lo is None else spec.lo, np.inf if spec.hi is None else spec.hi
+    return atoms.Interval(site.scalar(lo), site.scalar(hi))
+
+
+@simple(specs.Nonnegative)
+def _nonnegative(spec: specs.Nonnegative, site: Site) -> atoms.Interval:
+    del spec
+    return atoms.Interval(site.scalar(0.0), site.scalar(np.inf))
+
+
+@simple(specs.Simplex)
+def _simplex(spec: specs.Simplex, site: Site) -> atoms.Simplex:
+    axis = None if spec.axis is None else _block_axes(spec.axis, site)[0]
+    return atoms.Simplex(site.scalar(spec.total), axis)
+
+
+@simple(specs.L1Ball)
+def _l1_ball(spec: specs.L1Ball, site: Site) -> atoms.L1Ball:
+    return atoms.L1Ball(site.scalar(spec.radius))
+
+
+@simple(specs.L2Ball)
+def _l2_ball(spec: specs.L2Ball, site: Site) -> atoms.L2Ball:
+    return atoms.L2Ball(site.scalar(spec.radius), site.target(spec.data))
+
+
+@simple(specs.Knapsack)
+def _knapsack(spec: specs.Knapsack, site: Site) -> atoms.Knapsack:
+    if not site.data[spec.costs].any():
+        raise DataError("all costs are 0", path=site.path("costs"), remedy="Some must differ from 0.")
+    return atoms.Knapsack(site.target(spec.costs, "costs"), site.scalar(spec.budget))
+
+
+@simple(specs.Affine)
+def _affine(spec: specs.Affine, site: Site) -> atoms.Affine:
+    matrix, data = site.matrix(spec.matrix), site.data[spec.data]
+    if data.shape != (matrix.shape[0],):
+        raise DataError(
+            f"{data.shape} numbers for {matrix.shape[0]} rows", path=site.path("data"), remedy="Give one a row."
+        )
+    if np.linalg.matrix_rank(matrix) < matrix.shape[0]:
+        raise DataError(
+            "the rows are linearly dependent", path=site.path("matrix"), remedy="Leave out those that say nothing new."
+        )
+    inverse = np.linalg.pinv(matrix.astype(np.float64))
+    return atoms.Affine(site.array(matrix), site.array(inverse), site.array(data))
+
+
+@simple(specs.Cardinality)
+def _cardinality(spec: specs.Cardinality, site: Site) -> atoms.Cardinality:
+    return atoms.Cardinality(min(spec.count, math.prod(site.plain)))
+
+
+@simple(specs.NegativeEntropy)
+def _negative_entropy(spec: specs.NegativeEntropy, site: Site) -> atoms.NegativeEntropy:
+    del spec
+    return atoms.NegativeEntropy(site.weight)
+
+
+@simple(specs.RelativeEntropy)
+def _relative_entropy(spec: specs.RelativeEntropy, site: Site) -> atoms.RelativeEntropy:
+    least = site.data[spec.data].min(initial=np.inf)
+    if least <= 0:
+        raise DataError(f"the least number is {least:g}", path=site.path("data"), remedy="Numbers above 0 are needed.")
+    return atoms.RelativeEntropy(site.weight, site.target(spec.data))
+
+
+@simple(specs.LogBarrier)
+def _log_barrier(spec: specs.LogBarrier, site: Site) -> atoms.LogBarrier:
+    del spec
+    return atoms.LogBarrier(site.weight)
+
+
+def _block_axes(axis: int | tuple[int, ...], site: Site) -> tuple[int, ...]:
+    ndim = len(site.shape)
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    chosen = tuple(sorted(one + ndim if one < 0 else one for one in axes))
+    if not chosen or len(set(chosen)) != len(chosen) or not all(0 <= one < ndim for one in chosen):
+        raise DocumentError(
+            f"{axis} is no axis of an argument with {ndim} dimensions",
+            path=site.path("axis"),
+            remedy=f"Use 0 to {ndim - 1}." if ndim else "Give the variable a shape.",
+        )
+    return chosen
