@@ -48,7 +48,8 @@ def _run(observed: Observed, valid: ValidSpec, told: FlowStatus, now: datetime) 
     if job is not None and not job.deleting and job.settings != valid.settings_hash:
         return _again(observed, told, now, Event("Restarted", "Run-time settings changed; going on at a checkpoint."))
     if (words := interrupted(observed)) is not None and advanced(observed):
-        counts = told.model_copy(update={"recoveries": counted(told.recoveries, words)})
+        cause = observed.words_of(told.attempt.pod_name or words.pod_name)
+        counts = told.model_copy(update={"recoveries": counted(told.recoveries, cause)})
         if words.disrupted:
             event = Event("Preempted", "The pod was moved away; going on at a checkpoint.")
         else:

@@ -80,7 +80,7 @@ class Pod:
 
     Attributes:
         job_uid: Uid of the Job that controls it; empty without one.
-        ended: Whether its containers have ended for good.
+        ended: How its containers have ended for good; empty while they have not.
         waiting: Why its container does not start, such as `ImagePullBackOff`.
         message: What Kubernetes says about that.
         unschedulable: Why the scheduler finds no node; empty when it does.
@@ -92,7 +92,7 @@ class Pod:
     node: str = ""
     ip: str = ""
     running: bool = False
-    ended: bool = False
+    ended: Literal["", "Succeeded", "Failed"] = ""
     deleting: bool = False
     waiting: str = ""
     message: str = ""
@@ -101,7 +101,11 @@ class Pod:
 
 @dataclass(frozen=True)
 class LastWords:
-    """How a pod ended. Kept from watch events, for the pod itself is soon gone."""
+    """How a pod ended. Kept from watch events, for the pod itself is soon gone.
+
+    Attributes:
+        created: When the pod was made, by Kubernetes' clock: pods are listed by their names, which tell no order.
+    """
 
     pod_uid: str
     revision: str
@@ -110,6 +114,8 @@ class LastWords:
     disrupted: bool
     report: RunReport | None = None
     job_uid: str = ""
+    pod_name: str = ""
+    created: str = ""
 
     @property
     def crashed(self) -> bool:
@@ -136,11 +142,11 @@ class Observed:
         flow: The resource with its status.
         image: The engine's image where the spec names none.
         jobs: Of this flow by label or name, whoever owns them.
-        pods: Of this flow by label or by mounted claim, whoever owns them.
+        pods: Of this flow by label or by mounted claim, whoever owns them; oldest first.
         claim: The checkpoint volume's; None when there is none yet.
         revisions: Hashes whose ConfigMap exists.
         report: What the engine of the current attempt says now; None when it can't be asked.
-        last_words: Of pods that ended, oldest first.
+        last_words: Of pods that ended, oldest pod first.
         missing_inputs: A sentence for each input that is not there; looked for only before a Job is made.
     """
 
@@ -173,6 +179,10 @@ class Observed:
         attempt, job = self.flow.status.attempt.number, self.job
         mine = (one for one in reversed(self.last_words) if one.attempt == attempt)
         return next((one for one in mine if job is None or one.job_uid == job.uid), None)
+
+    def words_of(self, pod_name: str) -> LastWords | None:
+        """The last words of a pod; None when nobody heard them."""
+        return next((one for one in self.last_words if one.pod_name == pod_name), None)
 
     @property
     def latest_report(self) -> RunReport | None:

@@ -64,6 +64,7 @@ def job(body: Json) -> Job:
 def pod(body: Json) -> Pod:
     """A pod."""
     meta, status = body["metadata"], body.get("status") or {}
+    phase = status.get("phase")
     waiting = _container(body).get("state", {}).get("waiting", {})
     scheduled: Json = next((one for one in status.get("conditions") or () if one.get("type") == "PodScheduled"), {})
     return Pod(
@@ -72,8 +73,8 @@ def pod(body: Json) -> Pod:
         job_uid=controller_uid(body),
         node=(body.get("spec") or {}).get("nodeName", ""),
         ip=status.get("podIP", ""),
-        running=status.get("phase") == "Running",
-        ended=status.get("phase") in {"Succeeded", "Failed"},
+        running=phase == "Running",
+        ended=phase if phase in {"Succeeded", "Failed"} else "",
         deleting="deletionTimestamp" in meta,
         waiting=waiting.get("reason", ""),
         message=waiting.get("message", ""),
@@ -86,16 +87,18 @@ def last_words(body: Json) -> LastWords | None:
     ended = _container(body).get("state", {}).get("terminated")
     if ended is None:
         return None
-    found = (body.get("status") or {}).get("conditions") or ()
+    meta, found = body["metadata"], (body.get("status") or {}).get("conditions") or ()
     disrupted = any(one.get("type") == "DisruptionTarget" and one.get("status") == "True" for one in found)
     return LastWords(
-        pod_uid=body["metadata"]["uid"],
+        pod_uid=meta["uid"],
         revision=_label(body, REVISION_LABEL),
         attempt=_whole(_label(body, ATTEMPT_LABEL)),
         exit_code=ended.get("exitCode", 137),
         disrupted=disrupted,
         report=report(ended.get("message", "").encode(), limit=MAX_BYTES),
         job_uid=controller_uid(body),
+        pod_name=meta["name"],
+        created=created(body),
     )
 
 
@@ -125,6 +128,12 @@ def claims_of(body: Json) -> frozenset[str]:
     """The claims that a pod mounts for writing or reading."""
     volumes = (body.get("spec") or {}).get("volumes") or ()
     return frozenset(one["persistentVolumeClaim"]["claimName"] for one in volumes if "persistentVolumeClaim" in one)
+
+
+def created(body: Json) -> str:
+    """When an object was made: text that sorts by time."""
+    found: str = body["metadata"].get("creationTimestamp") or ""
+    return found
 
 
 def controller_uid(body: Json) -> str:

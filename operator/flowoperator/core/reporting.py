@@ -27,14 +27,21 @@ def told(observed: Observed, now: str) -> FlowStatus:
 
 
 def _with_pod(observed: Observed) -> FlowStatus:
-    """The status with the pod that is there now; another than the one before is a recovery."""
+    """The status with the pod that is there now; another than the one before is a recovery from how that one ended.
+
+    A failed one is none: it has recovered nothing, its own end counts once something follows it, and it may be older
+    than the one before, which was evicted and is gone.
+    """
     status, pod = observed.flow.status, observed.pod
     if observed.job is None:
         return status.model_copy(update={"attempt": status.attempt.model_copy(update={"pod_name": ""})})
     if pod is None:
         return status
-    if status.attempt.pod_name not in {"", pod.name}:
-        status = status.model_copy(update={"recoveries": counted(status.recoveries, observed.words)})
+    before = status.attempt.pod_name
+    if before not in {"", pod.name}:
+        if pod.ended == "Failed":
+            return status
+        status = status.model_copy(update={"recoveries": counted(status.recoveries, observed.words_of(before))})
     names = {"pod_name": pod.name, "node_name": pod.node}
     return status.model_copy(update={"attempt": status.attempt.model_copy(update=names)})
 

@@ -45,7 +45,7 @@ class Observer:
             flow=flow,
             image=self.image,
             jobs=tuple(parse.job(one) for one in jobs),
-            pods=tuple(parse.pod(one) for one in sorted(pods, key=_age)),
+            pods=tuple(parse.pod(one) for one in sorted(pods, key=parse.created)),
             claim=claim,
             revisions=frozenset(
                 one["metadata"]["labels"].get(REVISION_LABEL, "")
@@ -97,8 +97,3 @@ class Observer:
 
 def _answers(pod: Pod | None) -> bool:
     return pod is not None and bool(pod.ip) and pod.running and not pod.ended and not pod.deleting
-
-
-def _age(body: Json) -> str:
-    created: str = body["metadata"].get("creationTimestamp", "")
-    return created

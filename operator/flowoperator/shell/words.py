@@ -7,7 +7,7 @@ KEPT = 8
 
 
 class Words:
-    """A short memory of how the last pods of each flow ended, oldest first."""
+    """A short memory of how the last pods of each flow ended, oldest pod first, in whatever order they are told."""
 
     def __init__(self) -> None:
         self._words: dict[Key, dict[str, LastWords]] = {}
@@ -15,12 +15,12 @@ class Words:
     def keep(self, key: Key, words: LastWords) -> None:
         """Remember them; what a later event says of the same pod replaces them, but no report is lost by it."""
         found = self._words.setdefault(key, {})
-        old = found.pop(words.pod_uid, None)
+        old = found.get(words.pod_uid)
         if old is not None and words.report is None:
             words = old
         found[words.pod_uid] = words
-        while len(found) > KEPT:
-            found.pop(next(iter(found)))
+        newest = sorted(found.values(), key=lambda one: one.created)[-KEPT:]
+        self._words[key] = {one.pod_uid: one for one in newest}
 
     def of(self, key: Key) -> tuple[LastWords, ...]:
         """What is remembered of a flow."""

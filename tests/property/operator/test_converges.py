@@ -21,10 +21,11 @@ EDITS = {
     "invalid": lambda: InvalidSpec("spec.flow: no"),
 }
 HAPPENINGS = st.sampled_from(["step", "kubernetes", "say", "evict", "crash", "finish", "forget", "linger", *EDITS])
+INTERRUPTIONS = st.sampled_from(["kubernetes", "say", "evict", "crash", "finish", "forget"])
 
 
 def happen(world: World, what: str) -> None:
-    alive = len(world.pods) == 1 and not world.pods[0].ended and len(world.jobs) == 1 and not world.jobs[0].deleting
+    alive = len(world.living) == 1 and len(world.jobs) == 1 and not world.jobs[0].deleting
     match what:
         case "step":
             world.step()
@@ -34,7 +35,7 @@ def happen(world: World, what: str) -> None:
             world.pods = [replace(pod, deleting=True) if not pod.ended else pod for pod in world.pods]
             world.jobs = [job for job in world.jobs if not job.deleting]
         case "forget":
-            world.words = []
+            world.forget()
         case "say" | "evict" | "crash" | "finish" if not alive or world.job.name != world.status.attempt.job_name:
             return
         case "say":
@@ -60,7 +61,7 @@ def test_it_converges_and_is_idempotent(story):
     world.settle(20)
     assert world.status.revision.current == spec(weight=0.9).revision.hash
     assert world.job.name == world.status.attempt.job_name
-    assert len([pod for pod in world.pods if not pod.ended]) == 1
+    assert len(world.living) == 1
     made, status = world.made, world.status
     world.settle(3)
     assert (world.made, world.status) == (made, status)
@@ -85,3 +86,16 @@ def test_attempts_only_rise(story):
         world.step()
         assert world.status.attempt.number >= seen
         seen = world.status.attempt.number
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(INTERRUPTIONS, st.integers(0, 4)), max_size=30))
+def test_no_interruption_is_counted_twice(story):
+    world = World()
+    for what, writes in story:
+        happen(world, what)
+        world.step(writes=writes)
+        recoveries = world.status.recoveries
+        assert recoveries.count <= world.evicted + world.crashed
+        assert recoveries.evictions <= world.evicted
+        assert recoveries.crashes <= world.crashed

@@ -109,10 +109,37 @@ def test_a_pod_that_the_job_replaced_while_nobody_looked_is_counted_with_its_los
 def test_a_pod_that_the_job_has_already_replaced_is_left_to_start_and_counted_once(running):
     running.end(137)
     (dead,) = running.pods
-    running.pods.append(replace(dead, name="next", uid="next", ended=False))
+    running.pods.append(replace(dead, name="next", uid="next", ended=""))
     running.settle()
     assert (running.status.recoveries.count, running.status.recoveries.crashes) == (1, 1)
     assert running.job.attempt == 1
+
+
+@pytest.mark.parametrize(("anew", "evictions"), [(False, 1), (True, 0)])  # a new operator can't know the cause
+def test_a_failed_pod_that_is_left_when_its_successor_was_evicted_is_not_counted_again(anew, evictions):
+    world = World()
+    world.settle()
+    world.end(137)
+    world.settle()
+    world.say(120, 100, epoch=2)
+    world.step()
+    assert (world.status.recoveries.count, world.status.recoveries.crashes) == (1, 1)
+    world.end(75, disrupted=True)
+    if anew:
+        world.forget()
+    world.settle()
+    assert world.job.attempt == 2
+    recoveries = world.status.recoveries
+    assert (recoveries.count, recoveries.crashes, recoveries.evictions) == (2, 1, evictions)
+
+
+def test_a_crash_is_counted_as_one_although_its_successor_ended_well_before_anybody_looked(running):
+    running.end(137)
+    running.kubernetes()
+    running.finish()
+    running.step()
+    assert running.status.phase == "Completed"
+    assert (running.status.recoveries.count, running.status.recoveries.crashes) == (1, 1)
 
 
 def test_a_planned_restart_does_not_count_the_same_loss_again(running):

@@ -94,6 +94,14 @@ def test_the_last_words_with_a_report_outlive_the_event_that_has_none():
     assert words.of(KEY) == ()
 
 
+def test_last_words_are_in_the_order_of_their_pods_whichever_is_told_last():
+    words = Words()
+    for number in (*range(2 * KEPT, 10, -1), *range(11)):
+        said = LastWords(f"pod-{number}", "r", 1, 137, disrupted=False, created=f"2026-01-01T00:{number:02}:00Z")
+        words.keep(KEY, said)
+    assert [one.pod_uid for one in words.of(KEY)] == [f"pod-{number}" for number in range(KEPT + 1, 2 * KEPT + 1)]
+
+
 def test_a_change_that_two_lists_saw_and_no_watch_told_means_a_dead_watch():
     freshness = Freshness()
     freshness.watched(KEY, "1")

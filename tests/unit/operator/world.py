@@ -45,6 +45,9 @@ class World:
     bodies: dict[str, dict] = field(default_factory=dict)
     events: list[str] = field(default_factory=list)
     made: int = 0
+    made_pods: int = 0
+    evicted: int = 0
+    crashed: int = 0
 
     def observed(self) -> Observed:
         return Observed(
@@ -100,7 +103,7 @@ class World:
             self.kubernetes()
 
     def kubernetes(self) -> None:
-        """Pods of Jobs that go end and vanish with them; a Job without a pod gets one."""
+        """Pods of Jobs that go end and vanish with them; a Job without a living pod gets one beside those that failed."""
         living = {job.uid for job in self.jobs if not job.deleting}
         self.pods = [pod for pod in self.pods if pod.job_uid in living]
         self.jobs = [job for job in self.jobs if not job.deleting]
@@ -108,8 +111,8 @@ class World:
             self.report = None
         for job in self.jobs:
             if not job.finished and not any(pod.job_uid == job.uid and not pod.ended for pod in self.pods):
-                name = f"pod-{len(self.pods)}-{job.uid}"
-                self.pods = [pod for pod in self.pods if pod.job_uid != job.uid]
+                self.made_pods += 1
+                name = f"pod-{self.made_pods}-{job.uid}"
                 self.pods.append(Pod(name, name, job.uid, node="n1", ip="10.0.0.1", running=True))
 
     def say(self, iteration: int, saved: int, *, base: int = 0, epoch: int = 1, lost: int = 0, **more) -> None:
@@ -126,10 +129,13 @@ class World:
         """The pod ends; an evicted one is gone at once."""
         report = self.report or RunReport(revision=self.status.revision.current, attempt=self.status.attempt.number)
         report = report.model_copy(update={"error": error, **more})
-        (pod,) = self.pods
+        (pod,) = self.living
         attempt = self.status.attempt.number
-        self.words.append(LastWords(pod.uid, report.revision, attempt, code, disrupted, report, pod.job_uid))
-        self.pods = [] if disrupted else [replace(pod, running=False, ended=True)]
+        self.words.append(LastWords(pod.uid, report.revision, attempt, code, disrupted, report, pod.job_uid, pod.name))
+        self.pods.remove(pod)
+        self.evicted, self.crashed = self.evicted + disrupted, self.crashed + (code != 0 and not disrupted)
+        if not disrupted:
+            self.pods.append(replace(pod, running=False, ended="Failed" if code else "Succeeded"))
         self.report = None
         if job:
             reason = "PodFailurePolicy" if job == "Failed" else ""
@@ -139,6 +145,15 @@ class World:
         result = RunResult(reason="IterationLimit", iteration=iteration, energy=1.0, path="r", sha256={"x": "s"})
         self.say(iteration, iteration)
         self.end(0, job="Complete", result=result, state="Finished")
+
+    def forget(self) -> None:
+        """The operator starts anew: it knows last words only of the pods that are still there."""
+        left = {pod.uid for pod in self.pods}
+        self.words = [one for one in self.words if one.pod_uid in left]
+
+    @property
+    def living(self) -> list[Pod]:
+        return [pod for pod in self.pods if not pod.ended]
 
     @property
     def job(self) -> Job:
