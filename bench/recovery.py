@@ -1,6 +1,6 @@
 """How long a flow stands still after an eviction, beside a bare Job on the same cluster in the same run.
 
-From the last sign of life on the volume to the next process's first certificate there (every 50 iterations: a little
+From the last sign of life on the volume to the next process's first certificate there (every 10 iterations: a little
 later than its first iteration). For the Job: from the eviction to the next pod's start.
 Writes build/bench/recovery.json.
 """

@@ -97,7 +97,7 @@ class Invariant(Model):
 class Certificates(Model):
     """How often residual, energy and gates are computed, in iterations; and what must not drift."""
 
-    every: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 50
+    every: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 10
     invariants: Annotated[tuple[Invariant, ...], Field(max_length=16)] = ()
     later: ClassVar[frozenset[str]] = frozenset({"gate", "advise"})
 

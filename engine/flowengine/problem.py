@@ -250,8 +250,8 @@ class Method(Protocol):
     def point(self, state: Tree) -> Tree:
         """The variables in a state."""
 
-    def evidence(self, problem: Problem, hypers: Hypers, old: Tree, new: Tree) -> Evidence:
-        """What every certificate needs, from a step `old → new`."""
+    def observed_step(self, problem: Problem, hypers: Hypers, state: Tree) -> tuple[Tree, Evidence]:
+        """One iteration, and what every certificate needs to know of it."""
 
     def balance(self, problem: Problem, hypers: Hypers, old: Tree, new: Tree) -> Balance:
         """What adds up to the imbalance."""

@@ -8,6 +8,7 @@ them here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -60,7 +61,26 @@ class Components:
         return Components(tuple(one * factor for one in self.components))
 
 
+def paired(a: Tree, b: Tree) -> Tree:
+    """Two trees of one form as one: of real arrays a complex array each.
+
+    A loop that hands on both, the second being the first one's value before, writes such a pair in place; kept apart,
+    XLA copies each of them in every iteration.
+    """
+    return jax.tree.map(lambda x, y: (Components if jnp.iscomplexobj(x) else Packed).of((x, y)), a, b)
+
+
+def pair_of(pair: Tree) -> tuple[Tree, Tree]:
+    """The two trees of a pair."""
+    first, second = (
+        jax.tree.map(lambda one, i=i: one.components[i], pair, is_leaf=lambda one: isinstance(one, Packed | Components))
+        for i in range(2)
+    )
+    return first, second
+
+
 CACHED_BYTES = 2 * 2**20
+QUICK_SUM = 4096  # entries, below which a plain sum is as quick
 
 
 def storage_for(count: int, like: Array) -> type[Packed | Components]:
@@ -104,9 +124,23 @@ def real_dtype(dtype: Any) -> str:
 
 def total(a: Tree) -> Scalar:
     """Σ aᵢ over all entries."""
-    parts = a.components if isinstance(a, Packed | Components) else (a,)
-    sums = [jnp.sum(part) for part in parts]
-    return sum(sums[1:], start=sums[0])
+    first, *rest = a.components if isinstance(a, Packed | Components) else (a,)
+    return sum_of(sum(rest, start=first))
+
+
+def sum_of(a: Array) -> Scalar:
+    """Σ aᵢ, along the longest axis by a product with ones.
+
+    XLA's sums over what they compute themselves run on one core, entry by entry; a product reads what a vectorised loop
+    on all cores has made. On a stencil of 512² float32 that took a fifth of the time.
+    """
+    if a.size < QUICK_SUM or a.dtype.kind not in "fc":
+        return jnp.sum(a)
+    if a.ndim == 1:
+        a = a.reshape(-1, math.gcd(a.size, 1 << 10))
+    axis = max(range(a.ndim), key=lambda one: a.shape[one])
+    ones = jnp.ones(a.shape[axis], a.dtype)
+    return jnp.sum(lax.dot_general(a, ones, (((axis,), (0,)), ((), ())), precision=lax.Precision.HIGHEST))
 
 
 def dot(a: Tree, b: Tree) -> Scalar:
@@ -119,8 +153,8 @@ def dot(a: Tree, b: Tree) -> Scalar:
         return sum(rest, start=first)
     if isinstance(a, Packed | Components):
         first, *rest = (_products(x, y) for x, y in zip(a.components, b.components, strict=True))
-        return jnp.sum(sum(rest, start=first))
-    return jnp.sum(_products(a, b))
+        return sum_of(sum(rest, start=first))
+    return sum_of(_products(a, b))
 
 
 def _products(a: Array, b: Array) -> Array:

@@ -113,6 +113,10 @@ def test_a_number_that_is_none_turns_red(method, at) -> None:
     carry = go(one, carry_of(one), at)
     point = one.choice.method.point(carry.state)
     broken = jax.tree.map(lambda leaf: leaf.at[(0,) * leaf.ndim].set(jnp.nan) if leaf is point else leaf, carry.state)
+    if method == "pd3o":  # its x is one of a pair
+        broken = dataclasses.replace(
+            broken, pair=jax.tree.map(lambda leaf: leaf.at[0, 0].set(jnp.nan), carry.state.pair)
+        )
     if method == "admm":  # its x is made anew from the copies
         broken = dataclasses.replace(broken, u=jax.tree.map(lambda leaf: leaf.at[0, 0].set(jnp.nan), carry.state.u))
     if method == "fista":  # its x is made anew from the extrapolated point

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int
 
 from flowengine.atoms.base import Base, DualDomain
 from flowengine.problem import Scalar, Tree, pytree
-from flowengine.storage import Components, Packed, clipped, dot, entrywise, logical, squares, through, total
+from flowengine.storage import Components, Packed, clipped, dot, entrywise, logical, squares, sum_of, through, total
 
 
 class Norm(Base):
@@ -111,7 +111,7 @@ class NormL21(Norm):
 
     def value(self, z: Tree) -> Scalar:
         """Weight · Σ of the blocks' 2-norms."""
-        return self.weight * jnp.sum(jnp.sqrt(self._squares(z)))
+        return self.weight * sum_of(jnp.sqrt(self._squares(z)))
 
     def prox(self, v: Tree, step: Scalar) -> Tree:
         """(1 − t·weight/‖v‖)₊ v, block by block."""

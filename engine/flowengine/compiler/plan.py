@@ -17,7 +17,7 @@ from flowengine.problem import Hypers, Problem, Tree
 
 QUICK_PRIMES = (2, 3, 5, 7, 11, 13)
 UNEVEN = 4.0  # times the common step: what the median entry could take
-FREQUENT = 25  # iterations between certificates below which they cost noticeably
+FREQUENT = 10  # iterations between certificates below which they cost noticeably
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,9 @@ def advice(compiled: CompiledFlow) -> list[str]:
     if document.dtype == "float64" and not _demanding(compiled) and not document.policy.samples:
         found.append("`dtype: float32` moves half the bytes; its residual reaches about 1e-6.")
     if document.certificates.every < FREQUENT:
-        found.append(f"`certificates: {{every: 50}}`: at {document.certificates.every} they cost a part of the time.")
+        found.append(
+            f"`certificates: {{every: {FREQUENT}}}`: at {document.certificates.every} they cost a part of the time."
+        )
     for term in (*problem.smooth, *problem.dual):
         for conv in _convolutions(term.operator):
             slow = [n for n in conv.padded if not _quick(n)]

@@ -28,10 +28,10 @@ from flowengine.loop.carry import (
     Status,
     Stops,
 )
-from flowengine.problem import Evidence, Lyapunov, Method, Problem, Scalar, Tree, pytree
+from flowengine.problem import Evidence, Method, Problem, Scalar, Tree, pytree
 from flowengine.storage import norm
 
-RARE = 5  # certificates between two looks at what costs more
+RARE = 10  # certificates between two looks at what costs more
 
 
 @pytree()
@@ -55,60 +55,52 @@ def advance(
     """
     target = jnp.minimum(until, stops.limit)
 
+    def last(now: Carry) -> Array:
+        """The step that closes the block."""
+        return jnp.minimum((now.k // settings.every + 1) * settings.every, stops.limit) - 1
+
     def unfinished(now: Carry) -> Array:
         return (now.status.code == RUNNING) & (now.k < target)
 
+    def closes(now: Carry, *, rare: bool) -> Array:
+        return unfinished(now) & (now.k == last(now)) & ((now.certificates % RARE == 0) == rare)
+
     def block(now: Carry) -> Carry:
-        last = jnp.minimum((now.k // settings.every + 1) * settings.every, stops.limit) - 1
-        reached = jnp.minimum(last, target)
-        before = _bare_steps(problem, now, reached, method)
-
-        def close() -> Carry:
-            after = method.step(problem, now.hypers, before)
-            evidence = method.evidence(problem, now.hypers, before, after)
-            rare = _rare(problem, now, before, after, method, settings)
-            pace = method.pace(now.hypers, after)
-            away = drift(problem, now.invariants, method.point(after), chained=settings.chained)
-            return _certified(problem, now, after, evidence, rare, pace, away, last + 1, stops, settings)
-
-        whole: Carry = lax.cond(target > last, close, lambda: replace(now, k=reached, state=before))
-        return whole
+        now = _bare_steps(problem, now, jnp.minimum(last(now), target), method)
+        # loops of one turn where a condition would do: XLA lets them write in place, and copies what a branch returns
+        for rare in (False, True):
+            now = lax.while_loop(
+                functools.partial(closes, rare=rare),
+                lambda at, rare=rare: _closed(problem, at, stops, method, settings, rare=rare),
+                now,
+            )
+        return now
 
     return lax.while_loop(unfinished, block, carry)
 
 
-def _bare_steps(problem: Problem, now: Carry, last: Int[Array, ""], method: Method) -> Tree:
+def _bare_steps(problem: Problem, now: Carry, last: Int[Array, ""], method: Method) -> Carry:
     def step(at: tuple[Array, Tree]) -> tuple[Array, Tree]:
         return at[0] + 1, method.step(problem, now.hypers, at[1])
 
-    return lax.while_loop(lambda at: at[0] < last, step, (now.k, now.state))[1]
+    k, state = lax.while_loop(lambda at: at[0] < last, step, (now.k, now.state))
+    return replace(now, k=k, state=state)
 
 
-def _rare(
-    problem: Problem,
-    now: Carry,
-    before: Tree,
-    after: Tree,
-    method: Method,
-    settings: LoopSettings,
-) -> Rare:
-    """What only the first of every `RARE` certificates looks at: it moves slowly, or costs as much as the rest."""
-
-    def lyapunov() -> Lyapunov:
-        return method.lyapunov(problem, now.hypers, before, after)
-
-    def look() -> Rare:
-        seen = method.evidence(problem, now.hypers, before, after)
-        if seen.imbalance is None:
-            return Rare(now.scales, watch_growth(now.controller, lyapunov()), now.status.gap)
-        balance = method.balance(problem, now.hypers, before, after)
-        growth = watch_growth(now.controller, lyapunov())
-        duality = gap(problem, balance, seen) if settings.with_gap else now.status.gap
-        return Rare(grow(now.scales, balance, seen), growth, duality)
-
-    due = now.certificates % RARE == 0
-    rare: Rare = lax.cond(due, look, lambda: Rare(now.scales, now.controller, now.status.gap))
-    return rare
+def _closed(problem: Problem, now: Carry, stops: Stops, method: Method, settings: LoopSettings, *, rare: bool) -> Carry:
+    """A block's last step and its certificate; a `rare` one looks at what moves slowly or costs much, too."""
+    after, evidence = lax.optimization_barrier(method.observed_step(problem, now.hypers, now.state))
+    seen = Rare(now.scales, now.controller, now.status.gap)
+    if rare:
+        growth = watch_growth(now.controller, method.lyapunov(problem, now.hypers, now.state, after))
+        seen = replace(seen, growth=growth)
+        if evidence.imbalance is not None:
+            balance = method.balance(problem, now.hypers, now.state, after)
+            duality = gap(problem, balance, evidence) if settings.with_gap else now.status.gap
+            seen = Rare(grow(now.scales, balance, evidence), growth, duality)
+    pace = method.pace(now.hypers, after)
+    away = drift(problem, now.invariants, method.point(after), chained=settings.chained)
+    return _certified(problem, now, after, evidence, seen, pace, away, now.k + 1, stops, settings)
 
 
 def _certified(

@@ -29,7 +29,7 @@ class LoopSettings:
         chained: Whether points have an axis of chains.
     """
 
-    every: int = 50
+    every: int = 10
     rows: int = 256
     with_gap: bool = False
     with_residual: bool = True

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from flowengine.linops import power_of
+from flowengine.methods.observing import Observing
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
 from flowengine.steps import pull, smooth_gradient
 from flowengine.storage import add, dot, scale, zeros_like
@@ -36,7 +37,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Admm:
+class Admm(Observing):
     """The method `admm`; ρ = σ of every dual term."""
 
     name: str = "admm"

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from flowengine.methods.observing import Observing
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
 from flowengine.steps import backtracked, backward, descend, objective, smooth_gradient
 from flowengine.storage import add, dot, scale, subtract
@@ -31,7 +32,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Fista:
+class Fista(Observing):
     """The method `fista`; with `backtracking` the step is searched for, without `restart` t only grows."""
 
     backtracking: bool = False

@@ -16,6 +16,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array
 
+from flowengine.methods.observing import Observing
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
 from flowengine.steps import backward, objective, smooth_gradient
 from flowengine.storage import add, dot, norm
@@ -34,7 +35,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Palm:
+class Palm(Observing):
     """The method `palm`."""
 
     name: str = "palm"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from flowengine.methods.observing import Observing
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
 from flowengine.steps import backtracked, backward, descend, forward, objective, smooth_gradient
 from flowengine.storage import add, scale, subtract
@@ -26,7 +27,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class ProximalGradient:
+class ProximalGradient(Observing):
     """The method `pg`; with `backtracking` the step is searched for."""
 
     backtracking: bool = False

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
+from flowengine.methods.observing import Observing
 from flowengine.methods.recording import Recorded, Statistic, record, start_recording
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
 from flowengine.steps import energy_of
@@ -64,7 +65,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Sampler:
+class Sampler(Observing):
     """A kernel run as a method.
 
     Attributes:
