@@ -4,11 +4,12 @@ PYTHON ?= python3
 BIN    := .venv/bin
 PYTEST := $(BIN)/pytest
 KIT    := $(BIN)/python -P -m kit.cluster
+PEERS  := build/bench/peers-venv
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links \
            --fork-strategy fewest --python-version 3.11 --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture lint format crd lock bench cluster-up cluster-down down clean
+.PHONY: help demo test torture lint format crd lock bench peers cluster-up cluster-down down clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z.-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,13 +44,22 @@ lock: .venv  ## lock the dependencies again (names, versions, hashes)
 	$(COMPILE) --upgrade --extra dev pyproject.toml -o requirements/dev.txt
 	$(COMPILE) --extra engine -c requirements/dev.txt pyproject.toml -o requirements/engine.txt
 	$(COMPILE) --extra operator -c requirements/dev.txt pyproject.toml -o requirements/operator.txt
+	$(COMPILE) --upgrade requirements/peers.in -o requirements/peers.txt
 	echo hatchling | $(COMPILE) -c requirements/dev.txt - -o requirements/build.txt
 	echo uv | $(COMPILE) -c requirements/dev.txt - -o requirements/uv.txt
 
-bench: .venv  ## speed, measured in pairs in one run; writes build/bench/
+bench: .venv peers  ## speed, measured in pairs in one run; writes build/bench/
 	$(BIN)/python bench/engine.py
 	$(BIN)/python bench/checkpoints.py
 	$(BIN)/python bench/recovery.py
+
+peers: $(PEERS)/installed
+
+$(PEERS)/installed: requirements/peers.txt | .venv
+	@echo "Setting up $(PEERS): the libraries that the bench compares with (about 1.2 GB)"
+	@test -x $(PEERS)/bin/python || $(BIN)/uv venv --quiet --python $(BIN)/python $(PEERS)
+	@$(BIN)/uv pip sync --quiet --python $(PEERS)/bin/python --require-hashes requirements/peers.txt
+	@touch $@
 
 cluster-up: .venv  ## a cluster on this machine with the operator installed; kubeconfig in build/cluster/
 	@$(KIT) up --install

@@ -27,9 +27,9 @@ import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 import yaml
+from ours import denoising
 from safetensors.numpy import save_file
 
-from engine import Ours, picture
 from flowengine.run import leaves
 from flowengine.run.saver import Job, Saver
 from flowengine.store import CheckpointStore, Latest, Leaf, Lineage, Owner, Retention, SaveMeta, read_checkpoint
@@ -153,19 +153,18 @@ def ratio(seconds: Mapping[str, list[float]], ours: str, theirs: str) -> float:
 
 def while_saving(folder: Path, size: int, rounds: int) -> dict[str, Any]:
     """The loop's rate with a save always under way, divided by its rate without; TV denoising of size² float32."""
-    inputs = folder / "inputs"
-    inputs.mkdir(parents=True)
-    loop = Ours(picture(size), inputs)
+    folder.mkdir(parents=True)
+    loop = denoising(size)
     store = claimed(folder / "root")
     saver = Saver(store, KEEP, lambda _: None)
     chunk = max(50, 3_000_000_000 // (size * size * 60))
-    loop(chunk)
+    loop.run(chunk)
     stalls: list[float] = []
 
     def chunks(*, saving: bool) -> float:
         began = time.perf_counter()
         for _ in range(10):
-            loop(chunk)
+            loop.run(chunk)
             if saving:
                 stalls.append(timed(lambda: saver.submit(Job(int(loop.carry.k), leaves.to_leaves(loop.carry), META))))
         return 10 * chunk / (time.perf_counter() - began)

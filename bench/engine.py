@@ -1,144 +1,93 @@
-"""How fast the compiled loop is against hand-written JAX: TV denoising 512² float32, measured in pairs in one run.
+"""How fast the engine is: iterations a second, time to an accuracy, start-up and memory, beside others in one run.
 
-    make bench          writes build/bench/engine.json and prints the ratios
+    make bench                                        everything, about a quarter of an hour
+    .venv/bin/python bench/engine.py --quick          a few sizes, short rounds: to see that it works
+    .venv/bin/python bench/engine.py --only deblur,start
 
-Every variant does the same iteration. The rounds interleave them, so that a busy machine slows all of them alike;
-a ratio is the median over rounds of ours divided by theirs in that round.
+Writes build/bench/engine.json and engine.png. Rounds interleave all solvers, so that a busy machine slows all of them
+alike; a ratio is the median over rounds of ours divided by theirs in that round. Peers run in an environment of their
+own (requirements/peers.txt), as processes that answer on a pipe. What a peer can't do is listed with the reason.
 """
-
-from flowengine.run.platform import describe, prepare
-
-prepare(2)
 
 import argparse
 import json
 import os
-import re
-import statistics
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-from variants import VARIANTS
+import denoise
+import drawing
+import reach
+import startup
+from lab import FOLDER, PEERS_PYTHON, THREADS, Lab, machine, say
+from problems import lasso
 
-from flowapi.flow import FlowDocument
-from flowengine.compiler import compile_flow, stops_of
-from flowengine.loop import Carry, advance, run_key, start
-
-WEIGHT = 0.1
-TARGET = Path("build/bench/engine.json")
-
-
-def picture(size: int) -> np.ndarray:
-    """Steps and noise."""
-    axis = np.arange(size)
-    steps = np.add.outer(axis > size // 2, axis > size // 3) * 0.5
-    noise = 0.1 * np.random.default_rng(0).standard_normal((size, size))
-    return (steps + noise).astype(np.float32)
-
-
-class Ours:
-    """The engine with its defaults on: certificates, telemetry rows, gates."""
-
-    def __init__(self, b: np.ndarray, folder: Path) -> None:
-        np.save(folder / "b.npy", b)
-        document = FlowDocument.parse({
-            "dtype": "float32", "data": {"b": {"npy": "b.npy"}}, "variables": {"x": {"like": "b", "init": "b"}},
-            "operators": {"D": {"gradient": {}}}, "policy": {"algorithm": "pd3o"},
-            "terms": [
-                {"atom": "quadratic", "arg": "x", "data": "b"}, {"atom": "norm_l21", "arg": "D x", "weight": WEIGHT},
-            ],
-            "stop": {"maxIterations": 10**9},
-        })  # fmt: skip
-        self.flow = compile_flow(document, folder)
-        self.stops = stops_of(document.stop, "float32")
-        hypers = self.flow.choice.hypers
-        self.tau, self.sigma = float(hypers.tau), float(hypers.sigma[0])
-        self.carry = start(self.flow.problem, self.flow.choice.method, hypers, self.flow.settings, run_key(0, "0" * 10))
-
-    def __call__(self, count: int) -> None:
-        until = jnp.asarray(int(self.carry.k) + count)
-        self.carry = self._advance(until)
-        self.carry.ring.block_until_ready()
-
-    def _advance(self, until: jax.Array) -> Carry:
-        carry: Carry = advance(
-            self.flow.problem,
-            self.carry,
-            self.stops,
-            until,
-            method=self.flow.choice.method,
-            settings=self.flow.settings,
-        )
-        return carry
-
-    def kernels(self) -> dict[str, int]:
-        """Fusions and copies in the compiled inner loop."""
-        lowered = advance.lower(
-            self.flow.problem, self.carry, self.stops, jnp.asarray(0), method=self.flow.choice.method,
-            settings=self.flow.settings,
-        )  # fmt: skip
-        text = lowered.compile().as_text() or ""
-        bodies = [part for part in re.split(r"\n(?=%|ENTRY)", text) if part.lstrip().startswith("%")]
-        steps = [
-            body for body in bodies if " while(" not in body and body.count("f32[512,512]") and "body" in body[:80]
-        ]
-        inner = max(steps, key=lambda body: body.count(" fusion("), default="")
-        return {"fusions": inner.count(" fusion("), "copies": inner.count(" copy(")}
+PARTS = ("denoise", *reach.RACES, "start")
+AT = ("denoise", "pd3o", "sizes")
+BY_HAND = ("ratios", "hand-written JAX")
+WANTED: dict[str, tuple[tuple[str, ...], str, float]] = {
+    "pd3o 512² ÷ fastest hand-written JAX": ((*AT, "512", *BY_HAND), "≥", 0.95),
+    "pd3o 1024² ÷ fastest hand-written JAX": ((*AT, "1024", *BY_HAND), "≥", 0.95),
+    "pd3o 2048² ÷ fastest hand-written JAX": ((*AT, "2048", *BY_HAND), "≥", 0.95),
+    "fista 512² ÷ fastest hand-written JAX": (("denoise", "fista", "sizes", "512", *BY_HAND), "≥", 0.95),
+    "pd3o 512² ÷ SCICO PDHG": ((*AT, "512", "ratios", "SCICO PDHG"), "≥", 25),
+    "pd3o 512² ÷ PyProximal PrimalDual": ((*AT, "512", "ratios", "PyProximal PrimalDual"), "≥", 25),
+    "deblurring 512², time ÷ best peer's": (("deblur", "ratioToBestPeer"), "≤", 0.1),
+    "start-up ÷ Python, JAX and restore": (("start", "start", "ratio"), "≤", 1.3),
+    "peak memory 2048² ÷ allowed": (("start", "memory", "ratio"), "≤", 1),
+}  # fmt: skip
 
 
-def measure(size: int, rounds: int, count: int, folder: Path) -> dict[str, Any]:
-    """Iterations a second of every variant, and the ratios of ours to each."""
-    b = picture(size)
-    ours = Ours(b, folder)
-    device = jnp.asarray(b)
-    runs: dict[str, Callable[[], None]] = {"ours": lambda: ours(count)}
-    for name, variant in VARIANTS.items():
-        runs[name] = _timed(variant, device, ours.tau, ours.sigma, count)
-    for run in runs.values():
-        run()
-    rates: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(rounds):
-        for name, run in runs.items():
-            began = time.perf_counter()
-            run()
-            rates[name].append(count / (time.perf_counter() - began))
-    medians = {name: statistics.median(values) for name, values in rates.items()}
-    fastest = max((name for name in medians if name != "ours"), key=medians.__getitem__)
-    pairs = [mine / theirs for mine, theirs in zip(rates["ours"], rates[fastest], strict=True)]
-    return {
-        "problem": f"TV denoising {size}x{size} float32",
-        "iterationsPerSecond": {name: round(value, 1) for name, value in medians.items()},
-        "fastestHandWritten": fastest,
-        "ratio": round(statistics.median(pairs), 3),
-        "ratioRange": [round(min(pairs), 3), round(max(pairs), 3)],
-        "innerLoop": ours.kernels(),
-    }
+def accepted(answer: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The figures that are wanted, with whether they hold; None where this run has none."""
+    found = {}
+    for name, (path, sense, bound) in WANTED.items():
+        value: Any = answer
+        for key in path:
+            value = value.get(key) if isinstance(value, dict) else None
+        holds = None if value is None else bool(value >= bound if sense == "≥" else value <= bound)
+        found[name] = {"value": value, "wanted": f"{sense} {bound}", "holds": holds}
+    return found
 
 
-def _timed(variant: Any, b: jax.Array, tau: float, sigma: float, count: int) -> Callable[[], None]:
-    def run() -> None:
-        variant(b, WEIGHT, tau, sigma, count).block_until_ready()
-
-    return run
+def measured(parts: list[str], *, quick: bool) -> dict[str, Any]:
+    """The parts that are asked for."""
+    answer: dict[str, Any] = {"quick": quick}
+    if parts != ["start"]:
+        with Lab() as lab:
+            answer["machine"] = {**machine(lab.call("place", lasso())), "threadsOfEach": THREADS}
+            steps: dict[str, Callable[[], dict[str, Any]]] = {"denoise": lambda: denoise.measure(lab, quick=quick)}
+            for name in parts:
+                if name != "start":
+                    answer[name] = steps.get(name, partial(reach.measure, lab, name, quick=quick))()
+    if "start" in parts:
+        answer["start"] = startup.measure(quick=quick)
+    return answer
 
 
 def main() -> None:
-    """Measure, print, and write the JSON."""
+    """Measure, print, and write the JSON and the picture."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0] if __doc__ else None)
-    parser.add_argument("--size", type=int, default=512)
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--count", type=int, default=500)
+    parser.add_argument("--quick", action="store_true", help="a few sizes and short rounds: numbers mean little")
+    parser.add_argument("--only", default="", help=f"some of {','.join(PARTS)}")
+    parser.add_argument("--output", type=Path, default=FOLDER / "engine.json")
     options = parser.parse_args()
-    TARGET.parent.mkdir(parents=True, exist_ok=True)
-    result = measure(options.size, options.rounds, options.count, TARGET.parent)
-    result["machine"] = {**describe(2), "cores": os.cpu_count()}
-    TARGET.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    print(json.dumps(result, indent=2))
+    parts = options.only.split(",") if options.only else list(PARTS)
+    if unknown := set(parts) - set(PARTS):
+        parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    if not PEERS_PYTHON.exists():
+        parser.error(f"{PEERS_PYTHON} is missing: `make peers` sets it up")
+    cores = sorted(os.sched_getaffinity(0))[:THREADS]
+    os.sched_setaffinity(0, cores)  # so that nobody takes more than the engine
+    answer = measured(parts, quick=options.quick)
+    answer["accepted"] = accepted(answer)
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text(json.dumps(answer, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    drawing.draw(answer, options.output.with_suffix(".png"))
+    say(f"written: {options.output} and {options.output.with_suffix('.png').name}")
+    print(json.dumps(answer["accepted"], indent=2, ensure_ascii=False))
 
 
 if __name__ == "__main__":

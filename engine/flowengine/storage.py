@@ -79,6 +79,21 @@ def pair_of(pair: Tree) -> tuple[Tree, Tree]:
     return first, second
 
 
+def computed_once(a: Tree, step: Array) -> Tree:
+    """A itself, through a loop that never turns unless the step is no number, and then changes a sign.
+
+    XLA's CPU compiler computes cheap things again for each of their uses, however much the stencils before them cost; a
+    barrier doesn't keep it from that, a loop of which it can't know the length does.
+    """
+    turns = jnp.any(jnp.isnan(step)).astype(jnp.int32)
+
+    def turn(at: tuple[Array, Tree]) -> tuple[Array, Tree]:
+        return at[0] + 1, jax.tree.map(jnp.negative, at[1])
+
+    kept: tuple[Array, Tree] = lax.while_loop(lambda at: at[0] < turns, turn, (jnp.zeros((), jnp.int32), a))
+    return kept[1]
+
+
 CACHED_BYTES = 2 * 2**20
 QUICK_SUM = 4096  # entries, below which a plain sum is as quick
 

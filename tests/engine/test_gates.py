@@ -120,7 +120,9 @@ def test_a_number_that_is_none_turns_red(method, at) -> None:
     if method == "admm":  # its x is made anew from the copies
         broken = dataclasses.replace(broken, u=jax.tree.map(lambda leaf: leaf.at[0, 0].set(jnp.nan), carry.state.u))
     if method == "fista":  # its x is made anew from the extrapolated point
-        broken = dataclasses.replace(broken, y=carry.state.y.at[0, 0].set(jnp.nan))
+        broken = dataclasses.replace(
+            broken, pair=jax.tree.map(lambda leaf: leaf.at[0, 0].set(jnp.nan), carry.state.pair)
+        )
     end = go(one, dataclasses.replace(carry, state=broken), at + 100)
     assert (snapshot(end).controller, snapshot(end).reason) == ("RED", "Diverged")
 

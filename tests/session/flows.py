@@ -83,6 +83,38 @@ flow:
   stop: {{maxIterations: {limit}}}
 """
 
+FACTORS = """
+flow:
+  name: factors
+  dtype: {dtype}
+  data: {{b: {{npy: b.npy}}}}
+  variables: {{u: {{shape: [64, 3], init: 0.5, spread: 0.1}}, v: {{shape: [64, 3], init: 0.5, spread: 0.1}}}}
+  terms:
+  - {{atom: low_rank, arg: u, with: v, data: b}}
+  - {{atom: nonnegative, arg: u}}
+  - {{atom: l1, arg: v, weight: 0.01}}
+  stop: {{maxIterations: {limit}}}
+"""
+PLAIN = SPARSE.replace("family: accelerated, step: backtracking", "algorithm: pg").replace(
+    "name: sparse", "name: plain"
+)
+MOMENTUM = PLAIN.replace("algorithm: pg", "algorithm: fista").replace("name: plain", "name: momentum")
+SMOOTHED = SAMPLE.replace("family: langevin, metropolis: true", "algorithm: myula").replace(
+    "{{atom: gradient, arg: x, weight: 2}}", "{{atom: tv, arg: x, weight: 2}}"
+)
+
+
+def sampler(policy: str) -> str:
+    return SAMPLE.replace("family: langevin, metropolis: true", policy)
+
+
+EVERY_METHOD = {
+    "pg": (PLAIN, 40_000), "fista": (MOMENTUM, 40_000), "pd3o": (DENOISE, 60_000), "pd3o with f": (DEBLUR, 40_000),
+    "fista, searched": (SPARSE, 40_000), "admm": (EXACT, 20_000), "palm": (FACTORS, 10_000),
+    "ula": (sampler("algorithm: ula"), 20_000), "mala": (SAMPLE, 12_000), "myula": (SMOOTHED, 6_000),
+    "leapfrog": (sampler("algorithm: leapfrog"), 20_000), "hmc": (sampler("algorithm: hmc, trajectory: 4"), 6_000),
+}  # fmt: skip
+
 
 def write_flow(
     folder: Path,

@@ -13,10 +13,8 @@ import pytest
 from flows import (
     CFLOW,
     DEBLUR,
-    DENOISE,
+    EVERY_METHOD,
     EXACT,
-    SAMPLE,
-    SPARSE,
     final_state,
     kill_when,
     progress,
@@ -33,20 +31,19 @@ from flowengine.store import list_checkpoints
 from kit.mounts import mounted
 
 
-@pytest.mark.parametrize(
-    ("template", "dtype"),
-    [(DENOISE, "float32"), (DEBLUR, "float64"), (SPARSE, "float64"), (SAMPLE, "float64")],
-    ids=["pdhg-f32", "pd3o-f64", "fista-searched-f64", "mala-f64"],
-)
-def test_killed_again_and_again_ends_with_the_same_bits(tmp_path, template, dtype) -> None:
-    """Kills strictly between checkpoints lose iterations; none changes a bit of the result or of the final state."""
-    manifest = write_flow(tmp_path / "flow", template, dtype=dtype, limit=60_000, every=6_000)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("method", EVERY_METHOD)
+def test_every_method_killed_again_and_again_ends_with_the_same_bits(tmp_path, method, dtype) -> None:
+    """Kills strictly between checkpoints lose iterations; none changes a bit of the results or of the final state."""
+    template, limit = EVERY_METHOD[method]
+    every = limit // 10
+    manifest = write_flow(tmp_path / "flow", template, dtype=dtype, limit=limit, every=every)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     run("run", manifest, "--root", whole, "--quiet")
-    rng = random.Random(11)
+    rng = random.Random(f"{method} {dtype}")
     lost = 0
-    for _ in range(3):
-        base, beyond = saved(cut), rng.randrange(100, 3_000)
+    for _ in range(2):
+        base, beyond = saved(cut), rng.randrange(every // 60, every // 2)
         process = start("run", manifest, "--root", cut, "--json")
         # past a checkpoint of its own and strictly before the next one
         kill_when(process, lambda base=base, beyond=beyond: progress(cut) > saved(cut) + beyond > base + beyond)
@@ -96,9 +93,9 @@ def test_killed_by_the_kernel_at_a_system_call_of_the_engine(tmp_path, call, num
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core")
 @pytest.mark.parametrize("template", [EXACT, DEBLUR], ids=["admm", "pd3o"])
 def test_fourier_transforms_give_the_same_bits_again_and_again_on_one_core_and_on_two(tmp_path, template) -> None:
-    manifest = write_flow(tmp_path / "flow", template, dtype="float32", limit=300, size=256)
+    manifest = write_flow(tmp_path / "flow", template, dtype="float32", limit=200, size=512)
     cores, found = sorted(os.sched_getaffinity(0))[:2], set()
-    for number in range(6):
+    for number in range(20):
         root = tmp_path / str(number)
         taken = ",".join(map(str, cores[: 1 + number % 2]))
         subprocess.run(["taskset", "-c", taken, CFLOW, "run", manifest, "--root", root, "--quiet"], check=True)

@@ -31,7 +31,7 @@ from flowengine.loop.carry import (
 from flowengine.problem import Evidence, Method, Problem, Scalar, Tree, pytree
 from flowengine.storage import norm
 
-RARE = 10  # certificates between two looks at what costs more
+RARE = 20  # certificates between two looks at what costs more
 
 
 @pytree()
@@ -69,11 +69,8 @@ def advance(
         now = _bare_steps(problem, now, jnp.minimum(last(now), target), method)
         # loops of one turn where a condition would do: XLA lets them write in place, and copies what a branch returns
         for rare in (False, True):
-            now = lax.while_loop(
-                functools.partial(closes, rare=rare),
-                lambda at, rare=rare: _closed(problem, at, stops, method, settings, rare=rare),
-                now,
-            )
+            close = functools.partial(_closed, problem, stops=stops, method=method, settings=settings, rare=rare)
+            now = lax.while_loop(functools.partial(closes, rare=rare), close, now)
         return now
 
     return lax.while_loop(unfinished, block, carry)
@@ -87,7 +84,7 @@ def _bare_steps(problem: Problem, now: Carry, last: Int[Array, ""], method: Meth
     return replace(now, k=k, state=state)
 
 
-def _closed(problem: Problem, now: Carry, stops: Stops, method: Method, settings: LoopSettings, *, rare: bool) -> Carry:
+def _closed(problem: Problem, now: Carry, *, stops: Stops, method: Method, settings: LoopSettings, rare: bool) -> Carry:
     """A block's last step and its certificate; a `rare` one looks at what moves slowly or costs much, too."""
     after, evidence = lax.optimization_barrier(method.observed_step(problem, now.hypers, now.state))
     seen = Rare(now.scales, now.controller, now.status.gap)

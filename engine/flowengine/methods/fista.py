@@ -17,18 +17,27 @@ from jaxtyping import Array
 from flowengine.methods.observing import Observing
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
 from flowengine.steps import backtracked, backward, descend, objective, smooth_gradient
-from flowengine.storage import add, dot, scale, subtract
+from flowengine.storage import add, computed_once, dot, pair_of, paired, scale, subtract
 
 
 @pytree()
 @dataclass(frozen=True)
 class State:
-    """The point, the extrapolated point, t, and τ where it is searched for."""
+    """The point and the extrapolated point as a pair, t, and τ where it is searched for."""
 
-    x: Tree
-    y: Tree
+    pair: Tree
     t: Scalar
     tau: Scalar | None
+
+    @property
+    def x(self) -> Tree:
+        """The point."""
+        return pair_of(self.pair)[0]
+
+    @property
+    def y(self) -> Tree:
+        """The extrapolated point."""
+        return pair_of(self.pair)[1]
 
 
 @dataclass(frozen=True)
@@ -42,20 +51,22 @@ class Fista(Observing):
     def init(self, problem: Problem, hypers: Hypers, key: Array) -> State:
         """Start at the problem's `init`, as a prox would have left it."""
         x = backward(problem, problem.init, hypers.tau)
-        return State(x, x, jnp.ones((), problem.real), hypers.tau if self.backtracking else None)
+        return State(paired(x, x), jnp.ones((), problem.real), hypers.tau if self.backtracking else None)
 
     def step(self, problem: Problem, hypers: Hypers, state: State) -> State:
         """One accelerated step."""
-        gradient = smooth_gradient(problem, state.y)
+        point, y = pair_of(state.pair)
+        gradient = smooth_gradient(problem, y)
         if state.tau is None or hypers.least is None:
-            x, tau = descend(problem, state.y, gradient, hypers.tau), None
+            x, tau = descend(problem, y, gradient, hypers.tau), None
         else:
-            x, tau = backtracked(problem, state.y, gradient, state.tau, hypers.least)
-        t = state.t
+            x, tau = backtracked(problem, y, gradient, state.tau, hypers.least)
+        x = computed_once(x, hypers.tau)
+        t, moved = state.t, subtract(x, point)
         if self.restart:
-            t = jnp.where(dot(subtract(state.y, x), subtract(x, state.x)) > 0, jnp.ones_like(t), t)
+            t = jnp.where(dot(subtract(y, x), moved) > 0, jnp.ones_like(t), t)
         after = (1 + jnp.sqrt(1 + 4 * t * t)) / 2
-        return State(x, add(x, subtract(x, state.x), (t - 1) / after), after, tau)
+        return State(paired(x, add(x, moved, (t - 1) / after)), after, tau)
 
     def point(self, state: State) -> Tree:
         """The point."""

@@ -13,7 +13,7 @@ from jaxtyping import Array
 from flowengine.methods.observing import Observing
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
 from flowengine.steps import backtracked, backward, descend, forward, objective, smooth_gradient
-from flowengine.storage import add, scale, subtract
+from flowengine.storage import add, computed_once, scale, subtract
 
 
 @pytree()
@@ -44,6 +44,7 @@ class ProximalGradient(Observing):
             x, tau = descend(problem, state.x, state.gradient, hypers.tau), None
         else:
             x, tau = backtracked(problem, state.x, state.gradient, state.tau, hypers.least)
+        x = computed_once(x, hypers.tau)
         return State(x, smooth_gradient(problem, x), tau)
 
     def point(self, state: State) -> Tree:
