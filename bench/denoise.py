@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from statistics import median
 from typing import Any
 
 import numpy as np
-from lab import Entrant, Lab, best_settings, paired, rates, say, shown
+from lab import Entrant, Lab, attempted, best_settings, paired, rates, say, shown
 from problems import Problem, huber_denoise, tv_denoise
 
 SIZES = (64, 128, 256, 512, 1024, 2048)
@@ -94,6 +95,9 @@ def measure(lab: Lab, *, quick: bool) -> dict[str, Any]:
         say(f"{method}: all do the same iteration ({agreement})")
         chosen = [size for size in sizes if size in (128, 512)] if quick else sizes
         budget, rounds = (0.1, 3) if quick else (0.25, 7)
-        by_size = {str(size): at_size(lab, method, size, budget, rounds) for size in chosen}
+        by_size = {
+            str(size): attempted(make(size).name, partial(at_size, lab, method, size, budget, rounds))
+            for size in chosen
+        }
         answer[method] = {"agreement": agreement, "sizes": by_size}
     return answer

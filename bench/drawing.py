@@ -130,10 +130,11 @@ def draw(answer: dict[str, Any], path: Path) -> None:
     panels: list[Any] = []
     for method, about in (("pd3o", "total variation, pd3o"), ("fista", "Huber total variation, fista")):
         sizes = answer.get("denoise", {}).get(method, {}).get("sizes", {})
+        sizes = {size: one for size, one in sizes.items() if "failed" not in one}
         if "512" in sizes:
             panels.append(lambda axes, one=sizes["512"], about=about: bars(axes, one, f"512² float32, {about}"))
             panels.append(lambda axes, one=sizes, about=about: scaling(axes, one, f"Scaling: {about}"))
-    races = {name: answer[name] for name in RACES if name in answer}
+    races = {name: answer[name] for name in RACES if "solvers" in answer.get(name, {})}
     panels += [lambda axes, one=one: race(axes, one) for one in races.values()]
     if any(one["ratios"] for one in races.values()):
         panels.append(lambda axes: times(axes, races))

@@ -12,7 +12,6 @@ own (requirements/peers.txt), as processes that answer on a pipe. What a peer ca
 import argparse
 import json
 import os
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ import denoise
 import drawing
 import reach
 import startup
-from lab import FOLDER, PEERS_PYTHON, THREADS, Lab, machine, say
+from lab import FOLDER, PEERS_PYTHON, THREADS, Lab, attempted, machine, say
 from problems import lasso
 
 PARTS = ("denoise", *reach.RACES, "start")
@@ -58,12 +57,12 @@ def measured(parts: list[str], *, quick: bool) -> dict[str, Any]:
     if parts != ["start"]:
         with Lab() as lab:
             answer["machine"] = {**machine(lab.call("place", lasso())), "threadsOfEach": THREADS}
-            steps: dict[str, Callable[[], dict[str, Any]]] = {"denoise": lambda: denoise.measure(lab, quick=quick)}
             for name in parts:
+                step = partial(reach.measure, lab, name) if name in reach.RACES else partial(denoise.measure, lab)
                 if name != "start":
-                    answer[name] = steps.get(name, partial(reach.measure, lab, name, quick=quick))()
+                    answer[name] = attempted(name, partial(step, quick=quick))
     if "start" in parts:
-        answer["start"] = startup.measure(quick=quick)
+        answer["start"] = attempted("start", partial(startup.measure, quick=quick))
     return answer
 
 
@@ -88,6 +87,8 @@ def main() -> None:
     drawing.draw(answer, options.output.with_suffix(".png"))
     say(f"written: {options.output} and {options.output.with_suffix('.png').name}")
     print(json.dumps(answer["accepted"], indent=2, ensure_ascii=False))
+    if '"failed"' in json.dumps(answer):
+        raise SystemExit("a part failed: see above")
 
 
 if __name__ == "__main__":

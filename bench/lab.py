@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +31,15 @@ POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NU
 
 class UnableError(Exception):
     """What a worker answered instead of a measurement."""
+
+
+def attempted(name: str, action: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What it measures; a failure takes its place, and the run goes on."""
+    try:
+        return action()
+    except (UnableError, ArithmeticError, RuntimeError, OSError, ValueError, subprocess.CalledProcessError) as error:
+        say(f"{name} FAILED: {error}")
+        return {"failed": f"{type(error).__name__}: {error}"}
 
 
 def say(text: str) -> None:

@@ -1,6 +1,8 @@
 """What every test layer shares: the cluster, and with `CFLOW_STRICT=1`, as in CI, a skipped test is a failed one."""
 
+import gc
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,19 @@ def pytest_collection_modifyitems(items):
             if item.path.relative_to(Path(__file__).parent).parts[0] not in SHARING:
                 raise pytest.UsageError(f"{item.nodeid} uses the cluster: put its folder into SHARING")
     items.sort(key=lambda item: item.path.name == "test_teardown.py")  # it takes the cluster away
+
+
+MANY_MAPS = 20_000  # of the 65,530 memory maps that Linux gives a process; every compiled program holds a few
+
+
+@pytest.fixture(autouse=True)
+def _not_too_many_programs():
+    """Thousands of compiled programs in one process end in a segmentation fault of the compiler."""
+    yield
+    maps = Path("/proc/self/maps")
+    if "jax" in sys.modules and maps.exists() and maps.read_bytes().count(b"\n") > MANY_MAPS:
+        sys.modules["jax"].clear_caches()
+        gc.collect()
 
 
 @pytest.fixture(scope="session")

@@ -272,3 +272,15 @@ def test_sparse_data_are_only_for_matrices() -> None:
     })  # fmt: skip
     with pytest.raises(FlowError, match="only a `matrix` operator takes sparse data"):
         compiled(doc)
+
+
+def test_data_behind_packed_components_keep_their_type() -> None:
+    """Components of a gradient beyond 2 MiB are packed two by two: real data beside them stay real."""
+    doc = document(
+        {"b": np.zeros((600, 500))}, variables={"x": {"like": "b", "init": 1.0}}, operators={"D": {"gradient": {}}},
+        terms=[FIT, {"atom": "huber", "arg": "D x", "weight": 0.1}, {"atom": "l1", "arg": "D x", "weight": 0.1}],
+        stop={"maxIterations": 20},
+    )  # fmt: skip
+    x, end, _ = solve(doc)
+    assert end.iteration == 20
+    assert np.isfinite(x).all()

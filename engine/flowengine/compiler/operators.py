@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import jax.numpy as jnp
@@ -29,35 +28,12 @@ from flowapi.operators import (
     Wavelet,
 )
 from flowengine import linops
+from flowengine.compiler.checks import build_axes, check_shape, nonnegative, positions
+from flowengine.compiler.differences import build_gradient, build_incidence
 from flowengine.compiler.load import Arrays, Sparse
 from flowengine.problem import Tree
 
 MOST_RADON_ENTRIES = 50_000_000
-
-
-class Differences(Protocol):
-    """The keys that say how differences are taken; some atoms have them too."""
-
-    @property
-    def boundary(self) -> str:
-        """`neumann` or `periodic`."""
-
-    @property
-    def spacing(self) -> float | tuple[float, ...]:
-        """One number, or one an axis."""
-
-    @property
-    def axes(self) -> tuple[int, ...] | None:
-        """None for all."""
-
-
-@dataclass(frozen=True)
-class Along:
-    """Differences along some axes."""
-
-    boundary: str
-    spacing: float | tuple[float, ...]
-    axes: tuple[int, ...] | None
 
 
 def gives_complex(spec: OperatorSpec, data: Arrays) -> bool:
@@ -242,77 +218,6 @@ def _broadcast(spec: Broadcast, data: Arrays, shape: tuple[int, ...], place: str
 def _scale(spec: Scale, data: Arrays, shape: tuple[int, ...], place: str) -> linops.Scale:
     del data, shape, place
     return linops.Scale(float(spec.by))
-
-
-def build_gradient(spec: Differences, shape: tuple[int, ...], place: str) -> linops.Gradient:
-    """The gradient that these keys describe, on arrays of this shape."""
-    axes = build_axes(spec.axes, len(shape), join(place, "axes"))
-    spacing = spec.spacing if isinstance(spec.spacing, tuple) else (spec.spacing,) * len(axes)
-    if len(spacing) != len(axes):
-        raise DocumentError(f"{len(spacing)} spacings for {len(axes)} axes", path=join(place, "spacing"))
-    return linops.build_gradient(shape, spec.boundary, axes, tuple(float(h) for h in spacing))
-
-
-def build_axes(axes: tuple[int, ...] | None, ndim: int, place: str) -> tuple[int, ...]:
-    """The axes that these keys name, counted from 0."""
-    if ndim == 0:
-        raise DocumentError("the variable has no axes", path=place, remedy="Give it a shape.")
-    chosen = tuple(range(ndim)) if axes is None else tuple(axis + ndim if axis < 0 else axis for axis in axes)
-    if len(set(chosen)) != len(chosen) or not all(0 <= axis < ndim for axis in chosen) or not chosen:
-        raise DocumentError(f"{axes} are not axes of {ndim} dimensions", path=place, remedy=f"Use 0 to {ndim - 1}.")
-    return chosen
-
-
-def build_incidence(
-    edges: np.ndarray, factors: np.ndarray | None, shape: tuple[int, ...], place: str
-) -> linops.Incidence:
-    """The differences along edges; factors of 1 where there are none."""
-    if edges.ndim != 2 or edges.shape[1] != 2:
-        raise DataError(f"the edges have the shape {edges.shape}", path=place, remedy="Give them (edges, 2).")
-    whole = positions(edges, math.prod(shape), place)
-    if factors is None:
-        factors = np.ones(len(edges), edges.dtype)
-    check_shape(factors, (len(edges),), place, "the weights")
-    return linops.build_incidence(whole, factors, shape)
-
-
-def positions(array: np.ndarray, count: int, place: str) -> np.ndarray:
-    """Whole numbers from 0 to count − 1.
-
-    Raises:
-        DataError: a number is none.
-    """
-    whole = array.astype(np.int64)
-    if (whole != array).any() or (array.size and not (whole.min() >= 0 and whole.max() < count)):
-        raise DataError(
-            f"whole numbers from 0 to {count - 1} are needed",
-            path=place,
-            remedy=f"They are from {array.min():g} to {array.max():g}.",
-        )
-    return whole
-
-
-def nonnegative(array: np.ndarray, place: str) -> np.ndarray:
-    """The array.
-
-    Raises:
-        DataError: a number is below 0.
-    """
-    if (array < 0).any():
-        raise DataError(f"the least number is {array.min():g}", path=place, remedy="Numbers from 0 are needed here.")
-    return array
-
-
-def check_shape(array: np.ndarray, wanted: tuple[int, ...], place: str, what: str = "the data") -> None:
-    """See that an array has the shape that is needed.
-
-    Raises:
-        DataError: it hasn't.
-    """
-    if array.shape != wanted:
-        raise DataError(
-            f"{what} have the shape {array.shape}, {wanted} is needed", path=place, remedy="Make the shapes equal."
-        )
 
 
 BUILDERS: dict[type[OperatorSpec], Callable[[Any, Arrays, tuple[int, ...], str], Tree]] = {

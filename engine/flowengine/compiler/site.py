@@ -15,8 +15,8 @@ from flowapi.flow import FlowDocument
 from flowapi.model import join
 from flowengine import linops
 from flowengine.compiler.arguments import Maps, output_shape
+from flowengine.compiler.checks import check_shape, nonnegative
 from flowengine.compiler.load import Arrays
-from flowengine.compiler.operators import check_shape, nonnegative
 from flowengine.compiler.variables import structure
 from flowengine.problem import Scalar, Tree
 from flowengine.storage import Components, Packed, real_dtype, zeros_like
@@ -181,5 +181,6 @@ class Site:
 
     @property
     def dtype(self) -> str:
-        """Of the argument."""
-        return str(jax.tree.leaves(self.output)[0].dtype)
+        """Of the argument: of its components, where they are packed."""
+        stored = str(jax.tree.leaves(self.output)[0].dtype)
+        return real_dtype(stored) if isinstance(self.output, Packed) else stored

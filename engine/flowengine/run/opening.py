@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from flowapi.errors import DataError, IncompatibleError
 from flowapi.report import RestoredFrom
@@ -22,6 +23,7 @@ from flowengine.run.request import RunRequest
 from flowengine.store import CheckpointStore, Claimed, Latest, Restored
 
 STATE_POINT = "state/x"
+STATE_PAIR = "state/pair"
 
 
 @dataclass(frozen=True)
@@ -158,10 +160,10 @@ def _warm_point(warm: Restored, compiled: CompiledFlow, store: CheckpointStore) 
     except (OSError, ValueError, KeyError) as error:
         raise DataError(f"revision {warm.ref.revision} has no readable revision.json") from error
     wanted = leaves.named(problem.init, STATE_POINT)
-    found = {path: warm.leaves.get(path) for path in wanted}
+    found = {path: _variable(warm, path) for path in wanted}
     for path, array in wanted.items():
-        leaf = found[path]
-        same = leaf is not None and leaf.array.shape == array.shape and leaf.array.dtype == array.dtype
+        value = found[path]
+        same = value is not None and value.shape == array.shape and value.dtype == array.dtype
         if not same or names != {one.name for one in problem.unknowns}:
             mine = ", ".join(f"`{one.name}`" for one in problem.unknowns)
             raise IncompatibleError(
@@ -169,5 +171,14 @@ def _warm_point(warm: Restored, compiled: CompiledFlow, store: CheckpointStore) 
                 path="spec.upgrade.mode",
                 remedy="Use Restart.",
             )
-    arrays = [jnp.array(leaf.array) for leaf in found.values() if leaf is not None]
+    arrays = [jnp.array(value) for value in found.values() if value is not None]
     return jax.tree.unflatten(jax.tree.structure(problem.init), arrays)
+
+
+def _variable(warm: Restored, path: str) -> np.ndarray | None:
+    """A variable in a checkpoint of whatever method: by itself, or the first of a pair (see `storage.paired`)."""
+    pair = STATE_PAIR + path.removeprefix(STATE_POINT)
+    if leaf := warm.leaves.get(path) or warm.leaves.get(f"{pair}/components/0"):
+        return leaf.array
+    packed = warm.leaves.get(f"{pair}/packed")
+    return None if packed is None else packed.array.real

@@ -13,7 +13,9 @@ import numpy as np
 from flowapi import atoms as specs
 from flowapi.errors import DataError, DocumentError
 from flowengine import atoms
-from flowengine.compiler.operators import build_gradient, build_incidence, build_wavelet, nonnegative, positions
+from flowengine.compiler.checks import nonnegative, positions
+from flowengine.compiler.differences import build_gradient, build_incidence
+from flowengine.compiler.operators import build_wavelet
 from flowengine.compiler.site import Site
 from flowengine.compiler.terms.registry import composed
 from flowengine.compiler.terms.simple import group_norm

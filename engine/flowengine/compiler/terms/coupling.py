@@ -8,7 +8,7 @@ from jaxtyping import Array
 from flowapi import atoms as specs
 from flowapi.errors import DocumentError
 from flowengine import atoms
-from flowengine.compiler.operators import check_shape
+from flowengine.compiler.checks import check_shape
 from flowengine.compiler.site import Site
 from flowengine.compiler.terms.registry import composed, simple
 from flowengine.linops import Pair, Sum

@@ -7,7 +7,8 @@ import numpy as np
 from flowapi import atoms as specs
 from flowapi.errors import DocumentError
 from flowengine import atoms
-from flowengine.compiler.operators import Along, build_axes, build_gradient
+from flowengine.compiler.checks import build_axes
+from flowengine.compiler.differences import Along, build_gradient
 from flowengine.compiler.site import Site
 from flowengine.compiler.terms.registry import composed
 from flowengine.linops import Chain, Curl, Divergence, Gradient, Laplacian, Mask, Slice, Sum

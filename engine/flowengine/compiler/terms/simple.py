@@ -10,7 +10,7 @@ import numpy as np
 from flowapi import atoms as specs
 from flowapi.errors import DataError, DocumentError
 from flowengine import atoms
-from flowengine.compiler.operators import nonnegative
+from flowengine.compiler.checks import nonnegative
 from flowengine.compiler.site import Site
 from flowengine.compiler.terms.registry import simple
 
