@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from kit import cluster as kit
@@ -47,6 +48,12 @@ def _not_too_many_programs():
     if "jax" in sys.modules and maps.exists() and maps.read_bytes().count(b"\n") > MANY_MAPS:
         sys.modules["jax"].clear_caches()
         gc.collect()
+
+
+@pytest.fixture
+def rng():
+    """Each test draws the same numbers, whatever ran before it."""
+    return np.random.default_rng(0)
 
 
 @pytest.fixture(scope="session")

@@ -57,7 +57,7 @@ def test_sparse_logistic_regression_against_scikit_learn(step) -> None:
     )  # fmt: skip
     x, end, flow = solve(doc)
     model = LogisticRegression(
-        l1_ratio=1.0, C=1 / 4.0, solver="liblinear", fit_intercept=False, tol=1e-12, max_iter=100_000
+        l1_ratio=1.0, C=1 / 4.0, solver="liblinear", fit_intercept=False, tol=1e-12, max_iter=100_000, random_state=0
     )
     wanted = model.fit(X, y).coef_[0]
     assert flow.choice.method.name == "fista"

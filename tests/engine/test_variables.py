@@ -41,8 +41,8 @@ def test_a_signal_apart_into_steps_and_spikes() -> None:
     assert {one.term.path: one.role.value for one in flow.roles}["flow.terms[1]"] == "dual"
 
 
-def test_sums_of_operators_on_several_variables_with_a_gap() -> None:
-    A, B, y = RNG.standard_normal((20, 15)), RNG.standard_normal((20, 10)), RNG.standard_normal(20)
+def test_sums_of_operators_on_several_variables_with_a_gap(rng) -> None:
+    A, B, y = rng.standard_normal((20, 15)), rng.standard_normal((20, 10)), rng.standard_normal(20)
     doc = document(
         {"A": A, "B": B, "y": y}, variables={"u": {"shape": [15]}, "v": {"shape": [10]}},
         operators={"A": {"matrix": "A"}, "B": {"matrix": "B"}}, policy={"family": "accelerated"},
@@ -62,9 +62,9 @@ def test_sums_of_operators_on_several_variables_with_a_gap() -> None:
     assert np.allclose(point["u"], u.value, atol=1e-5)
 
 
-def test_consensus_of_two_halves_is_the_whole() -> None:
+def test_consensus_of_two_halves_is_the_whole(rng) -> None:
     """½‖u − a‖² + ½‖v − b‖² + ½w‖u − v‖² has u = ((1 + w)a + wb)/(1 + 2w)."""
-    a, b, w = RNG.standard_normal(5), RNG.standard_normal(5), 3.0
+    a, b, w = rng.standard_normal(5), rng.standard_normal(5), 3.0
     doc = document(
         {"a": a, "b": b}, variables={"u": {"like": "a"}, "v": {"like": "b"}}, policy={"family": "accelerated"},
         terms=[
@@ -146,13 +146,13 @@ COUPLINGS = {
 
 
 @pytest.mark.parametrize("name", COUPLINGS)
-def test_gradients_of_couplings_are_those_of_automatic_differentiation(name) -> None:
+def test_gradients_of_couplings_are_those_of_automatic_differentiation(rng, name) -> None:
     atom, shapes = COUPLINGS[name]
     pair = isinstance(shapes[0], tuple)
     z = (
-        tuple(jnp.asarray(RNG.standard_normal(one)) for one in shapes)
+        tuple(jnp.asarray(rng.standard_normal(one)) for one in shapes)
         if pair
-        else jnp.asarray(RNG.standard_normal(shapes))
+        else jnp.asarray(rng.standard_normal(shapes))
     )
     ours, theirs = atom.gradient(z), jax.grad(atom.value)(z)
     for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
@@ -186,9 +186,9 @@ def test_a_real_image_from_masked_fourier_coefficients() -> None:
 
 
 @pytest.mark.parametrize("policy", [{"family": "accelerated"}, {"step": "backtracking"}])
-def test_a_complex_lasso(policy) -> None:
-    A = RNG.standard_normal((20, 40)) + 1j * RNG.standard_normal((20, 40))
-    b = RNG.standard_normal(20) + 1j * RNG.standard_normal(20)
+def test_a_complex_lasso(rng, policy) -> None:
+    A = rng.standard_normal((20, 40)) + 1j * rng.standard_normal((20, 40))
+    b = rng.standard_normal(20) + 1j * rng.standard_normal(20)
     doc = document(
         {"A": A, "b": b}, dtype="complex128", variables={"x": {"shape": [40]}}, operators={"A": {"matrix": "A"}}, policy=policy,
         terms=[{"atom": "quadratic", "arg": "A x", "data": "b"}, {"atom": "l1", "arg": "x", "weight": 2}],
@@ -204,14 +204,14 @@ def test_a_complex_lasso(policy) -> None:
 
 
 @pytest.mark.parametrize("name", ["quadratic", "l1", "norm_l21", "huber", "nuclear", "l2_ball"])
-def test_complex_proxes_are_better_than_any_neighbour(name) -> None:
-    data = jnp.asarray(RNG.standard_normal((3, 4)) + 1j * RNG.standard_normal((3, 4)))
+def test_complex_proxes_are_better_than_any_neighbour(rng, name) -> None:
+    data = jnp.asarray(rng.standard_normal((3, 4)) + 1j * rng.standard_normal((3, 4)))
     w = jnp.asarray(0.6)
     atom = {
         "quadratic": atoms.Quadratic(w, data), "l1": atoms.L1(w, data), "norm_l21": atoms.NormL21(w, (0,)),
         "huber": atoms.Huber(w, data, jnp.asarray(0.4)), "nuclear": atoms.Nuclear(w), "l2_ball": atoms.L2Ball(jnp.asarray(1.0), data),
     }[name]  # fmt: skip
-    v, step = jnp.asarray(RNG.standard_normal((3, 4)) + 1j * RNG.standard_normal((3, 4))) * 2, jnp.asarray(0.9)
+    v, step = jnp.asarray(rng.standard_normal((3, 4)) + 1j * rng.standard_normal((3, 4))) * 2, jnp.asarray(0.9)
     z = atom.prox(v, step)
 
     def cost(point):
@@ -219,7 +219,7 @@ def test_complex_proxes_are_better_than_any_neighbour(name) -> None:
         return float(dot(away, away) / 2 + step * atom.value(point))
 
     for _ in range(200):
-        move = 1e-3 * (RNG.standard_normal((3, 4)) + 1j * RNG.standard_normal((3, 4)))
+        move = 1e-3 * (rng.standard_normal((3, 4)) + 1j * rng.standard_normal((3, 4)))
         other = atom.prox(z + move, jnp.asarray(0.0)) if name == "l2_ball" else z + move
         assert cost(other) >= cost(z) - 1e-12
     y = atom.prox_conjugate(v, step)
@@ -253,10 +253,10 @@ def test_a_step_for_every_entry_takes_far_fewer_iterations_where_scales_differ(p
     assert abs(last.energy - reference) < 1e-6
 
 
-def test_the_estimated_diagonal_of_many_entries_is_still_a_majoriser() -> None:
+def test_the_estimated_diagonal_of_many_entries_is_still_a_majoriser(rng) -> None:
     k = np.random.default_rng(0).random((5, 5))
     doc = document(
-        {"k": k / k.sum(), "b": RNG.random((64, 64)), "m": RNG.random((64, 64)) + 0.1}, variables={"x": {"like": "b"}},
+        {"k": k / k.sum(), "b": rng.random((64, 64)), "m": rng.random((64, 64)) + 0.1}, variables={"x": {"like": "b"}},
         operators={"K": {"conv": {"kernel": "k"}}, "M": {"mask": "m"}}, policy={"family": "preconditioned"},
         terms=[{"atom": "quadratic", "arg": "M K x", "data": "b"}, {"atom": "l1", "arg": "x", "weight": 0.01}],
         certificates={"every": 1}, stop={"maxIterations": 300},
