@@ -79,13 +79,15 @@ def pair_of(pair: Tree) -> tuple[Tree, Tree]:
     return first, second
 
 
-def computed_once(a: Tree, step: Array) -> Tree:
-    """A itself, through a loop that never turns unless the step is no number, and then changes a sign.
+def computed_once(a: Tree, number: Array) -> Tree:
+    """A itself, through a loop that never turns unless the number is none (NaN), and then changes a sign.
 
     XLA's CPU compiler computes cheap things again for each of their uses, however much the stencils before them cost; a
     barrier doesn't keep it from that, a loop of which it can't know the length does.
     """
-    turns = jnp.any(jnp.isnan(step)).astype(jnp.int32)
+    if sum(one.size for one in jax.tree.leaves(a)) < QUICK_SUM:
+        return a
+    turns = jnp.any(jnp.isnan(number)).astype(jnp.int32)
 
     def turn(at: tuple[Array, Tree]) -> tuple[Array, Tree]:
         return at[0] + 1, jax.tree.map(jnp.negative, at[1])
@@ -207,3 +209,8 @@ def scale(a: Tree, factor: float | Float[Array, ...]) -> Tree:
 def zeros_like(a: Any) -> Tree:
     """Zeros of the same form."""
     return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), a)
+
+
+def zero_for(a: Any) -> Tree:
+    """One 0 for all entries of every array: of the same form, and never read from memory entry by entry."""
+    return jax.tree.map(lambda x: jnp.zeros((), x.dtype), a)

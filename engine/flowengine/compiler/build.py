@@ -23,10 +23,10 @@ from flowengine.compiler.load import Arrays, digest_of, load_data
 from flowengine.compiler.sampling import chains_of, named_chains, sample
 from flowengine.compiler.site import Site
 from flowengine.compiler.terms import build_terms
-from flowengine.compiler.variables import initial_value, unknowns_of
+from flowengine.compiler.variables import initial_value, structure, unknowns_of
 from flowengine.loop import LoopSettings, Stops
 from flowengine.problem import Invariant, Problem, Role, Term, Tree, Unknown
-from flowengine.storage import real_dtype
+from flowengine.storage import real_dtype, zero_for
 
 FLOAT32_FLOOR = 1e-6  # below this float32 residuals are rounding
 
@@ -74,8 +74,9 @@ def compile_flow(document: FlowDocument, inputs: Path, *, at: str = "flow") -> C
         terms += made
         forced += [spec.as_] * len(made)
     roles = classify(terms, forced, document.policy)
+    like = structure(unknowns, document.dtype)
     problem = Problem(
-        smooth=tuple(_with_pull(one.term) for one in roles if one.role is Role.SMOOTH),
+        smooth=tuple(_with_pull(one.term, like) for one in roles if one.role is Role.SMOOTH),
         prox=merge(roles, unknowns),
         dual=tuple(one.term for one in roles if one.role is Role.DUAL),
         init=_start(document, data, unknowns, at),
@@ -119,10 +120,13 @@ def _invariants(maps: Maps) -> tuple[Invariant, ...]:
     return tuple(found)
 
 
-def _with_pull(term: Term) -> Term:
-    """The term with Wᵀdata, which a quadratic's gradient needs in every iteration."""
+def _with_pull(term: Term, like: Tree) -> Term:
+    """The term with Wᵀdata, which a quadratic's gradient needs in every iteration; one 0 where no data are given."""
     if not isinstance(term.atom, Quadratic):
         return term
+    images, data = jax.eval_shape(term.operator.apply, like), term.atom.data
+    if any(a.shape != b.shape for a, b in zip(jax.tree.leaves(images), jax.tree.leaves(data), strict=True)):
+        return Term(term.atom, term.operator, zero_for(like), term.path)
     pulled = jax.jit(lambda one: one.operator.adjoint(one.atom.data))(term)
     return Term(term.atom, term.operator, pulled, term.path)
 

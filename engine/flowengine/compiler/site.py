@@ -19,7 +19,7 @@ from flowengine.compiler.checks import check_shape, nonnegative
 from flowengine.compiler.load import Arrays
 from flowengine.compiler.variables import structure
 from flowengine.problem import Scalar, Tree
-from flowengine.storage import Components, Packed, real_dtype, zeros_like
+from flowengine.storage import Components, Packed, real_dtype, zero_for
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,10 @@ class Site:
         return self.scalar(number)
 
     def target(self, name: str | None, key: str = "data") -> Tree:
-        """An array of the argument's shape, stored as the argument is; zeros without a name."""
-        values = np.zeros(self.shape, self.dtype) if name is None else self.data[name]
+        """An array of the argument's shape, stored as the argument is; without a name one 0 for all entries."""
+        if name is None:
+            return zero_for(self.output)
+        values = self.data[name]
         check_shape(values, self.shape, self.path(key))
         if np.iscomplexobj(values) and not self.is_complex:
             raise DataError(
@@ -162,11 +164,11 @@ class Site:
         return linops.Chain((operator, *(inner.operators if isinstance(inner, linops.Chain) else (inner,))))
 
     def stored(self, operator: Tree, name: str | None) -> Tree:
-        """Data of the shape of one more operator's output; zeros without a name."""
+        """Data of the shape of one more operator's output; without a name one 0 for all entries."""
         like = jax.ShapeDtypeStruct(self.plain, self.dtype)
         shape = output_shape(operator, like)
         if name is None:
-            return zeros_like(jax.eval_shape(operator.apply, like))
+            return zero_for(jax.eval_shape(operator.apply, like))
         check_shape(self.data[name], shape, self.path("data"))
         return jnp.asarray(self.data[name])
 

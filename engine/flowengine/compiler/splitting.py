@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import jax
 import jax.numpy as jnp
 
 from flowapi.errors import DocumentError
@@ -66,8 +67,9 @@ def choose_admm(problem: Problem, policy: Policy, at: str) -> Choice:
 
 def _threshold(problem: Problem, term: Term) -> float:
     """Weight/mean|W x| at the start, or where that is 0 at Σ Kᵀb; 0 where both are."""
-    starts = [problem.init, *(one.pulled for one in problem.smooth if one.pulled is not None)]
-    for x in starts:
+    pulled = [one.pulled for one in problem.smooth if one.pulled is not None]
+    shapes = jax.tree.map(jnp.shape, problem.init)
+    for x in (problem.init, *(one for one in pulled if jax.tree.map(jnp.shape, one) == shapes)):
         size = float(jnp.mean(jnp.abs(logical(term.operator.apply(x)))))
         if size > 0 and math.isfinite(size):
             return float(term.atom.weight) / size

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from flowengine.methods.observing import Observing
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
-from flowengine.steps import backtracked, backward, descend, objective, smooth_gradient
+from flowengine.steps import backtracked, backward, descend, forward, objective, smooth_gradient
 from flowengine.storage import add, computed_once, dot, pair_of, paired, scale, subtract
 
 
@@ -41,7 +40,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Fista(Observing):
+class Fista:
     """The method `fista`; with `backtracking` the step is searched for, without `restart` t only grows."""
 
     backtracking: bool = False
@@ -55,13 +54,34 @@ class Fista(Observing):
 
     def step(self, problem: Problem, hypers: Hypers, state: State) -> State:
         """One accelerated step."""
-        point, y = pair_of(state.pair)
+        y = state.y
         gradient = smooth_gradient(problem, y)
         if state.tau is None or hypers.least is None:
-            x, tau = descend(problem, y, gradient, hypers.tau), None
+            return self._extrapolated(hypers, state, descend(problem, y, gradient, hypers.tau), None)
+        return self._extrapolated(hypers, state, *backtracked(problem, y, gradient, state.tau, hypers.least))
+
+    def observed_step(self, problem: Problem, hypers: Hypers, state: State) -> tuple[State, Evidence]:
+        """The same, with the imbalance ∇f(x⁺) + ξ, ξ = (z − x⁺)/τ of the point z = y − τ∇f(y) that the prox was given.
+
+        Nothing here needs the state before the step, so that XLA may write the new one over it.
+        """
+        y = state.y
+        gradient = smooth_gradient(problem, y)
+        if state.tau is None or hypers.least is None:
+            z, tau = computed_once(forward(y, gradient, hypers.tau), hypers.tau), None
+            x = backward(problem, z, hypers.tau)
         else:
             x, tau = backtracked(problem, y, gradient, state.tau, hypers.least)
+            z = forward(y, gradient, tau)
+        new = self._extrapolated(hypers, state, x, tau)
+        subgradient = scale(subtract(z, new.x), 1 / self._tau(hypers, new))
+        imbalance = add(smooth_gradient(problem, new.x), subgradient)
+        return new, Evidence(new.x, imbalance, images=(), defects=())
+
+    def _extrapolated(self, hypers: Hypers, state: State, x: Tree, tau: Scalar | None) -> State:
+        """The state at a new point."""
         x = computed_once(x, hypers.tau)
+        point, y = pair_of(state.pair)
         t, moved = state.t, subtract(x, point)
         if self.restart:
             t = jnp.where(dot(subtract(y, x), moved) > 0, jnp.ones_like(t), t)
@@ -75,11 +95,6 @@ class Fista(Observing):
     def pace(self, hypers: Hypers, state: State) -> Scalar:
         """Τ."""
         return jnp.max(self._tau(hypers, state))
-
-    def evidence(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Evidence:
-        """The imbalance is ∇f(x⁺) + ξ."""
-        balance = self.balance(problem, hypers, old, new)
-        return Evidence(new.x, add(balance.gradient, balance.subgradient), images=(), defects=())
 
     def balance(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Balance:
         """ξ = (y − x⁺)/τ − ∇f(y)."""

@@ -119,6 +119,8 @@ class PD3O:
 def _extrapolated(state: State, hypers: Hypers) -> tuple[Tree, Tree]:
     """The point after a gradient step, and x̄."""
     point, q = pair_of(state.pair)
+    if state.gradient is None:
+        return point, subtract(scale(point, 2.0), q)
     moved = _forward(point, state.gradient, hypers)
     return moved, add(point, subtract(moved, q))
 

@@ -9,8 +9,9 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array
 
+from flowengine.linops import Identity, Pair
 from flowengine.problem import Problem, Scalar, Term, Tree
-from flowengine.storage import add, dot, norm, scale, subtract, zeros_like
+from flowengine.storage import add, computed_once, dot, norm, scale, subtract, zeros_like
 
 
 def smooth_gradient(problem: Problem, x: Tree) -> Tree:
@@ -29,7 +30,10 @@ def term_gradient(term: Term, x: Tree) -> Tree:
     """
     if term.pulled is not None:
         return scale(subtract(term.operator.gram(x), term.pulled), term.atom.weight)
-    return term.operator.adjoint(term.atom.gradient(term.operator.apply(x)))
+    force = term.atom.gradient(term.operator.apply(x))
+    if not isinstance(term.operator, Identity | Pair):
+        force = computed_once(force, term.atom.weight)  # an adjoint stencil would compute it for each neighbour
+    return term.operator.adjoint(force)
 
 
 def objective(problem: Problem, x: Tree) -> Scalar:

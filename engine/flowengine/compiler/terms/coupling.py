@@ -13,7 +13,7 @@ from flowengine.compiler.site import Site
 from flowengine.compiler.terms.registry import composed, simple
 from flowengine.linops import Pair, Sum
 from flowengine.problem import Term
-from flowengine.storage import zeros_like
+from flowengine.storage import zero_for
 
 
 @composed(specs.Consensus)
@@ -21,7 +21,7 @@ def _consensus(spec: specs.Consensus, site: Site) -> list[Term]:
     other = site.on(spec.other, "with")
     _same_shape(site, other)
     difference = Sum((site.operator, other.operator), (1.0, -1.0))
-    atom = atoms.Quadratic(site.weight, zeros_like(site.output))
+    atom = atoms.Quadratic(site.weight, zero_for(site.output))
     return [Term(atom, difference, None, site.place)]
 
 
