@@ -9,6 +9,8 @@ prepare(2)
 import re
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +28,18 @@ from flowengine.loop import Carry, advance, run_key, start
 from flowengine.loop.blocks import RARE
 
 
+BARE, NEVER = "engine without certificates", 10**9
+
+
 class Ours:
     """The compiled loop, as a run drives it."""
 
-    def __init__(self, problem: Problem, policy: dict[str, Any]) -> None:
+    def __init__(self, problem: Problem, policy: dict[str, Any], every: int | None = None) -> None:
         with tempfile.TemporaryDirectory(prefix="cflow-bench-") as folder:
             leave(problem, Path(folder))
             parsed = FlowDocument.parse(document(problem, policy))
-            self.flow = compile_flow(parsed, Path(folder))
+            flow = compile_flow(parsed, Path(folder))
+        self.flow = replace(flow, settings=replace(flow.settings, every=every)) if every else flow
         self.stops = stops_of(parsed.stop, parsed.dtype)
         self.reset()
 
@@ -118,6 +124,8 @@ def offers(problem: Problem) -> list[Offer]:
     loops = {"tv-denoise": VARIANTS, "huber-denoise": FISTA}.get(problem.kind, {})
     if "tau" not in problem.numbers:
         return found
+    bare = partial(Ours, problem, first_policy(problem), NEVER)
+    found.append(Offer(BARE, "", bare))
     return found + [
         Offer("hand-written JAX", name, lambda name=name: HandWritten(problem, name), restarts=True)  # type: ignore[misc]
         for name in loops

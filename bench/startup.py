@@ -29,6 +29,7 @@ from flowapi.revision import RevisionFile, RevisionTuple, RuntimeSettings
 from flowapi.spec import Manifest, load_manifest
 from flowengine.store import read_checkpoint
 
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an image has its modules compiled, too
 CFLOW = Path(sys.executable).with_name("cflow")
 COMPILE = """
 import sys, time

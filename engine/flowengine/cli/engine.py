@@ -1,6 +1,7 @@
 """`cflow engine`: how the operator starts a flow in a pod."""
 
 import argparse
+import gc
 import json
 import os
 import sys
@@ -57,6 +58,8 @@ def _run(board: Board, stop: StopRequest, asked: argparse.Namespace) -> int:
         platform.prepare(request.revision.document(request.settings).policy.threads, Layout(request.root).cache)
         from flowengine.run.session import Session  # noqa: PLC0415 - jax comes after `prepare`
 
+        gc.freeze()
+        gc.enable()
         code = Session(request, board, stop, _Log().observe).run()
     except FlowError as error:
         held = {"owner_uid": getattr(error, "owner_uid", ""), "max_attempt": getattr(error, "max_attempt", None)}
