@@ -14,7 +14,8 @@ from matplotlib.axes import Axes
 
 OURS, HAND, LIMIT, PEER = "#0b6e4f", "#3a7ca5", "#8d99ae", "#c8553d"
 COLOURS = {
-    "engine": OURS, "engine without certificates": "#7fb69e", "hand-written JAX": HAND, "native (Numba), 1 thread": "#b8c0cc", "native (Numba), 2 threads": LIMIT,
+    "engine": OURS, "engine without certificates": "#7fb69e", "hand-written JAX": HAND,
+    "native (Numba), 1 thread": "#b8c0cc", "native (Numba), 2 threads": LIMIT,
     "SCICO PDHG": PEER, "SCICO PDHG, compiled whole by us": "#e39774", "PyProximal PrimalDual": "#e0a458",
     "scikit-image Chambolle": "#7b5ea7", "jaxopt ProximalGradient": "#e39774",
 }  # fmt: skip

@@ -27,7 +27,6 @@ from flowengine.compiler import compile_flow, stops_of
 from flowengine.loop import Carry, advance, run_key, start
 from flowengine.loop.blocks import RARE
 
-
 BARE, NEVER = "engine without certificates", 10**9
 
 
