@@ -56,6 +56,7 @@ def _run(board: Board, stop: StopRequest, asked: argparse.Namespace) -> int:
         request = _request(asked)
         board.update(revision=request.revision.hash)
         platform.prepare(request.revision.document(request.settings).policy.threads, Layout(request.root).cache)
+        gc.disable()  # jax's import makes much that stays: looking through it again and again takes 0.1 s
         from flowengine.run.session import Session  # noqa: PLC0415 - jax comes after `prepare`
 
         gc.freeze()

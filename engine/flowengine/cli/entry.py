@@ -1,6 +1,5 @@
 """The entry point of `cflow`. A pod's start is on the path of every recovery: it loads no more than it needs."""
 
-import gc
 import os
 import sys
 
@@ -8,7 +7,6 @@ import sys
 def main() -> None:
     """Run the command that was asked for."""
     if sys.argv[1:2] == ["engine"]:
-        gc.disable()  # until jax is imported, which makes much that stays
         from flowengine.cli import engine  # noqa: PLC0415 - the pod's command: without the others and their libraries
 
         code = engine.main(sys.argv[2:])
