@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -42,16 +41,16 @@ class Quadratic(Base):
 
     def gradient(self, z: Tree) -> Tree:
         """Weight · (z − data)."""
-        return jax.tree.map(lambda a, d: self.weight * (a - d), z, self.data)
+        return entrywise(lambda a, d: self.weight * (a - d), z, self.data)
 
     def prox(self, v: Tree, step: Scalar) -> Tree:
         """(v + t·weight·data)/(1 + t·weight)."""
         t = step * self.weight
-        return jax.tree.map(lambda a, d: (a + t * d) / (1 + t), v, self.data)
+        return entrywise(lambda a, d: (a + t * d) / (1 + t), v, self.data)
 
     def prox_conjugate(self, u: Tree, step: Scalar) -> Tree:
         """(u − t·data)/(1 + t/weight)."""
-        return jax.tree.map(lambda a, d: (a - step * d) / (1 + step / self.weight), u, self.data)
+        return entrywise(lambda a, d: (a - step * d) / (1 + step / self.weight), u, self.data)
 
     def conjugate(self, y: Tree) -> Scalar:
         """‖y‖²/(2·weight) + ⟨y, data⟩."""
