@@ -9,7 +9,7 @@ them here.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -146,10 +146,24 @@ def real_dtype(dtype: Any) -> str:
     return str(np.finfo(dtype).dtype)
 
 
+def components(a: Tree) -> list[Array]:
+    """All arrays of stored outputs, or of trees of them, packed ones unpacked."""
+    leaves = jax.tree.leaves(a, is_leaf=lambda one: isinstance(one, Packed | Components))
+    return [part for one in leaves for part in (one.components if isinstance(one, Packed | Components) else (one,))]
+
+
 def total(a: Tree) -> Scalar:
     """Σ aᵢ over all entries."""
-    first, *rest = a.components if isinstance(a, Packed | Components) else (a,)
-    return sum_of(sum(rest, start=first))
+    return sum_over(components(a))
+
+
+def sum_over(arrays: Iterable[Array]) -> Scalar:
+    """Σ of all entries of all arrays; those of one shape are added before they are summed, in one pass over memory."""
+    alike: dict[tuple[int, ...], Array] = {}
+    for one in arrays:
+        alike[one.shape] = alike[one.shape] + one if one.shape in alike else one
+    first, *rest = (sum_of(one) for one in alike.values())
+    return sum(rest, start=first)
 
 
 def sum_of(a: Array) -> Scalar:
@@ -169,16 +183,7 @@ def sum_of(a: Array) -> Scalar:
 
 def dot(a: Tree, b: Tree) -> Scalar:
     """The real inner product Re⟨a, b⟩ = Re Σ āᵢbᵢ over all entries, of several variables too."""
-    if isinstance(a, dict):
-        first, *rest = (dot(a[name], b[name]) for name in a)
-        return sum(rest, start=first)
-    if isinstance(a, tuple):
-        first, *rest = (dot(x, y) for x, y in zip(a, b, strict=True))
-        return sum(rest, start=first)
-    if isinstance(a, Packed | Components):
-        first, *rest = (_products(x, y) for x, y in zip(a.components, b.components, strict=True))
-        return sum_of(sum(rest, start=first))
-    return sum_of(_products(a, b))
+    return sum_over(_products(x, y) for x, y in zip(components(a), components(b), strict=True))
 
 
 def _products(a: Array, b: Array) -> Array:
@@ -191,6 +196,11 @@ def _products(a: Array, b: Array) -> Array:
 def squares(a: Array) -> Array:
     """|aᵢ|²."""
     return _products(a, a)
+
+
+def squared(a: Tree, factor: float | Array = 1.0) -> list[Array]:
+    """Factor · |aᵢ|² of every component: of several such lists, `sum_over` makes one sum."""
+    return [factor * squares(one) for one in components(a)]
 
 
 def norm(a: Tree) -> Scalar:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, ClassVar
 
+from jaxtyping import Array
+
 from flowengine.problem import Scalar, Tree
-from flowengine.storage import add, scale
+from flowengine.storage import add, scale, sum_over
 
 
 class DualDomain(StrEnum):
@@ -47,7 +49,21 @@ class Base:
         """Where ψ* is finite; of `PART` nothing is known but that it holds the method's own duals."""
         return self.conjugate_on
 
+    def densities(self, z: Tree) -> list[Array]:
+        """Arrays of which ψ(z) is the sum."""
+        atom: Any = self
+        return [atom.value(z)]
+
     def prox_conjugate(self, u: Tree, step: Scalar) -> Tree:
         """U − t·prox_{ψ/t}(u/t), by Moreau's identity."""
         atom: Any = self
         return add(u, atom.prox(scale(u, 1 / step), 1 / step), -step)
+
+
+class Additive:
+    """An atom whose value is the sum of its `densities`."""
+
+    def value(self, z: Tree) -> Scalar:
+        """Ψ(z)."""
+        atom: Any = self
+        return sum_over(atom.densities(z))

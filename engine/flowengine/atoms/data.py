@@ -8,14 +8,14 @@ from typing import ClassVar
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from flowengine.atoms.base import Base, DualDomain
+from flowengine.atoms.base import Additive, Base, DualDomain
 from flowengine.problem import Scalar, Tree, pytree
-from flowengine.storage import add, clipped, dot, entrywise, through, total
+from flowengine.storage import add, clipped, components, dot, entrywise, squared, through
 
 
 @pytree()
 @dataclass(frozen=True)
-class Quadratic(Base):
+class Quadratic(Additive, Base):
     """Ψ(z) = weight · ½‖z − data‖².
 
     ∇ψ = weight·(z − data), Lipschitz and strongly convex with the weight.
@@ -34,10 +34,9 @@ class Quadratic(Base):
         """The weight."""
         return float(self.weight)
 
-    def value(self, z: Tree) -> Scalar:
-        """Weight · ½‖z − data‖²."""
-        difference = add(z, self.data, -1.0)
-        return 0.5 * self.weight * dot(difference, difference)
+    def densities(self, z: Tree) -> list[Array]:
+        """Weight · ½|zᵢ − dataᵢ|²."""
+        return squared(add(z, self.data, -1.0), 0.5 * self.weight)
 
     def gradient(self, z: Tree) -> Tree:
         """Weight · (z − data)."""
@@ -116,7 +115,7 @@ class QuadraticForm(Base):
 
 @pytree()
 @dataclass(frozen=True)
-class Huber(Base):
+class Huber(Additive, Base):
     """Ψ(z) = weight · Σ h(zᵢ − dataᵢ), h(a) = ½a² where |a| ≤ δ, else δ|a| − ½δ².
 
     ∇ψ = weight·clip(z − data, −δ, δ), Lipschitz with the weight. prox: a/(1 + t) within, a − t·δ·sign(a) beyond.
@@ -135,14 +134,14 @@ class Huber(Base):
         """The weight."""
         return float(self.weight)
 
-    def value(self, z: Tree) -> Scalar:
-        """Weight · Σ h(zᵢ − dataᵢ)."""
+    def densities(self, z: Tree) -> list[Array]:
+        """Weight · h(zᵢ − dataᵢ)."""
 
         def h(a: Array, d: Array) -> Array:
             inner = clipped(a - d, self.delta)
-            return jnp.abs(inner) * (jnp.abs(a - d) - 0.5 * jnp.abs(inner))
+            return self.weight * jnp.abs(inner) * (jnp.abs(a - d) - 0.5 * jnp.abs(inner))
 
-        return self.weight * total(entrywise(h, z, self.data))
+        return components(entrywise(h, z, self.data))
 
     def gradient(self, z: Tree) -> Tree:
         """Weight · (z − data), clipped."""

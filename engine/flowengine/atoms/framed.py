@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from flowengine.atoms.base import DualDomain
+from jaxtyping import Array
+
+from flowengine.atoms.base import Additive, DualDomain
 from flowengine.problem import Scalar, Tree, pytree
 from flowengine.storage import add, scale, subtract
 
 
 @pytree("bound", "square")
 @dataclass(frozen=True)
-class Framed:
+class Framed(Additive):
     """Ψ(z) = φ(Wz) with WWᵀ = bound·I; with `square` Wᵀ/bound is the inverse of W.
 
     prox_{tψ}(v) = v + Wᵀ(prox_{bound·tφ}(Wv) − Wv)/bound. ψ*(y) = φ*(Wy/bound) where W is square.
@@ -40,10 +42,10 @@ class Framed:
         """As φ is."""
         return bool(self.atom.indicator)
 
-    def value(self, z: Tree) -> Scalar:
-        """φ(Wz)."""
-        value: Scalar = self.atom.value(self.operator.apply(z))
-        return value
+    def densities(self, z: Tree) -> list[Array]:
+        """φ's at Wz."""
+        found: list[Array] = self.atom.densities(self.operator.apply(z))
+        return found
 
     def prox(self, v: Tree, step: Scalar) -> Tree:
         """Forth, φ's prox, and back."""

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from flowengine.atoms.base import DualDomain
+from flowengine.atoms.base import Additive, DualDomain
 from flowengine.atoms.constraints import Interval
 from flowengine.atoms.data import Quadratic
 from flowengine.atoms.sparsity import L1, GroupNorm, NormL21
@@ -24,7 +24,7 @@ from flowengine.storage import dot
 
 @pytree("dual_domain")
 @dataclass(frozen=True)
-class Merged:
+class Merged(Additive):
     """Ψ = quadratic + l1 + interval + other, each or none of them, in the combinations that `merges` allows."""
 
     quadratic: Quadratic | None
@@ -45,10 +45,10 @@ class Merged:
         """Whether every entry has a prox of its own, and so may have a step of its own."""
         return self.other is None
 
-    def value(self, z: Array) -> Scalar:
-        """The sum of the values, the interval's left out."""
-        parts = [part.value(z) for part in (self.quadratic, self.l1, self.other) if part is not None]
-        return sum(parts, start=jnp.zeros((), z.real.dtype))
+    def densities(self, z: Array) -> list[Array]:
+        """Those of all parts but the interval."""
+        parts = [part for part in (self.quadratic, self.l1, self.other) if part is not None]
+        return [jnp.zeros((), z.real.dtype), *(density for part in parts for density in part.densities(z))]
 
     def prox(self, v: Array, step: Scalar) -> Array:
         """Shift and shorten by the quadratic; threshold, clip; then the other."""

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
+from jaxtyping import Array
 
-from flowengine.atoms.base import DualDomain
+from flowengine.atoms.base import Additive, DualDomain
 from flowengine.atoms.merged import Merged
 from flowengine.problem import Scalar, Tree, pytree
 
 
 @pytree()
 @dataclass(frozen=True)
-class Separable:
+class Separable(Additive):
     """Ψ(x) = Σ_v ψ_v(x_v) over the variables by name; None where a variable has no ψ."""
 
     parts: dict[str, Merged | None]
@@ -36,10 +37,10 @@ class Separable:
             return DualDomain.PART
         return DualDomain.BALL if DualDomain.BALL in domains else DualDomain.WHOLE
 
-    def value(self, z: Tree) -> Scalar:
-        """Σ_v ψ_v(z_v)."""
-        values = [part.value(z[name]) for name, part in self.parts.items() if part is not None]
-        return sum(values[1:], start=values[0])
+    def densities(self, z: Tree) -> list[Array]:
+        """Those of every ψ_v."""
+        parts = [(name, part) for name, part in self.parts.items() if part is not None]
+        return [density for name, part in parts for density in part.densities(z[name])]
 
     def prox(self, v: Tree, step: Any) -> Tree:
         """Variable by variable."""

@@ -11,12 +11,12 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from flowengine.atoms.base import Base, DualDomain
+from flowengine.atoms.base import Additive, Base, DualDomain
 from flowengine.problem import Scalar, Tree, pytree
-from flowengine.storage import Components, Packed, clipped, dot, entrywise, logical, squares, sum_of, through, total
+from flowengine.storage import Components, Packed, clipped, components, dot, entrywise, logical, squares, through
 
 
-class Norm(Base):
+class Norm(Additive, Base):
     """Weight times a norm: ψ* is finite on a ball, where `gauge` is at most 1."""
 
     takes_complex: ClassVar[bool] = True
@@ -35,9 +35,9 @@ class L1(Norm):
     weight: Scalar
     data: Tree
 
-    def value(self, z: Tree) -> Scalar:
-        """Weight · Σ|zᵢ − dataᵢ|."""
-        return self.weight * total(entrywise(lambda a, d: jnp.abs(a - d), z, self.data))
+    def densities(self, z: Tree) -> list[Array]:
+        """Weight · |zᵢ − dataᵢ|."""
+        return components(entrywise(lambda a, d: self.weight * jnp.abs(a - d), z, self.data))
 
     def prox(self, v: Tree, step: Scalar) -> Tree:
         """Soft threshold of v − data by t·weight, plus data."""
@@ -77,9 +77,9 @@ class WeightedL1(Norm):
         """A ball where every entry is covered."""
         return DualDomain.BALL if self.covered else DualDomain.PART
 
-    def value(self, z: Tree) -> Scalar:
-        """Weight · Σ wᵢ|zᵢ − dataᵢ|."""
-        return self.weight * total(entrywise(lambda a, d, w: w * jnp.abs(a - d), z, self.data, self.factors))
+    def densities(self, z: Tree) -> list[Array]:
+        """Weight · wᵢ|zᵢ − dataᵢ|."""
+        return components(entrywise(lambda a, d, w: self.weight * w * jnp.abs(a - d), z, self.data, self.factors))
 
     def prox(self, v: Tree, step: Scalar) -> Tree:
         """Soft threshold of v − data by t·weight·w, plus data."""
@@ -109,9 +109,9 @@ class NormL21(Norm):
     weight: Scalar
     axes: tuple[int, ...]
 
-    def value(self, z: Tree) -> Scalar:
-        """Weight · Σ of the blocks' 2-norms."""
-        return self.weight * sum_of(jnp.sqrt(self._squares(z)))
+    def densities(self, z: Tree) -> list[Array]:
+        """Weight · the blocks' 2-norms."""
+        return [self.weight * jnp.sqrt(self._squares(z))]
 
     def prox(self, v: Tree, step: Scalar) -> Tree:
         """(1 − t·weight/‖v‖)₊ v, block by block."""
@@ -180,9 +180,9 @@ class GroupNorm(Norm):
         flat = logical(z).reshape(-1)
         return jnp.sqrt(jax.ops.segment_sum(squares(flat), self.labels, self.count + 1))
 
-    def value(self, z: Tree) -> Scalar:
-        """Weight · Σ_g w_g‖z_g‖₂."""
-        return self.weight * jnp.sum(self.factors * self._lengths(z))
+    def densities(self, z: Tree) -> list[Array]:
+        """Weight · w_g‖z_g‖₂."""
+        return [self.weight * self.factors * self._lengths(z)]
 
     def prox(self, v: Tree, step: Scalar) -> Tree:
         """(1 − t·weight·w_g/‖v_g‖)₊ v_g, group by group."""

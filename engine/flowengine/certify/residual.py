@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from flowengine.atoms import DualDomain
+from flowengine.linops import Gradient
 from flowengine.problem import Balance, Evidence, Problem, Scalar, pytree
-from flowengine.steps import smooth_gradient
-from flowengine.storage import add, norm, scale
+from flowengine.steps import densities, smooth_gradient
+from flowengine.storage import add, norm, scale, sum_over
 
 
 @pytree()
@@ -69,14 +71,11 @@ def energy(problem: Problem, evidence: Evidence) -> Scalar:
     """E = f(x) + g(x) + Σ h_j(W_j x), indicators left out (their violation is `feasibility`)."""
     if evidence.energy is not None:
         return evidence.energy
-    total = jnp.zeros((), problem.real)
-    for term in problem.smooth:
-        total = total + term.atom.value(term.operator.apply(evidence.x))
-    if problem.prox is not None:
-        total = total + problem.prox.value(evidence.x)
+    found = densities(problem, evidence.x)
+    again = lax.optimization_barrier(evidence.x)
     for term, image in zip(problem.dual, evidence.images, strict=True):
-        total = total + term.atom.value(image)
-    return total
+        found += term.atom.densities(term.operator.apply(again) if isinstance(term.operator, Gradient) else image)
+    return sum_over(found)
 
 
 def gap(problem: Problem, balance: Balance, evidence: Evidence) -> Scalar:

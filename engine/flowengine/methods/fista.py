@@ -15,8 +15,8 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
-from flowengine.steps import backtracked, backward, descend, forward, objective, smooth_gradient
-from flowengine.storage import add, computed_once, dot, pair_of, paired, scale, subtract
+from flowengine.steps import backtracked, backward, densities, descend, forward, smooth_gradient
+from flowengine.storage import add, computed_once, dot, pair_of, paired, scale, squared, subtract, sum_over
 
 
 @pytree()
@@ -107,10 +107,9 @@ class Fista:
         """F(x⁺) + ‖x⁺ − x‖²/2τ ≤ F(x) + ‖y − x‖²/2τ for every step of a convex flow."""
         half = 1 / (2 * self._tau(hypers, new))
         moved, ahead = subtract(new.x, old.x), subtract(old.y, old.x)
-        before, after = objective(problem, old.x), objective(problem, new.x)
-        long, far = dot(moved, scale(moved, half)), dot(ahead, scale(ahead, half))
-        size = jnp.abs(before) + jnp.abs(after) + dot(new.x, scale(new.x, half)) + long + far
-        return Lyapunov(after + long, before + far, size)
+        after = sum_over([*densities(problem, new.x), *squared(moved, half)])
+        before = sum_over([*densities(problem, old.x), *squared(ahead, half)])
+        return Lyapunov(after, before, jnp.abs(before) + jnp.abs(after) + sum_over(squared(new.x, half)))
 
     def _tau(self, hypers: Hypers, state: State) -> Array:
         return hypers.tau if state.tau is None else state.tau

@@ -20,7 +20,7 @@ from jaxtyping import Array
 
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
 from flowengine.steps import backward, dual_ascent, forward, pull, smooth_gradient
-from flowengine.storage import add, dot, pair_of, paired, scale, subtract, zeros_like
+from flowengine.storage import add, computed_once, pair_of, paired, scale, squared, subtract, sum_over, zeros_like
 
 
 @pytree()
@@ -73,9 +73,8 @@ class PD3O:
         """
         moved, ahead = _extrapolated(state, hypers)
         parts = list(zip(problem.dual, hypers.sigma, strict=True))
-        u = lax.optimization_barrier(
-            tuple(add(y, term.operator.apply(ahead), sigma) for (term, sigma), y in zip(parts, state.y, strict=True))
-        )
+        u = tuple(add(y, term.operator.apply(ahead), sigma) for (term, sigma), y in zip(parts, state.y, strict=True))
+        u = computed_once(u, hypers.tau)
         y = tuple(term.atom.prox_conjugate(one, sigma) for (term, sigma), one in zip(parts, u, strict=True))
         new = lax.optimization_barrier(_descended(problem, hypers, moved, lax.optimization_barrier(y)))
         point, q = pair_of(new.pair)
@@ -110,10 +109,14 @@ class PD3O:
         pulled = pull(problem, change)
         moved = add(subtract(new.q, old.q), pulled, -tau)
         ratios = [tau / sigma for sigma in hypers.sigma]
-        squared = dot(moved, moved) - tau**2 * dot(pulled, pulled)
-        squared += sum(ratio * dot(one, one) for ratio, one in zip(ratios, change, strict=True))
-        size = dot(new.x, new.x) + sum(ratio * dot(y, y) for ratio, y in zip(ratios, new.y, strict=True))
-        return Lyapunov(jnp.sqrt(jnp.maximum(squared, 0)), None, jnp.sqrt(size))
+        value = sum_over([*squared(moved), *squared(pulled, -(tau**2)), *_weighted(ratios, change)])
+        size = sum_over([*squared(new.x), *_weighted(ratios, new.y)])
+        return Lyapunov(jnp.sqrt(jnp.maximum(value, 0)), None, jnp.sqrt(size))
+
+
+def _weighted(factors: list[Scalar], duals: tuple[Tree, ...]) -> list[Array]:
+    """factor_j · |y_j|²."""
+    return [part for factor, y in zip(factors, duals, strict=True) for part in squared(y, factor)]
 
 
 def _extrapolated(state: State, hypers: Hypers) -> tuple[Tree, Tree]:

@@ -3,6 +3,7 @@
 from flowengine.steps.descent import (
     backtracked,
     backward,
+    densities,
     descend,
     dual_ascent,
     forward,
@@ -23,6 +24,7 @@ __all__ = [
     "accepts",
     "backtracked",
     "backward",
+    "densities",
     "descend",
     "dual_ascent",
     "energy_of",

@@ -11,7 +11,7 @@ from jaxtyping import Array
 
 from flowengine.linops import Identity, Pair
 from flowengine.problem import Problem, Scalar, Term, Tree
-from flowengine.storage import add, computed_once, dot, norm, scale, subtract, zeros_like
+from flowengine.storage import add, computed_once, dot, norm, scale, subtract, sum_over, zeros_like
 
 
 def smooth_gradient(problem: Problem, x: Tree) -> Tree:
@@ -38,12 +38,17 @@ def term_gradient(term: Term, x: Tree) -> Tree:
 
 def objective(problem: Problem, x: Tree) -> Scalar:
     """f(x) + g(x), indicators left out."""
-    total = jnp.zeros((), problem.real)
+    return sum_over(densities(problem, x))
+
+
+def densities(problem: Problem, x: Tree) -> list[Array]:
+    """Arrays of which f(x) + g(x) is the sum."""
+    found = [jnp.zeros((), problem.real)]
     for term in problem.smooth:
-        total = total + term.atom.value(term.operator.apply(x))
+        found += term.atom.densities(term.operator.apply(x))
     if problem.prox is not None:
-        total = total + problem.prox.value(x)
-    return total
+        found += problem.prox.densities(x)
+    return found
 
 
 def forward(x: Tree, gradient: Tree, tau: Array) -> Tree:

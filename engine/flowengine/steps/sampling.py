@@ -7,18 +7,18 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from flowengine.problem import Problem, Scalar, Tree
-from flowengine.steps.descent import objective, smooth_gradient
-from flowengine.storage import add, scale, subtract
+from flowengine.steps.descent import densities, smooth_gradient
+from flowengine.storage import add, scale, subtract, sum_over
 
 PROPOSE, ACCEPT, MOMENTUM = range(3)  # what a key is folded with before it is used
 
 
 def energy_of(problem: Problem, x: Tree) -> Scalar:
     """E(x), the terms without a gradient too; indicators left out."""
-    total = objective(problem, x)
+    found = densities(problem, x)
     for term in problem.dual:
-        total = total + term.atom.value(term.operator.apply(x))
-    return total
+        found += term.atom.densities(term.operator.apply(x))
+    return sum_over(found)
 
 
 def potential_gradient(problem: Problem, x: Tree, smoothing: Scalar | None) -> Tree:
