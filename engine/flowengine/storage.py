@@ -61,13 +61,18 @@ class Components:
         return Components(tuple(one * factor for one in self.components))
 
 
-def paired(a: Tree, b: Tree) -> Tree:
-    """Two trees of one form as one: of real arrays a complex array each.
+def paired(a: Tree, b: Tree, most: float = math.inf) -> Tree:
+    """Two trees of one form as one: of real arrays a complex array each, unless one has more than `most` bytes.
 
     A loop that hands on both, the second being the first one's value before, writes such a pair in place; kept apart,
     XLA copies each of them in every iteration.
     """
-    return jax.tree.map(lambda x, y: (Components if jnp.iscomplexobj(x) else Packed).of((x, y)), a, b)
+
+    def pair(x: Array, y: Array) -> Packed | Components:
+        packs = x.nbytes <= most and not jnp.iscomplexobj(x)
+        return (Packed if packs else Components).of((x, y))
+
+    return jax.tree.map(pair, a, b)
 
 
 def pair_of(pair: Tree) -> tuple[Tree, Tree]:
@@ -104,6 +109,15 @@ def storage_for(count: int, like: Array) -> type[Packed | Components]:
     """The quickest storage of components like this array: packing pays once they no longer fit the caches."""
     packs = count == 2 and like.nbytes > CACHED_BYTES and not jnp.iscomplexobj(like)
     return Packed if packs else Components
+
+
+def unpacked(a: Tree) -> Tree:
+    """Packed components apart."""
+    return jax.tree.map(
+        lambda one: Components(one.components) if isinstance(one, Packed) else one,
+        a,
+        is_leaf=lambda one: isinstance(one, Packed),
+    )
 
 
 def logical(tree: Tree) -> Array:

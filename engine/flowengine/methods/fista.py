@@ -12,11 +12,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array
 
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
 from flowengine.steps import backtracked, backward, densities, descend, forward, smooth_gradient
-from flowengine.storage import add, computed_once, dot, pair_of, paired, scale, squared, subtract, sum_over
+from flowengine.storage import (
+    CACHED_BYTES,
+    add,
+    computed_once,
+    dot,
+    pair_of,
+    paired,
+    scale,
+    squared,
+    subtract,
+    sum_over,
+)
 
 
 @pytree()
@@ -50,7 +62,7 @@ class Fista:
     def init(self, problem: Problem, hypers: Hypers, key: Array) -> State:
         """Start at the problem's `init`, as a prox would have left it."""
         x = backward(problem, problem.init, hypers.tau)
-        return State(paired(x, x), jnp.ones((), problem.real), hypers.tau if self.backtracking else None)
+        return State(_pair(x, x), jnp.ones((), problem.real), hypers.tau if self.backtracking else None)
 
     def step(self, problem: Problem, hypers: Hypers, state: State) -> State:
         """One accelerated step."""
@@ -84,9 +96,10 @@ class Fista:
         point, y = pair_of(state.pair)
         t, moved = state.t, subtract(x, point)
         if self.restart:
-            t = jnp.where(dot(subtract(y, x), moved) > 0, jnp.ones_like(t), t)
+            again = subtract(x, lax.optimization_barrier(point))  # the same, not kept in memory for two
+            t = jnp.where(dot(subtract(y, x), again) > 0, jnp.ones_like(t), t)
         after = (1 + jnp.sqrt(1 + 4 * t * t)) / 2
-        return State(paired(x, add(x, moved, (t - 1) / after)), after, tau)
+        return State(_pair(x, add(x, moved, (t - 1) / after)), after, tau)
 
     def point(self, state: State) -> Tree:
         """The point."""
@@ -113,3 +126,8 @@ class Fista:
 
     def _tau(self, hypers: Hypers, state: State) -> Array:
         return hypers.tau if state.tau is None else state.tau
+
+
+def _pair(x: Tree, y: Tree) -> Tree:
+    """Point and extrapolated point: the pair pays while it fits the caches."""
+    return paired(x, y, CACHED_BYTES)
