@@ -24,8 +24,7 @@ from variants import FISTA, VARIANTS
 
 from flowapi.flow import FlowDocument
 from flowengine.compiler import compile_flow, stops_of
-from flowengine.loop import Carry, advance, run_key, start
-from flowengine.loop.blocks import RARE
+from flowengine.loop import Carry, LoopSettings, advance, run_key, start
 
 BARE, NEVER = "engine without certificates", 10**9
 
@@ -45,7 +44,7 @@ class Ours:
     @property
     def granule(self) -> int:
         """The iterations in which every kind of certificate comes."""
-        return self.flow.settings.every * RARE
+        return self.flow.settings.every * self.flow.settings.rare
 
     @property
     def steps(self) -> dict[str, float]:
@@ -118,7 +117,7 @@ def offers(problem: Problem) -> list[Offer]:
     """The engine by its policies; hand-written loops where there are some and their steps are known."""
     found = []
     for setting, policy in POLICIES[problem.kind].items():
-        granule = FlowDocument.parse(document(problem, policy)).certificates.every * RARE
+        granule = FlowDocument.parse(document(problem, policy)).certificates.every * LoopSettings.rare
         found.append(Offer("engine", setting, lambda policy=policy: Ours(problem, policy), granule=granule))  # type: ignore[misc]
     loops = {"tv-denoise": VARIANTS, "huber-denoise": FISTA}.get(problem.kind, {})
     if "tau" not in problem.numbers:

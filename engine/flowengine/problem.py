@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 Scalar = Float[Array, ""]
 Tree = Any
@@ -163,7 +163,8 @@ class Hypers:
     Attributes:
         tau: Primal step; one an entry where a diagonal metric scales it.
         sigma: Dual step of each dual term.
-        least: Below it backtracking doesn't go; None where the step is fixed.
+        least: Below it a primal step that changes doesn't go; None where it is fixed.
+        most: Above it such a step doesn't go; None where `tau` is the most.
         temperature: T of a sampler's exp(−E/T); None else.
         smoothing: λ of the Moreau envelopes; None without any.
     """
@@ -171,6 +172,7 @@ class Hypers:
     tau: Array
     sigma: tuple[Scalar, ...]
     least: Scalar | None = None
+    most: Scalar | None = None
     temperature: Scalar | None = None
     smoothing: Scalar | None = None
 
@@ -258,6 +260,13 @@ class Method(Protocol):
 
     def lyapunov(self, problem: Problem, hypers: Hypers, old: Tree, new: Tree) -> Lyapunov:
         """The quantity that must not grow from step to step."""
+
+    def adapted(self, hypers: Hypers, old: Tree, new: Tree, evidence: Evidence, iterations: Int[Array, ""]) -> Tree:
+        """The new state, its steps to come set by what the last one did.
+
+        `iterations` have passed since the last time; 0, which must change nothing, where a limit cut a block short, so
+        that a higher limit goes on as if it had always held.
+        """
 
     def pace(self, hypers: Hypers, state: Tree) -> Scalar:
         """The primal step that led to a state."""

@@ -88,7 +88,7 @@ METHODS = {
 }  # fmt: skip
 
 
-def flow_of(method: str):
+def flow_of(method: str, **policy):
     rng = np.random.default_rng(1)
     data = {
         "b": rng.random(SHAPE),
@@ -99,8 +99,8 @@ def flow_of(method: str):
     names = {"K", "A", "D", "P"}
     return compiled(
         document(
-            data, variables={"x": {"like": "b", "init": "b"}}, certificates={"every": 5}, policy={"algorithm": method},
-            operators={name: spec for name, spec in OPERATORS.items() if name in names}, terms=METHODS[method],
+            data, variables={"x": {"like": "b", "init": "b"}}, certificates={"every": 5},
+            policy={"algorithm": method, **policy}, operators={name: spec for name, spec in OPERATORS.items() if name in names}, terms=METHODS[method],
             stop={"maxIterations": 10_000},
         )
     )  # fmt: skip
@@ -118,7 +118,7 @@ def test_a_number_that_is_none_turns_red(method, at) -> None:
             broken, pair=jax.tree.map(lambda leaf: leaf.at[0, 0].set(jnp.nan), carry.state.pair)
         )
     if method == "admm":  # its x is made anew from the copies
-        broken = dataclasses.replace(broken, u=jax.tree.map(lambda leaf: leaf.at[0, 0].set(jnp.nan), carry.state.u))
+        broken = dataclasses.replace(broken, y=jax.tree.map(lambda leaf: leaf.at[0, 0].set(jnp.nan), carry.state.y))
     if method == "fista":  # its x is made anew from the extrapolated point
         broken = dataclasses.replace(
             broken, pair=jax.tree.map(lambda leaf: leaf.at[0, 0].set(jnp.nan), carry.state.pair)
@@ -130,10 +130,19 @@ def test_a_number_that_is_none_turns_red(method, at) -> None:
 @pytest.mark.parametrize("method", ["pg", "fista", "pd3o"])
 @pytest.mark.parametrize("factor", [3.0, 10.0])
 def test_a_step_that_is_too_long_turns_red(method, factor) -> None:
-    one = flow_of(method)
+    one = flow_of(method, step=factor * float(flow_of(method).choice.hypers.tau))
+    assert one.choice.warnings
+    assert "RED" in colours(one, carry_of(one))
+
+
+@pytest.mark.parametrize("factor", [3.0, 10.0])
+def test_a_step_that_balances_is_held_to_its_bound(factor) -> None:
+    one = flow_of("pd3o")
     carry = carry_of(one)
-    longer = dataclasses.replace(carry.hypers, tau=factor * carry.hypers.tau)
-    assert "RED" in colours(one, dataclasses.replace(carry, hypers=longer))
+    longer = dataclasses.replace(carry.state, tau=factor * carry.state.tau)
+    end = go(one, dataclasses.replace(carry, state=longer), 3_000)
+    assert float(end.state.tau) <= float(end.hypers.most)
+    assert snapshot(end).controller == "GREEN"
 
 
 class Backwards:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+from functools import partial
 
 import jax
 import numpy as np
@@ -43,6 +44,7 @@ def flow(kind: str, dtype: str = "float64", **stop):
 POLICIES = {
     "fista": {"family": "accelerated"}, "fista searched": {"family": "accelerated", "step": "backtracking"},
     "pg searched": {"step": "backtracking"}, "admm": {"algorithm": "admm"},
+    "pdhg fixed": {"step": 0.07}, "pd3o fixed": {"step": 0.07},
 }  # fmt: skip
 KINDS = ["pdhg", "pd3o", "pg", "fista", "fista searched", "pg searched", "admm"]
 
@@ -80,6 +82,31 @@ def test_other_stop_rules_compile_nothing() -> None:
     other = flow("pdhg", maxIterations=70, residual=1e-5)
     assert int(go(other, carry_of(other), 2**40).k) == 70
     assert advance._cache_size() == before
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_limit_that_cut_a_block_short_moves_no_step_once_it_is_raised(kind) -> None:
+    """All but rounding is as without it: the last step before a limit is compiled beside its certificate."""
+    whole = flow(kind, maxIterations=300)
+    cut = flow(kind, maxIterations=57)
+    first = go(cut, carry_of(cut), 2**40)
+    assert int(first.k) == 57
+    went_on = go(whole, reopened(first, stops_of(whole.document.stop, "float64")), 2**40)
+    same = partial(np.allclose, rtol=1e-12, atol=1e-12)
+    assert jax.tree.all(jax.tree.map(same, went_on.state, go(whole, carry_of(whole), 2**40).state))
+
+
+@pytest.mark.parametrize("kind", ["pdhg", "pd3o", "admm"])
+def test_the_ratio_of_the_steps_moves_within_its_bounds_unless_the_step_is_given(kind) -> None:
+    one = flow(kind)
+    hypers, state = one.choice.hypers, go(one, carry_of(one), 3_000).state
+    seen = {float(go(one, carry_of(one), k).state.tau) for k in range(0, 3_000, 250)}
+    assert len(seen) > 3
+    assert float(hypers.least) <= min(seen) <= max(seen) <= float(hypers.most)
+    if kind != "admm":
+        fixed = flow(f"{kind} fixed")
+        assert float(go(fixed, carry_of(fixed), 3_000).state.tau) == 0.07
+    assert np.isfinite(np.asarray(one.choice.method.point(state))).all()
 
 
 def test_the_limit_is_met_exactly_and_rows_are_complete() -> None:

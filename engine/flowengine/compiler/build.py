@@ -87,6 +87,7 @@ def compile_flow(document: FlowDocument, inputs: Path, *, at: str = "flow") -> C
     _check_gap(document.stop, problem, at)
     settings = LoopSettings(
         every=document.certificates.every,
+        rare=5 if document.stop.gap is not None else LoopSettings.rare,
         with_gap=document.stop.gap is not None,
         with_residual=not document.policy.samples,
         chained=document.policy.samples and named_chains(document) is not None,

@@ -43,7 +43,10 @@ def explicit(step: object, natural: float, limit: float, at: str) -> tuple[float
     return float(step), (f"{place}: the step {step:.4g} is beyond its bound {limit:.4g}; the run may diverge",)
 
 
-def hypers_of(problem: Problem, tau: float, sigma: tuple[float, ...], *, least: float | None = None) -> Hypers:
+def hypers_of(
+    problem: Problem, tau: float, sigma: tuple[float, ...], *, least: float | None = None, most: float | None = None
+) -> Hypers:
     """Steps as arrays."""
     values = tuple(jnp.asarray(value, problem.real) for value in (tau, *sigma))
-    return Hypers(values[0], values[1:], None if least is None else jnp.asarray(least, problem.real))
+    bounds = (None if value is None else jnp.asarray(value, problem.real) for value in (least, most))
+    return Hypers(values[0], values[1:], *bounds)

@@ -75,11 +75,13 @@ def sample(problem: Problem, document: FlowDocument, at: str) -> Choice:
             _statistic(output, problem, document, join(at, "outputs", i)) for i, output in enumerate(document.outputs)
         ),
     )
-    values = [None if value is None else jnp.asarray(value, problem.real) for value in (policy.temperature, smoothing)]
+    temperature, envelope = (
+        None if value is None else jnp.asarray(value, problem.real) for value in (policy.temperature, smoothing)
+    )
     reasons = [_why(name), f"step = {step:.4g}, with L = {bound:.4g}; temperature {policy.temperature:g}"]
     if smoothing is not None:
         reasons.append(f"smoothing = {smoothing:.4g}: smaller is nearer to the energy, and slower")
-    hypers = Hypers(jnp.asarray(step, problem.real), (), None, *values)
+    hypers = Hypers(jnp.asarray(step, problem.real), (), temperature=temperature, smoothing=envelope)
     return Choice(method, hypers, tuple(reasons), tuple(warnings))
 
 

@@ -22,6 +22,7 @@ PD3O_SMOOTH_STEP = 1.9  # of 1/L_f; the bound is 2
 PD3O_DUAL_MARGIN = 0.99
 STRONGLY_CONVEX_STEP = 0.05  # of 1/weight
 RELATIVE_RHO = 0.1  # of L, where no penalty gives a scale
+SWEEP = 1e3  # a primal step that balances goes from what it was at first to as many times less, and more where it may
 
 
 def not_by_fourier(problem: Problem) -> str:
@@ -60,9 +61,9 @@ def choose_admm(problem: Problem, policy: Policy, at: str) -> Choice:
     ) or RELATIVE_RHO * max(lipschitz(problem.smooth), 1e-12)
     reasons = (
         "admm: every operator is diagonal in Fourier space, so x is solved for exactly",
-        f"rho = {rho:.4g}, over-relaxed by {RELAXATION}",
+        f"rho = {rho:.4g} at first, over-relaxed by {RELAXATION}; it balances primal and dual moves",
     )
-    return Choice(Admm(), hypers_of(problem, 1 / rho, (rho,) * len(problem.dual)), reasons)
+    return Choice(Admm(), hypers_of(problem, 1 / rho, (), least=1 / (SWEEP * rho), most=SWEEP / rho), reasons)
 
 
 def _threshold(problem: Problem, term: Term) -> float:
@@ -93,8 +94,13 @@ def choose_pd3o(problem: Problem, policy: Policy, at: str) -> Choice:
     sigma = tuple(PD3O_DUAL_MARGIN / (tau * len(norms) * norm**2) for norm in norms)
     paths = ", ".join(term.path for term in problem.dual)
     shown = ", ".join(f"{value:.4g}" for value in sigma)
-    reasons = (f"pd3o: {paths} by the prox of its conjugate", f"tau = {tau:.4g}, sigma = {shown}, with L = {bound:.4g}")
-    return Choice(PD3O(), hypers_of(problem, tau, sigma), reasons, warnings)
+    steps = f"tau = {tau:.4g}, sigma = {shown}, with L = {bound:.4g}"
+    least, most = None, None
+    if policy.step is None:
+        least, most = tau / SWEEP, tau if bound > 0 else SWEEP * tau
+        steps += ": at first; their ratio balances primal and dual moves"
+    reasons = (f"pd3o: {paths} by the prox of its conjugate", steps)
+    return Choice(PD3O(), hypers_of(problem, tau, sigma, least=least, most=most), reasons, warnings)
 
 
 def _balanced_step(problem: Problem, norms: list[float]) -> float:

@@ -31,8 +31,6 @@ from flowengine.loop.carry import (
 from flowengine.problem import Evidence, Method, Problem, Scalar, Tree, pytree
 from flowengine.storage import norm
 
-RARE = 20  # certificates between two looks at what costs more
-
 
 @pytree()
 @dataclass(frozen=True)
@@ -63,7 +61,9 @@ def advance(
         return (now.status.code == RUNNING) & (now.k < target)
 
     def closes(now: Carry, *, rare: bool) -> Array:
-        return unfinished(now) & (now.k == last(now)) & ((now.certificates % RARE == 0) == rare)
+        count = now.certificates
+        looks = (count % settings.rare == 0) | (count & (count - 1) == 0)
+        return unfinished(now) & (now.k == last(now)) & (looks == rare)
 
     def block(now: Carry) -> Carry:
         now = _bare_steps(problem, now, jnp.minimum(last(now), target), method)
@@ -97,7 +97,10 @@ def _closed(problem: Problem, now: Carry, *, stops: Stops, method: Method, setti
             seen = Rare(grow(now.scales, balance, evidence), growth, duality)
     pace = method.pace(now.hypers, after)
     away = drift(problem, now.invariants, method.point(after), chained=settings.chained)
-    return _certified(problem, now, after, evidence, seen, pace, away, now.k + 1, stops, settings)
+    k = now.k + 1
+    since = jnp.where(k % settings.every == 0, settings.every, 0)
+    adapted = method.adapted(now.hypers, now.state, after, evidence, since)
+    return _certified(problem, now, adapted, evidence, seen, pace, away, k, stops, settings)
 
 
 def _certified(

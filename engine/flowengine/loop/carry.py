@@ -24,6 +24,7 @@ class LoopSettings:
     Attributes:
         every: Iterations between certificates.
         rows: How many certificates the ring holds; no chunk may be longer.
+        rare: Every so many certificates, and number 0, 1, 2, 4, 8 …, look at what moves slowly or costs much, too.
         with_gap: Whether the duality gap is computed.
         with_residual: Whether there is a residual: a sampler approaches no point.
         chained: Whether points have an axis of chains.
@@ -31,6 +32,7 @@ class LoopSettings:
 
     every: int = 10
     rows: int = 256
+    rare: int = 40
     with_gap: bool = False
     with_residual: bool = True
     chained: bool = False

@@ -1,25 +1,25 @@
 """ADMM with the primal update solved exactly by the fast Fourier transform, over-relaxed.
 
-    x⁺ = (Σ w_i K_iᵀK_i + ρ Σ W_jᵀW_j)⁻¹ (Σ w_i K_iᵀb_i + ρ Σ W_jᵀ(z_j − u_j))
-    z_j⁺ = prox_{h_j/ρ}(v_j + u_j),   u_j⁺ = u_j + v_j − z_j⁺,   v_j = αW_j x⁺ + (1 − α)z_j
+    x⁺ = (Σ w_i K_iᵀK_i + ρ Σ W_jᵀW_j)⁻¹ (Σ w_i K_iᵀb_i + Σ W_jᵀ(ρz_j − y_j))
+    p_j = αW_j x⁺ + (1 − α)z_j + y_j/ρ,   z_j⁺ = prox_{h_j/ρ}(p_j),   y_j⁺ = ρ(p_j − z_j⁺) ∈ ∂h_j(z_j⁺)
 
-for quadratic f and operators that the Fourier transform makes diagonal; α = 1.8. y_j = ρu_j⁺ ∈ ∂h_j(z_j⁺).
+for quadratic f and operators that the Fourier transform makes diagonal; α = 1.8.
+1/ρ = τ balances the moves of z and y (see `steps.balancing`).
 Source: Boyd, Parikh, Chu, Peleato and Eckstein, Foundations and Trends in Machine Learning 3, 2011; Eckstein and
 Bertsekas, Mathematical Programming 55, 1992 (the over-relaxation).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import jax
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, Int
 
-from flowengine.linops import power_of
+from flowengine.linops import half_grid, power_of
 from flowengine.methods.observing import Observing
-from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
-from flowengine.steps import pull, smooth_gradient
+from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Term, Tree, pytree
+from flowengine.steps import balanced, pull, smooth_gradient
 from flowengine.storage import add, dot, scale, zeros_like
 
 RELAXATION = 1.8
@@ -28,46 +28,51 @@ RELAXATION = 1.8
 @pytree()
 @dataclass(frozen=True)
 class State:
-    """The point, the copies z_j of W_j x, the scaled duals u_j, and 1/(Σ w|K̂|² + ρ Σ|Ŵ|²) on the grid of `rfftn`."""
+    """The point, the copies z_j of W_j x, the duals, and 1/ρ; Σ w|K̂|² and Σ|Ŵ|² on the grid of `rfftn`."""
 
     x: Array
     z: tuple[Tree, ...]
-    u: tuple[Tree, ...]
-    inverse: Array
+    y: tuple[Tree, ...]
+    tau: Scalar
+    fit: Array
+    penalty: Array
 
 
 @dataclass(frozen=True)
 class Admm(Observing):
-    """The method `admm`; ρ = σ of every dual term."""
+    """The method `admm`; τ is 1/ρ."""
 
     name: str = "admm"
 
     def init(self, problem: Problem, hypers: Hypers, key: Array) -> State:
         """Start at the problem's `init`, with zero duals."""
-        rho = hypers.sigma[0]
         images = tuple(term.operator.apply(problem.init) for term in problem.dual)
-        total = jnp.zeros((), problem.real)
-        for weight, term in [(one.atom.weight, one) for one in problem.smooth] + [(rho, one) for one in problem.dual]:
-            power = power_of(term.operator, problem.shape)
-            if power is None:
-                raise ValueError(f"{term.path} is not diagonal in Fourier space")
-            total = total + weight * power
-        return State(problem.init, images, tuple(zeros_like(one) for one in images), 1 / total.astype(problem.real))
+        fit = _power(problem, [(term.atom.weight, term) for term in problem.smooth])
+        penalty = _power(problem, [(1.0, term) for term in problem.dual])
+        duals = tuple(zeros_like(one) for one in images)
+        return State(problem.init, images, duals, hypers.tau, fit, penalty)
 
     def step(self, problem: Problem, hypers: Hypers, state: State) -> State:
-        """One update of x, and one of every z and u."""
-        rho = hypers.sigma[0]
-        right = rho * pull(problem, tuple(add(z, u, -1.0) for z, u in zip(state.z, state.u, strict=True)))
+        """One update of x, and one of every z and y."""
+        rho = 1 / state.tau
+        pairs = list(zip(state.z, state.y, strict=True))
+        right = pull(problem, tuple(add(scale(z, rho), y, -1.0) for z, y in pairs))
         for term in problem.smooth:
             right = right + term.atom.weight * term.pulled
-        x = jnp.fft.irfftn(jnp.fft.rfftn(right) * state.inverse, s=problem.shape)
-        z, u = [], []
-        for term, before, dual in zip(problem.dual, state.z, state.u, strict=True):
+        x = jnp.fft.irfftn(jnp.fft.rfftn(right) / (state.fit + rho * state.penalty), s=problem.shape)
+        z, y = [], []
+        for term, before, dual in zip(problem.dual, state.z, state.y, strict=True):
             moved = add(scale(term.operator.apply(x), RELAXATION), before, 1 - RELAXATION)
-            point = add(moved, dual)
-            z.append(term.atom.prox(point, 1 / rho))
-            u.append(add(point, z[-1], -1.0))
-        return State(x, tuple(z), tuple(u), state.inverse)
+            point = add(moved, dual, state.tau)
+            z.append(term.atom.prox(point, state.tau))
+            y.append(scale(add(point, z[-1], -1.0), rho))
+        return replace(state, x=x, z=tuple(z), y=tuple(y))
+
+    def adapted(self, hypers: Hypers, old: State, new: State, evidence: Evidence, iterations: Int[Array, ""]) -> State:
+        """1/ρ balanced: the copies move by ρ‖Δz‖², the duals by ‖Δy‖²/ρ."""
+        del evidence
+        copies, duals = (sum(dot(one, one) for one in each) for each in _changes(old, new))
+        return replace(new, tau=balanced(new.tau, copies / new.tau, duals * new.tau, hypers, iterations))
 
     def point(self, state: State) -> Array:
         """The point."""
@@ -75,8 +80,8 @@ class Admm(Observing):
 
     def pace(self, hypers: Hypers, state: State) -> Scalar:
         """1/ρ."""
-        del state
-        return 1 / hypers.sigma[0]
+        del hypers
+        return state.tau
 
     def evidence(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Evidence:
         """The imbalance is ∇f(x⁺) + Σ W_jᵀy_j."""
@@ -86,16 +91,37 @@ class Admm(Observing):
         return Evidence(new.x, sum(balance.summands[1:], start=balance.summands[0]), images, defects)
 
     def balance(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Balance:
-        """y_j = ρu_j⁺; there is no g."""
-        del old
-        y = tuple(scale(one, hypers.sigma[0]) for one in new.u)
+        """There is no g."""
+        del hypers, old
         gradient = smooth_gradient(problem, new.x) if problem.smooth else None
-        return Balance(gradient, jnp.zeros_like(new.x), y, pull(problem, y))
+        return Balance(gradient, jnp.zeros_like(new.x), new.y, pull(problem, new.y))
 
     def lyapunov(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Lyapunov:
-        """‖Δ(z + u)‖, which never grows at fixed ρ and α."""
-        del problem, hypers
-        after, before = (jax.tree.map(jnp.add, state.z, state.u) for state in (new, old))
-        pairs = list(zip(after, before, strict=True))
-        moved = sum(dot(d, d) for d in (add(a, b, -1.0) for a, b in pairs))
-        return Lyapunov(jnp.sqrt(moved), None, jnp.sqrt(sum(dot(a, a) for a, _ in pairs)))
+        """‖Δ(z + y/ρ)‖ of the step that would come next, at the same ρ: never more than of this one."""
+        points = tuple(add(z, y, new.tau) for z, y in zip(new.z, new.y, strict=True))
+        following = self.step(problem, hypers, new)
+        return Lyapunov(_length(new, following), _length(old, new), jnp.sqrt(sum(dot(one, one) for one in points)))
+
+
+def _length(old: State, new: State) -> Scalar:
+    """‖Δ(z + y/ρ)‖ of a step."""
+    moves = (add(dz, dy, new.tau) for dz, dy in zip(*_changes(old, new), strict=True))
+    return jnp.sqrt(sum(dot(one, one) for one in moves))
+
+
+def _changes(old: State, new: State) -> tuple[list[Tree], list[Tree]]:
+    """Δz and Δy of a step."""
+    both = ((new.z, old.z), (new.y, old.y))
+    dz, dy = ([add(a, b, -1.0) for a, b in zip(after, before, strict=True)] for after, before in both)
+    return dz, dy
+
+
+def _power(problem: Problem, terms: list[tuple[Scalar | float, Term]]) -> Array:
+    """Σ weight · |Ŵ|² of some terms."""
+    total = jnp.zeros(half_grid(problem.shape), problem.real)
+    for weight, term in terms:
+        power = power_of(term.operator, problem.shape)
+        if power is None:
+            raise ValueError(f"{term.path} is not diagonal in Fourier space")
+        total = total + (weight * power).astype(problem.real)
+    return total

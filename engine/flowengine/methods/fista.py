@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
+from flowengine.methods.observing import Steady
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
 from flowengine.steps import backtracked, backward, densities, descend, forward, smooth_gradient
 from flowengine.storage import (
@@ -52,7 +53,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class Fista:
+class Fista(Steady):
     """The method `fista`; with `backtracking` the step is searched for, without `restart` t only grows."""
 
     backtracking: bool = False

@@ -1,13 +1,24 @@
-"""How most methods observe a step: afterwards, from the two states."""
+"""What most methods share: certificates that change nothing, and a step that is observed afterwards."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from jaxtyping import Array, Int
+
 from flowengine.problem import Evidence, Hypers, Problem, Tree
 
 
-class Observing(ABC):
+class Steady:
+    """A method whose certificates change nothing of its steps."""
+
+    def adapted(self, hypers: Hypers, old: Tree, new: Tree, evidence: Evidence, iterations: Int[Array, ""]) -> Tree:
+        """The state as it is."""
+        del hypers, old, evidence, iterations
+        return new
+
+
+class Observing(Steady, ABC):
     """A method whose evidence follows from the states before and after a step."""
 
     @abstractmethod

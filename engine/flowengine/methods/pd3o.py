@@ -3,7 +3,8 @@
     y_j⁺ = prox_{σ_j h_j*}(y_j + σ_j W_j x̄),   x̄ = 2x − x₋ + τ(∇f(x₋) − ∇f(x))
     x⁺   = prox_{τg}(x − τ∇f(x) − τ Σ W_jᵀ y_j⁺)
 
-for τ < 2/L_f and τ Σ σ_j‖W_j‖² ≤ 1; with f = 0 it is Chambolle and Pock's method. The state keeps q = x₋ − τ∇f(x₋)
+for τ < 2/L_f and τ Σ σ_j‖W_j‖² ≤ 1; with f = 0 it is Chambolle and Pock's method. Unless τ is given, it balances the
+moves of x and y, and τσ_j stays (see `steps.balancing`). The state keeps q = x₋ − τ∇f(x₋)
 instead of the extrapolated point, as a pair with x, so that XLA writes both in place; with the barrier between the dual
 and the primal update it makes six kernels of a total-variation step, and no copy.
 Source: Yan, Journal of Scientific Computing 76, 2018.
@@ -11,26 +12,29 @@ Source: Yan, Journal of Scientific Computing 76, 2018.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array
+from jaxtyping import Array, Int
 
+from flowengine.methods.observing import Steady
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
-from flowengine.steps import backward, dual_ascent, forward, pull, smooth_gradient
-from flowengine.storage import add, computed_once, pair_of, paired, scale, squared, subtract, sum_over, zeros_like
+from flowengine.steps import backward, balanced, dual_ascent, forward, pull, smooth_gradient
+from flowengine.storage import add, computed_once, dot, pair_of, paired, scale, squared, subtract, sum_over, zeros_like
 
 
 @pytree()
 @dataclass(frozen=True)
 class State:
-    """Point and q = x₋ − τ∇f(x₋) as a pair, duals, and ∇f(x) where there is an f (else None)."""
+    """Point and q = x₋ − τ∇f(x₋) as a pair, duals, ∇f(x) where there is an f (else None), τ and σ_j."""
 
     pair: Tree
     y: tuple[Tree, ...]
     gradient: Tree | None
+    tau: Scalar
+    sigma: tuple[Scalar, ...]
 
     @property
     def x(self) -> Tree:
@@ -44,7 +48,7 @@ class State:
 
 
 @dataclass(frozen=True)
-class PD3O:
+class PD3O(Steady):
     """The method `pd3o`."""
 
     name: str = "pd3o"
@@ -54,16 +58,16 @@ class PD3O:
         x = backward(problem, problem.init, hypers.tau)
         y = tuple(zeros_like(jax.eval_shape(term.operator.apply, x)) for term in problem.dual)
         gradient = smooth_gradient(problem, x) if problem.smooth else None
-        return State(paired(x, _forward(x, gradient, hypers)), y, gradient)
+        return State(paired(x, _forward(x, gradient, hypers.tau)), y, gradient, hypers.tau, hypers.sigma)
 
     def step(self, problem: Problem, hypers: Hypers, state: State) -> State:
         """One dual and one primal update."""
-        moved, ahead = _extrapolated(state, hypers)
+        moved, ahead = _extrapolated(state)
         y = tuple(
             dual_ascent(term, dual, ahead, sigma)
-            for term, dual, sigma in zip(problem.dual, state.y, hypers.sigma, strict=True)
+            for term, dual, sigma in zip(problem.dual, state.y, state.sigma, strict=True)
         )
-        return _descended(problem, hypers, moved, lax.optimization_barrier(y))
+        return _descended(problem, state, moved, lax.optimization_barrier(y))
 
     def observed_step(self, problem: Problem, hypers: Hypers, state: State) -> tuple[State, Evidence]:
         """The same, with the Moreau points z_j = (u_j − y_j⁺)/σ_j of u_j = y_j + σ_jW_jx̄, kept from the dual update.
@@ -71,19 +75,19 @@ class PD3O:
         In the imbalance ∇f(x⁺) + (q⁺ − x⁺)/τ the duals have cancelled. Nothing here needs the state before the step, so
         that XLA may write the new one over it.
         """
-        moved, ahead = _extrapolated(state, hypers)
-        parts = list(zip(problem.dual, hypers.sigma, strict=True))
+        moved, ahead = _extrapolated(state)
+        parts = list(zip(problem.dual, state.sigma, strict=True))
         u = tuple(add(y, term.operator.apply(ahead), sigma) for (term, sigma), y in zip(parts, state.y, strict=True))
-        u = computed_once(u, hypers.tau)
+        u = computed_once(u, state.tau)
         y = tuple(term.atom.prox_conjugate(one, sigma) for (term, sigma), one in zip(parts, u, strict=True))
-        new = lax.optimization_barrier(_descended(problem, hypers, moved, lax.optimization_barrier(y)))
+        new = lax.optimization_barrier(_descended(problem, state, moved, lax.optimization_barrier(y)))
         point, q = pair_of(new.pair)
         images = tuple(term.operator.apply(point) for term in problem.dual)
         moreau = (
-            scale(subtract(before, after), 1 / s) for before, after, s in zip(u, new.y, hypers.sigma, strict=True)
+            scale(subtract(before, after), 1 / sigma) for before, after, (_, sigma) in zip(u, new.y, parts, strict=True)
         )
         defects = tuple(subtract(image, z) for image, z in zip(images, moreau, strict=True))
-        imbalance = scale(subtract(q, point), 1 / hypers.tau)
+        imbalance = scale(subtract(q, point), 1 / state.tau)
         imbalance = imbalance if new.gradient is None else add(imbalance, new.gradient)
         return new, Evidence(point, imbalance, images, defects)
 
@@ -93,25 +97,51 @@ class PD3O:
 
     def pace(self, hypers: Hypers, state: State) -> Scalar:
         """Τ."""
-        del state
-        return hypers.tau
+        del hypers
+        return state.tau
 
     def balance(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Balance:
         """ξ = (z − x⁺)/τ with z = q⁺ − τ Σ W_jᵀy_j⁺, the point that the last prox was given."""
         pulled = pull(problem, new.y)
-        subgradient = scale(subtract(add(new.q, pulled, -hypers.tau), new.x), 1 / hypers.tau)
+        subgradient = scale(subtract(add(new.q, pulled, -new.tau), new.x), 1 / new.tau)
         return Balance(new.gradient, subgradient, new.y, pulled)
 
     def lyapunov(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Lyapunov:
-        """V² = ‖Δz‖² + Σ (τ/σ)‖Δy‖² − τ²‖ΣWᵀΔy‖², the method's own metric."""
-        tau = hypers.tau
-        change = subtract(new.y, old.y)
-        pulled = pull(problem, change)
-        moved = add(subtract(new.q, old.q), pulled, -tau)
-        ratios = [tau / sigma for sigma in hypers.sigma]
-        value = sum_over([*squared(moved), *squared(pulled, -(tau**2)), *_weighted(ratios, change)])
-        size = sum_over([*squared(new.x), *_weighted(ratios, new.y)])
-        return Lyapunov(jnp.sqrt(jnp.maximum(value, 0)), None, jnp.sqrt(size))
+        """V² = ‖Δz‖² + Σ (τ/σ)‖Δy‖² − τ²‖ΣWᵀΔy‖², the method's own metric.
+
+        Where τ changes, of the step that would come next, and it must not be more than of this one.
+        """
+        size = sum_over([*squared(new.x), *_weighted(_ratios(new), new.y)])
+        now = _length(problem, old, new)
+        if hypers.least is None:
+            return Lyapunov(now, None, jnp.sqrt(size))
+        return Lyapunov(_length(problem, new, self.step(problem, hypers, new)), now, jnp.sqrt(size))
+
+    def adapted(self, hypers: Hypers, old: State, new: State, evidence: Evidence, iterations: Int[Array, ""]) -> State:
+        """τ balanced, by τ‖imbalance‖² = ‖Δx‖²/τ and by Σ σ_j‖W_jx − z_j‖², which certificates know."""
+        if hypers.least is None:
+            return new
+        primal = new.tau * dot(evidence.imbalance, evidence.imbalance)
+        parts = zip(new.sigma, evidence.defects, strict=True)
+        dual = sum((sigma * dot(one, one) for sigma, one in parts), start=jnp.zeros_like(primal))
+        tau = balanced(new.tau, primal, dual, hypers, iterations)
+        pair = new.pair if old.gradient is None else paired(new.x, add(new.q, old.gradient, new.tau - tau))
+        sigmas = tuple(sigma * (hypers.tau / tau) for sigma in hypers.sigma)
+        return replace(new, pair=pair, tau=tau, sigma=sigmas)
+
+
+def _ratios(state: State) -> list[Scalar]:
+    """τ/σ_j."""
+    return [state.tau / sigma for sigma in state.sigma]
+
+
+def _length(problem: Problem, old: State, new: State) -> Scalar:
+    """The length V of a step."""
+    change = subtract(new.y, old.y)
+    pulled = pull(problem, change)
+    moved = add(subtract(new.q, old.q), pulled, -new.tau)
+    value = sum_over([*squared(moved), *squared(pulled, -(new.tau**2)), *_weighted(_ratios(new), change)])
+    return jnp.sqrt(jnp.maximum(value, 0))
 
 
 def _weighted(factors: list[Scalar], duals: tuple[Tree, ...]) -> list[Array]:
@@ -119,20 +149,21 @@ def _weighted(factors: list[Scalar], duals: tuple[Tree, ...]) -> list[Array]:
     return [part for factor, y in zip(factors, duals, strict=True) for part in squared(y, factor)]
 
 
-def _extrapolated(state: State, hypers: Hypers) -> tuple[Tree, Tree]:
+def _extrapolated(state: State) -> tuple[Tree, Tree]:
     """The point after a gradient step, and x̄."""
     point, q = pair_of(state.pair)
     if state.gradient is None:
         return point, subtract(scale(point, 2.0), q)
-    moved = _forward(point, state.gradient, hypers)
+    moved = _forward(point, state.gradient, state.tau)
     return moved, add(point, subtract(moved, q))
 
 
-def _descended(problem: Problem, hypers: Hypers, moved: Tree, y: tuple[Tree, ...]) -> State:
+def _descended(problem: Problem, state: State, moved: Tree, y: tuple[Tree, ...]) -> State:
     """The primal update."""
-    x = backward(problem, add(moved, pull(problem, y), -hypers.tau), hypers.tau)
-    return State(paired(x, moved), y, smooth_gradient(problem, x) if problem.smooth else None)
+    x = backward(problem, add(moved, pull(problem, y), -state.tau), state.tau)
+    gradient = smooth_gradient(problem, x) if problem.smooth else None
+    return replace(state, pair=paired(x, moved), y=y, gradient=gradient)
 
 
-def _forward(x: Tree, gradient: Tree | None, hypers: Hypers) -> Tree:
-    return x if gradient is None else forward(x, gradient, hypers.tau)
+def _forward(x: Tree, gradient: Tree | None, tau: Scalar) -> Tree:
+    return x if gradient is None else forward(x, gradient, tau)

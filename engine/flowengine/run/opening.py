@@ -109,9 +109,9 @@ def _with_state(
     ]
     kept = not different and (base is None or bool(base.manifest.env.get("bitIdentical", True)))
     return Opened(
-        compiled=compiled,
+        compiled=replace(compiled, problem=replace(problem, init=None)),  # the carry has it
         store=store,
-        claimed=claimed,
+        claimed=replace(claimed, base=_read(base), warm=_read(claimed.warm)),
         carry=reopened(carry, stops),
         stops=stops,
         restored=_restored_from(source, carry, request, claimed) if source else None,
@@ -120,6 +120,11 @@ def _with_state(
         warnings=tuple(warnings),
         wall_seconds=base.manifest.wall_seconds if base else 0.0,
     )
+
+
+def _read(source: Restored | None) -> Restored | None:
+    """A checkpoint without its arrays, which would take the room of a state for as long as the run lasts."""
+    return source and replace(source, leaves={})
 
 
 def _restored_from(source: Restored, carry: Carry, request: RunRequest, claimed: Claimed) -> RestoredFrom:

@@ -15,7 +15,7 @@ from flowapi.errors import DivergedError, VolumeError
 from flowapi.report import ExitCode, RunReport, SavedCheckpoint
 from flowengine import capsule
 from flowengine.loop import Carry, Snapshot, advance, rows, snapshot
-from flowengine.run import leaves
+from flowengine.run import leaves, platform
 from flowengine.run.board import Board
 from flowengine.run.cadence import Cadence, Pace
 from flowengine.run.ending import finished_before, finite, result_of, write_result
@@ -97,6 +97,7 @@ class _Run:
             return summary
         self._board.update(state="Compiling")
         self._advance(self._iteration)
+        platform.give_back()
         threading.Thread(target=capsule.prepare, name="telemetry").start()
         if self._opened.claimed.warm is not None:
             self._save_now("jump")

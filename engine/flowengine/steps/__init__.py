@@ -1,5 +1,6 @@
 """The primitives that methods are composed of."""
 
+from flowengine.steps.balancing import balanced
 from flowengine.steps.descent import (
     backtracked,
     backward,
@@ -24,6 +25,7 @@ __all__ = [
     "accepts",
     "backtracked",
     "backward",
+    "balanced",
     "densities",
     "descend",
     "dual_ascent",
