@@ -41,7 +41,7 @@ def _with(term: Flow, data: Flow | None = None) -> Flow:
 
 _ROWS = {"A": [[1, 0, 0, 1, 0, 0], [0, 1, 0, 0, 1, 0], [0, 0, 1, 0, 0, 1], [1, 1, 1, 0, 0, 0]]}
 _MATRIX = {"M": {"matrix": "A"}}
-_TWO = {"x": {"like": "b"}, "y": {"like": "b"}}
+_TWO = {"x": {"like": "b"}, "z": {"like": "b"}}
 ATOM_EXAMPLES: dict[str, Flow] = {
     "quadratic": _flow([FIT]),
     "weighted": _flow([{"atom": "weighted", "arg": "x", "data": "b", "factors": "w"}], {"w": [1, 1, 0.5, 0.5, 2, 2]}),
@@ -66,14 +66,14 @@ ATOM_EXAMPLES: dict[str, Flow] = {
         operators=_MATRIX,
     ),
     "logistic": _flow(
-        [{"atom": "logistic", "arg": "M x", "data": "y"}, {"atom": "l1", "arg": "x", "weight": 0.1}],
-        {"y": [1, -1, 1, -1], **_ROWS},
+        [{"atom": "logistic", "arg": "M x", "data": "labels"}, {"atom": "l1", "arg": "x", "weight": 0.1}],
+        {"labels": [1, -1, 1, -1], **_ROWS},
         operators=_MATRIX,
         policy={"family": "accelerated"},
     ),
     "cross_entropy": _flow(
-        [{"atom": "cross_entropy", "arg": "M x", "data": "y"}, {"atom": "tikhonov", "arg": "x", "weight": 0.1}],
-        {"y": [0, 1, 2, 1], "A": [[1, 0], [0, 1], [1, 1], [1, -1]]},
+        [{"atom": "cross_entropy", "arg": "M x", "data": "labels"}, {"atom": "tikhonov", "arg": "x", "weight": 0.1}],
+        {"labels": [0, 1, 2, 1], "A": [[1, 0], [0, 1], [1, 1], [1, -1]]},
         variables={"x": {"shape": [2, 3]}},
         operators={"M": {"matrix": {"matrix": "A", "apply": "left"}}},
     ),
@@ -125,19 +125,19 @@ ATOM_EXAMPLES: dict[str, Flow] = {
     ),
     "log_barrier": _with({"atom": "log_barrier", "arg": "x", "weight": 0.1}),
     "consensus": _flow(
-        [FIT, {"atom": "l1", "arg": "y", "weight": 0.3}, {"atom": "consensus", "arg": "x", "with": "y"}], variables=_TWO
+        [FIT, {"atom": "l1", "arg": "z", "weight": 0.3}, {"atom": "consensus", "arg": "x", "with": "z"}], variables=_TWO
     ),
     "low_rank": _flow(
-        [{"atom": "low_rank", "arg": "x", "with": "y", "data": "b"}, {"atom": "nonnegative", "arg": "y"}],
+        [{"atom": "low_rank", "arg": "x", "with": "z", "data": "b"}, {"atom": "nonnegative", "arg": "z"}],
         {"b": SQUARE},
-        variables={"x": {"shape": [3], "init": 0.5}, "y": {"shape": [3], "init": 0.5}},
+        variables={"x": {"shape": [3], "init": 0.5}, "z": {"shape": [3], "init": 0.5}},
     ),
     "bilinear": _flow(
         [
             FIT,
-            {"atom": "bilinear", "arg": "x", "with": "y", "weight": 0.5},
-            {"atom": "quadratic", "arg": "y", "data": "c"},
-            {"atom": "nonnegative", "arg": "y"},
+            {"atom": "bilinear", "arg": "x", "with": "z", "weight": 0.5},
+            {"atom": "quadratic", "arg": "z", "data": "c"},
+            {"atom": "nonnegative", "arg": "z"},
         ],
         {"c": [1, 0, 1, 0, 1, 0]},
         variables=_TWO,

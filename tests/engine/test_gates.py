@@ -139,7 +139,9 @@ def test_a_step_that_is_too_long_turns_red(method, factor) -> None:
 def test_a_step_that_balances_is_held_to_its_bound(factor) -> None:
     one = flow_of("pd3o")
     carry = carry_of(one)
-    longer = dataclasses.replace(carry.state, tau=factor * carry.state.tau)
+    longer = dataclasses.replace(
+        carry.state, steps=dataclasses.replace(carry.state.steps, tau=factor * carry.state.tau)
+    )
     end = go(one, dataclasses.replace(carry, state=longer), 3_000)
     assert float(end.state.tau) <= float(end.hypers.most)
     assert snapshot(end).controller == "GREEN"

@@ -253,6 +253,46 @@ def test_admm_and_pd3o_agree_on_a_periodic_problem_and_admm_is_chosen_and_quicke
     assert end.iteration < other.iteration < 5_000  # a fixed ratio of the steps takes more than 17,000 and 100,000
 
 
+def test_trend_filtering_and_a_support_vector_machine_settle() -> None:
+    """Where primal and dual moves turn about each other, a ratio of the steps that followed every turn never settled.
+
+    Kim, Koh, Boyd and Gorinevsky, SIAM Review 51, 2009; Cortes and Vapnik, Machine Learning 20, 1995.
+    """
+    rng = np.random.default_rng(11)
+    b = np.interp(np.arange(60), [0, 20, 40, 59], [0, 6, -2, 5]) + 0.3 * rng.standard_normal(60)
+    second = np.diff(np.eye(60), 2, axis=0)
+    doc = document(
+        {"b": b, "S": second}, variables={"x": {"like": "b"}}, operators={"S": {"matrix": "S"}},
+        terms=[{"atom": "quadratic", "arg": "x", "data": "b"}, {"atom": "l1", "arg": "S x", "weight": 10.0}],
+        stop={"maxIterations": 20_000, "residual": 1e-7},
+    )  # fmt: skip
+    x, end, _ = solve(doc)
+    trend = cp.Variable(60)
+    cp.Problem(cp.Minimize(0.5 * cp.sum_squares(trend - b) + 10 * cp.norm1(second @ trend))).solve(solver="CLARABEL")
+    assert end.reason == "Converged"
+    assert np.abs(x - trend.value).max() < 1e-4
+
+    points = rng.standard_normal((50, 4))
+    signs = np.sign(points @ [1, -1, 0.5, 0] + 0.3 * rng.standard_normal(50))
+    doc = document(
+        {"A": signs[:, None] * points, "t": signs[:, None]},
+        variables={"w": {"shape": [4]}, "bias": {"shape": [1]}, "slack": {"shape": [50]}},
+        operators={"A": {"matrix": "A"}, "T": {"matrix": "t"}},
+        terms=[
+            {"atom": "tikhonov", "arg": "w"}, {"atom": "l1", "arg": "slack"}, {"atom": "nonnegative", "arg": "slack"},
+            {"atom": "box", "arg": [{"op": "A", "var": "w"}, {"op": "T", "var": "bias"}, {"var": "slack"}], "lo": 1},
+        ],
+        stop={"maxIterations": 20_000, "residual": 1e-7},
+    )  # fmt: skip
+    point, end, _ = solve(doc)
+    w, bias = cp.Variable(4), cp.Variable()
+    hinge = cp.sum(cp.pos(1 - cp.multiply(signs, points @ w + bias)))
+    reference = cp.Problem(cp.Minimize(0.5 * cp.sum_squares(w) + hinge)).solve(solver="CLARABEL")
+    assert end.reason == "Converged"
+    assert abs(end.energy - reference) / reference < 1e-5
+    assert np.abs(point["w"] - w.value).max() < 1e-4
+
+
 @pytest.mark.parametrize(
     ("change", "why"),
     [

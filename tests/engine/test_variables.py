@@ -41,6 +41,42 @@ def test_a_signal_apart_into_steps_and_spikes() -> None:
     assert {one.term.path: one.role.value for one in flow.roles}["flow.terms[1]"] == "dual"
 
 
+@pytest.mark.parametrize("gradient_first", [True, False])
+def test_total_generalised_variation(rng, gradient_first) -> None:
+    """Bredies, Kunisch and Pock, SIAM Journal on Imaging Sciences 3, 2010, with v's plain gradient, against CVXPY."""
+    b = (
+        np.add.outer(np.arange(8.0), np.arange(7.0)) / 5
+        + (rng.random((8, 7)) < 0.3)
+        + 0.1 * rng.standard_normal((8, 7))
+    )
+    apart = [{"op": "D", "var": "u"}, {"var": "v", "scale": -1}]
+    doc = document(
+        {"b": b}, variables={"u": {"like": "b"}, "v": {"shape": [2, 8, 7]}},
+        operators={"D": {"gradient": {}}, "E": {"gradient": {"axes": [1, 2]}}},
+        terms=[
+            {"atom": "quadratic", "arg": "u", "data": "b"},
+            {"atom": "norm_l21", "arg": apart if gradient_first else apart[::-1], "weight": 0.2},
+            {"atom": "l1", "arg": "E v", "weight": 0.3},
+        ],
+        stop={"maxIterations": 60_000, "residual": 1e-8},
+    )  # fmt: skip
+    point, last, _ = solve(doc)
+    u, v, w = cp.Variable((8, 7)), cp.Variable((8, 7)), cp.Variable((8, 7))
+
+    def differences(x: cp.Variable) -> list[cp.Expression]:
+        zeros = np.zeros((1, 7)), np.zeros((8, 1))
+        return [cp.vstack([x[1:] - x[:-1], zeros[0]]), cp.hstack([x[:, 1:] - x[:, :-1], zeros[1]])]
+
+    first = [one - part for one, part in zip(differences(u), (v, w), strict=True)]
+    pairs = cp.vstack([cp.vec(one, order="C") for one in first])
+    second = sum(cp.sum(cp.abs(one)) for part in (v, w) for one in differences(part))
+    energy = 0.5 * cp.sum_squares(u - b) + 0.2 * cp.sum(cp.norm(pairs, axis=0)) + 0.3 * second
+    reference = cp.Problem(cp.Minimize(energy)).solve(solver="CLARABEL")
+    assert (last.reason, last.controller) == ("Converged", "GREEN")
+    assert abs(last.energy - reference) / reference < 1e-6
+    assert np.allclose(point["u"], u.value, atol=1e-4)
+
+
 def test_sums_of_operators_on_several_variables_with_a_gap(rng) -> None:
     A, B, y = rng.standard_normal((20, 15)), rng.standard_normal((20, 10)), rng.standard_normal(20)
     doc = document(

@@ -47,18 +47,17 @@ class Maps:
             DocumentError: an operator doesn't fit the shape that it is given.
             DataError: its data don't, or the summands' shapes differ.
         """
+        likes = {one.name: jax.ShapeDtypeStruct(one.shape, self.document.dtype) for one in self.unknowns}
+        pieces = [as_one(self.chain(one.operators, likes[one.var])) for one in summands]
+        _check_equal([output_shape(one, likes[each.var]) for one, each in zip(pieces, summands, strict=True)], place)
+        pieces = _stored_alike(pieces, [likes[one.var] for one in summands])
         parts: dict[str, Tree] = {}
-        shapes: list[tuple[int, ...]] = []
-        for unknown in self.unknowns:
-            like = jax.ShapeDtypeStruct(unknown.shape, self.document.dtype)
-            mine = [one for one in summands if one.var == unknown.name]
-            pieces = [as_one(self.chain(one.operators, like)) for one in mine]
-            shapes += [output_shape(one, like) for one in pieces]
-            if pieces:
-                plain = len(pieces) == 1 and mine[0].scale == 1
-                scales = tuple(float(one.scale) for one in mine)
-                parts[unknown.name] = pieces[0] if plain else linops.Sum(tuple(pieces), scales)
-        _check_equal(shapes, place)
+        for name in likes:
+            mine = [(piece, one.scale) for piece, one in zip(pieces, summands, strict=True) if one.var == name]
+            if mine:
+                ((first, scale), *rest) = mine
+                maps, scales = zip(*mine, strict=True)
+                parts[name] = first if not rest and scale == 1 else linops.Sum(maps, tuple(map(float, scales)))
         if len(self.unknowns) == 1:
             return parts[self.unknowns[0].name]
         return linops.Blocks(parts, self.unknowns, self.document.dtype)
@@ -135,6 +134,28 @@ def as_one(operators: tuple[Tree, ...]) -> Tree:
 def output_shape(operator: Tree, like: Tree) -> tuple[int, ...]:
     """The logical shape of Wx."""
     return tuple(jax.eval_shape(lambda x: logical(operator.apply(x)), like).shape)
+
+
+def _stored_alike(pieces: list[Tree], likes: list[Any]) -> list[Tree]:
+    """The maps with outputs that can be added: all of them complex if one is, and stored apart if one is."""
+    outputs = [jax.eval_shape(piece.apply, like) for piece, like in zip(pieces, likes, strict=True)]
+    if len({(type(one), jnp.iscomplexobj(_leaf(one))) for one in outputs}) < 2:
+        return pieces
+    kinds = [type(one) if isinstance(one, Packed | Components) else None for one in outputs]
+    wanted, is_complex = (
+        next((kind for kind in kinds if kind), None),
+        any(jnp.iscomplexobj(_leaf(one)) for one in outputs),
+    )
+    found = []
+    for piece, output, kind in zip(pieces, outputs, kinds, strict=True):
+        embeds = is_complex and not jnp.iscomplexobj(_leaf(output))
+        if kind is wanted and not embeds:
+            found.append(piece)
+            continue
+        before = (piece,) if kind is None else (linops.Logical(kind), piece)
+        before = (linops.Embed(), *before) if embeds else before
+        found.append(as_one(before if wanted is None else (linops.Apart(wanted), *before)))
+    return found
 
 
 def _leaf(like: Any) -> Any:

@@ -22,7 +22,7 @@ PD3O_SMOOTH_STEP = 1.9  # of 1/L_f; the bound is 2
 PD3O_DUAL_MARGIN = 0.99
 STRONGLY_CONVEX_STEP = 0.05  # of 1/weight
 RELATIVE_RHO = 0.1  # of L, where no penalty gives a scale
-SWEEP = 1e3  # a primal step that balances goes from what it was at first to as many times less, and more where it may
+REACH = 1e3  # how many times less a balanced primal step may become than at first, and more where no bound forbids it
 
 
 def not_by_fourier(problem: Problem) -> str:
@@ -49,21 +49,22 @@ def not_by_fourier(problem: Problem) -> str:
 
 
 def choose_admm(problem: Problem, policy: Policy, at: str) -> Choice:
-    """ρ such that the prox of a penalty moves what it acts on by about its own size: weight/mean|W x|."""
-    if policy.step is not None:
+    """ρ such that the prox of a penalty moves what it acts on by about its own size: weight/mean|W x|; or 1/step."""
+    if isinstance(policy.step, str):
         raise DocumentError(
-            "`admm` has no step, but a ρ that the compiler chooses",
-            path=join(at, "policy", "step"),
-            remedy="Leave the step out.",
+            "`admm` has a fixed step", path=join(at, "policy", "step"), remedy="Leave the step out, or write a number."
         )
     rho = min(
         (_threshold(problem, term) for term in problem.dual if hasattr(term.atom, "weight")), default=0.0
     ) or RELATIVE_RHO * max(lipschitz(problem.smooth), 1e-12)
+    bounds, moves = {"least": 1 / (REACH * rho), "most": REACH / rho}, " at first; it balances primal and dual moves"
+    if policy.step is not None:
+        rho, bounds, moves = 1 / policy.step, {}, ", the step given"
     reasons = (
         "admm: every operator is diagonal in Fourier space, so x is solved for exactly",
-        f"rho = {rho:.4g} at first, over-relaxed by {RELAXATION}; it balances primal and dual moves",
+        f"rho = {rho:.4g}{moves}; over-relaxed by {RELAXATION}",
     )
-    return Choice(Admm(), hypers_of(problem, 1 / rho, (), least=1 / (SWEEP * rho), most=SWEEP / rho), reasons)
+    return Choice(Admm(), hypers_of(problem, 1 / rho, (), **bounds), reasons)
 
 
 def _threshold(problem: Problem, term: Term) -> float:
@@ -97,7 +98,7 @@ def choose_pd3o(problem: Problem, policy: Policy, at: str) -> Choice:
     steps = f"tau = {tau:.4g}, sigma = {shown}, with L = {bound:.4g}"
     least, most = None, None
     if policy.step is None:
-        least, most = tau / SWEEP, tau if bound > 0 else SWEEP * tau
+        least, most = tau / REACH, tau if bound > 0 else REACH * tau
         steps += ": at first; their ratio balances primal and dual moves"
     reasons = (f"pd3o: {paths} by the prox of its conjugate", steps)
     return Choice(PD3O(), hypers_of(problem, tau, sigma, least=least, most=most), reasons, warnings)

@@ -20,10 +20,11 @@ from flowengine.linops.fourier import Embed, Fourier
 from flowengine.linops.gradient import Gradient, Laplacian, build_gradient
 from flowengine.linops.graph import Incidence, build_incidence, graph_wavelets
 from flowengine.linops.sparse import SparseMatrix, build_sparse, radon_matrix
-from flowengine.linops.structure import Broadcast, Gather, Logical, Scale, Slice, Stack, TightFrame, build_gather
+from flowengine.linops.structure import Apart, Broadcast, Gather, Logical, Scale, Slice, Stack, TightFrame, build_gather
 from flowengine.linops.wavelet import Wavelet, build_wavelet
 
 __all__ = [
+    "Apart",
     "Blocks",
     "Broadcast",
     "Chain",

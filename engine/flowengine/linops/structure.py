@@ -82,6 +82,34 @@ class Logical:
         return 1.0
 
 
+@pytree("kind")
+@dataclass(frozen=True)
+class Apart:
+    """One array ↦ its parts along axis 0 as components that are stored apart; norm 1."""
+
+    kind: type[Packed | Components]
+    tight: ClassVar[float] = 1.0
+    cotight: ClassVar[float] = 1.0
+
+    def apply(self, x: Array) -> Tree:
+        """Its components."""
+        return self.kind.of(tuple(x))
+
+    def adjoint(self, y: Tree) -> Array:
+        """One array again."""
+        array: Array = logical(y)
+        return array
+
+    def gram(self, x: Array) -> Array:
+        """X."""
+        return x
+
+    @property
+    def norm(self) -> float:
+        """Exactly 1."""
+        return 1.0
+
+
 @pytree("tight", "cotight")
 @dataclass(frozen=True)
 class TightFrame:

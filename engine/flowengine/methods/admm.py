@@ -19,7 +19,7 @@ from jaxtyping import Array, Int
 from flowengine.linops import half_grid, power_of
 from flowengine.methods.observing import Observing
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Term, Tree, pytree
-from flowengine.steps import balanced, pull, smooth_gradient
+from flowengine.steps import Balanced, pull, rebalanced, smooth_gradient, unbalanced
 from flowengine.storage import add, dot, scale, zeros_like
 
 RELAXATION = 1.8
@@ -28,14 +28,19 @@ RELAXATION = 1.8
 @pytree()
 @dataclass(frozen=True)
 class State:
-    """The point, the copies z_j of W_j x, the duals, and 1/ρ; Σ w|K̂|² and Σ|Ŵ|² on the grid of `rfftn`."""
+    """The point, the copies z_j of W_j x, the duals, and 1/ρ = τ; Σ w|K̂|² and Σ|Ŵ|² on the grid of `rfftn`."""
 
     x: Array
     z: tuple[Tree, ...]
     y: tuple[Tree, ...]
-    tau: Scalar
+    steps: Balanced
     fit: Array
     penalty: Array
+
+    @property
+    def tau(self) -> Scalar:
+        """1/ρ."""
+        return self.steps.tau
 
 
 @dataclass(frozen=True)
@@ -50,11 +55,12 @@ class Admm(Observing):
         fit = _power(problem, [(term.atom.weight, term) for term in problem.smooth])
         penalty = _power(problem, [(1.0, term) for term in problem.dual])
         duals = tuple(zeros_like(one) for one in images)
-        return State(problem.init, images, duals, hypers.tau, fit, penalty)
+        return State(problem.init, images, duals, unbalanced(hypers), fit, penalty)
 
     def step(self, problem: Problem, hypers: Hypers, state: State) -> State:
         """One update of x, and one of every z and y."""
-        rho = 1 / state.tau
+        tau = state.tau
+        rho = 1 / tau
         pairs = list(zip(state.z, state.y, strict=True))
         right = pull(problem, tuple(add(scale(z, rho), y, -1.0) for z, y in pairs))
         for term in problem.smooth:
@@ -63,16 +69,19 @@ class Admm(Observing):
         z, y = [], []
         for term, before, dual in zip(problem.dual, state.z, state.y, strict=True):
             moved = add(scale(term.operator.apply(x), RELAXATION), before, 1 - RELAXATION)
-            point = add(moved, dual, state.tau)
-            z.append(term.atom.prox(point, state.tau))
+            point = add(moved, dual, tau)
+            z.append(term.atom.prox(point, tau))
             y.append(scale(add(point, z[-1], -1.0), rho))
         return replace(state, x=x, z=tuple(z), y=tuple(y))
 
     def adapted(self, hypers: Hypers, old: State, new: State, evidence: Evidence, iterations: Int[Array, ""]) -> State:
         """1/ρ balanced: the copies move by ρ‖Δz‖², the duals by ‖Δy‖²/ρ."""
         del evidence
+        if hypers.least is None:
+            return new
         copies, duals = (sum(dot(one, one) for one in each) for each in _changes(old, new))
-        return replace(new, tau=balanced(new.tau, copies / new.tau, duals * new.tau, hypers, iterations))
+        tau = new.tau
+        return replace(new, steps=rebalanced(new.steps, copies / tau, duals * tau, hypers, iterations))
 
     def point(self, state: State) -> Array:
         """The point."""

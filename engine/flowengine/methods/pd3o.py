@@ -21,7 +21,7 @@ from jaxtyping import Array, Int
 
 from flowengine.methods.observing import Steady
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
-from flowengine.steps import backward, balanced, dual_ascent, forward, pull, smooth_gradient
+from flowengine.steps import Balanced, backward, dual_ascent, forward, pull, rebalanced, smooth_gradient, unbalanced
 from flowengine.storage import add, computed_once, dot, pair_of, paired, scale, squared, subtract, sum_over, zeros_like
 
 
@@ -33,8 +33,13 @@ class State:
     pair: Tree
     y: tuple[Tree, ...]
     gradient: Tree | None
-    tau: Scalar
+    steps: Balanced
     sigma: tuple[Scalar, ...]
+
+    @property
+    def tau(self) -> Scalar:
+        """τ."""
+        return self.steps.tau
 
     @property
     def x(self) -> Tree:
@@ -58,7 +63,7 @@ class PD3O(Steady):
         x = backward(problem, problem.init, hypers.tau)
         y = tuple(zeros_like(jax.eval_shape(term.operator.apply, x)) for term in problem.dual)
         gradient = smooth_gradient(problem, x) if problem.smooth else None
-        return State(paired(x, _forward(x, gradient, hypers.tau)), y, gradient, hypers.tau, hypers.sigma)
+        return State(paired(x, _forward(x, gradient, hypers.tau)), y, gradient, unbalanced(hypers), hypers.sigma)
 
     def step(self, problem: Problem, hypers: Hypers, state: State) -> State:
         """One dual and one primal update."""
@@ -124,10 +129,10 @@ class PD3O(Steady):
         primal = new.tau * dot(evidence.imbalance, evidence.imbalance)
         parts = zip(new.sigma, evidence.defects, strict=True)
         dual = sum((sigma * dot(one, one) for sigma, one in parts), start=jnp.zeros_like(primal))
-        tau = balanced(new.tau, primal, dual, hypers, iterations)
-        pair = new.pair if old.gradient is None else paired(new.x, add(new.q, old.gradient, new.tau - tau))
-        sigmas = tuple(sigma * (hypers.tau / tau) for sigma in hypers.sigma)
-        return replace(new, pair=pair, tau=tau, sigma=sigmas)
+        steps = rebalanced(new.steps, primal, dual, hypers, iterations)
+        pair = new.pair if old.gradient is None else paired(new.x, add(new.q, old.gradient, new.tau - steps.tau))
+        sigmas = tuple(sigma * (hypers.tau / steps.tau) for sigma in hypers.sigma)
+        return replace(new, pair=pair, steps=steps, sigma=sigmas)
 
 
 def _ratios(state: State) -> list[Scalar]:

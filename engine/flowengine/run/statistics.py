@@ -75,6 +75,8 @@ def effective_samples(draws: np.ndarray) -> np.ndarray:
     falling = np.minimum.accumulate(pairs, axis=0)
     positive = np.logical_and.accumulate(pairs > 0, axis=0)
     time = -1 + 2 * np.where(positive, falling, 0).sum(axis=0)
-    most = chains * n * np.log10(chains * n)
+    time = np.maximum(
+        time, 1 / np.log10(chains * n)
+    )  # anticorrelated draws know more than independent ones, to a point
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(np.minimum(chains * n / time, most))
+        return np.asarray(chains * n / time)

@@ -1,6 +1,6 @@
 """The primitives that methods are composed of."""
 
-from flowengine.steps.balancing import balanced
+from flowengine.steps.balancing import Balanced, rebalanced, unbalanced
 from flowengine.steps.descent import (
     backtracked,
     backward,
@@ -22,10 +22,10 @@ from flowengine.steps.sampling import (
 )
 
 __all__ = [
+    "Balanced",
     "accepts",
     "backtracked",
     "backward",
-    "balanced",
     "densities",
     "descend",
     "dual_ascent",
@@ -37,5 +37,7 @@ __all__ = [
     "objective",
     "potential_gradient",
     "pull",
+    "rebalanced",
     "smooth_gradient",
+    "unbalanced",
 ]

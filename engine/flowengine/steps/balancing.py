@@ -1,30 +1,75 @@
 """How a primal and a dual step share what their product may be.
 
-Their product is bounded, their ratio is free, and no ratio is good for all of a run: what is smooth in the solution and
-what is not settle at different ones. The ratio follows the two halves of the distance that a step covers in the
-method's own metric, ‖Δx‖²/τ and Σ‖Δy_j‖²/σ_j: τ grows while the first is larger and shrinks while the second is, slowly
-and with the delay of the iteration itself, so that it sweeps over decades. On total variation that took a half to a
-tenth of the iterations of the best fixed ratio.
+Their product is bounded, their ratio is free, and no ratio is good for all problems, nor for all of a run. It follows
+the two halves of the distance that a step covers in the method's own metric, ‖Δx‖²/τ and Σ‖Δy_j‖²/σ_j: both are summed
+over a stretch, and at its end τ goes up where the first is larger and down where the second is,
+
+    τ ← τ · min(max((Σ‖Δx‖²/τ / Σ Σ_j‖Δy_j‖²/σ_j)^¼, ¼), 4).
+
+Every stretch is a tenth of the run so far: primal and dual moves turn about each other, and a rule that listens to the
+last step alone falls in with that and never settles, while one that acts ever more rarely leaves the method its
+convergence at a fixed ratio.
 Sources: He, Yang and Wang, Journal of Optimization Theory and Applications 106, 2000; Goldstein, Li and Yuan, Advances
-in Neural Information Processing Systems 28, 2015 (balance); Wachspress, SIAM Journal 10, 1962 (cyclic parameters).
+in Neural Information Processing Systems 28, 2015.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
+
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Int
 
-from flowengine.problem import Hypers, Scalar
+from flowengine.problem import Hypers, Scalar, pytree
 
-RATE = 0.018  # of log τ an iteration: a factor of 1.2 in ten
-AT_ONCE = 2.0  # the largest factor
+FIRST, MORE, SHARE = 20, 10, 10  # iterations of the first stretch; of the others k / SHARE + MORE
+AT_ONCE = 4.0  # the largest factor
 
 
-def balanced(tau: Scalar, primal: Scalar, dual: Scalar, hypers: Hypers, iterations: Int[Array, ""]) -> Scalar:
-    """τ times or divided by a factor that grows with the iterations since the last time; itself after none.
+@pytree()
+@dataclass(frozen=True)
+class Balanced:
+    """A step that is balanced.
 
-    `primal` is ‖Δx‖²/τ, `dual` is Σ‖Δy_j‖²/σ_j. It stays within `hypers.least` and `hypers.most`.
+    Attributes:
+        tau: τ.
+        primal: Σ‖Δx‖²/τ of this stretch, one summand a certificate.
+        dual: Σ Σ_j‖Δy_j‖²/σ_j of it.
+        count: Iterations so far.
+        until: Where this stretch ends.
     """
-    factor = jnp.minimum(jnp.exp(RATE * iterations), AT_ONCE).astype(tau.dtype)
-    moved = jnp.where(primal > dual, tau * factor, jnp.where(primal < dual, tau / factor, tau))
-    return jnp.clip(moved, hypers.least, hypers.tau if hypers.most is None else hypers.most)
+
+    tau: Scalar
+    primal: Scalar
+    dual: Scalar
+    count: Int[Array, ""]
+    until: Int[Array, ""]
+
+
+def unbalanced(hypers: Hypers) -> Balanced:
+    """Before the first iteration."""
+    zero = jnp.zeros_like(hypers.tau)
+    return Balanced(hypers.tau, zero, zero, jnp.zeros((), jnp.int64), jnp.full((), FIRST, jnp.int64))
+
+
+def rebalanced(now: Balanced, primal: Scalar, dual: Scalar, hypers: Hypers, iterations: Int[Array, ""]) -> Balanced:
+    """So many iterations later, the last of which moved by ‖Δx‖²/τ = `primal` and Σ‖Δy_j‖²/σ_j = `dual`.
+
+    τ stays between `hypers.least` and `hypers.most`; after no iteration nothing changes.
+    """
+    primal, dual, count = now.primal + primal, now.dual + dual, now.count + iterations
+    ends = count >= now.until
+    ratio = primal / jnp.maximum(dual, np.finfo(dual.dtype).tiny)
+    factor = jnp.where((primal > 0) & (dual > 0), jnp.clip(jnp.sqrt(jnp.sqrt(ratio)), 1 / AT_ONCE, AT_ONCE), 1)
+    later = Balanced(
+        jnp.where(ends, jnp.clip(now.tau * factor, hypers.least, hypers.most), now.tau),
+        jnp.where(ends, 0, primal),
+        jnp.where(ends, 0, dual),
+        count,
+        jnp.where(ends, count + count // SHARE + MORE, now.until),
+    )
+    chosen: Balanced = jax.tree.map(partial(jnp.where, iterations > 0), later, now)
+    return chosen

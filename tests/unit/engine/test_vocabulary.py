@@ -11,6 +11,8 @@ from flowapi.atoms import ATOMS
 from flowapi.errors import FlowError
 from flowapi.flow import FlowDocument
 from flowapi.operators import OPERATORS, Compose, Frame, Identity, Stack
+from flowapi.reader import read_one
+from flowapi.spec import load_manifest
 from flowengine.compiler import compile_flow, explain, stops_of
 from flowengine.compiler.operators import BUILDERS as OPERATOR_BUILDERS
 from flowengine.compiler.terms.registry import BUILDERS as ATOM_BUILDERS
@@ -45,6 +47,12 @@ def test_every_example_converges_green(name, tmp_path) -> None:
     )  # fmt: skip
     end = snapshot(carry)
     assert (end.reason, end.controller) == ("Converged", "GREEN")
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_example_reads_as_it_is_printed(name, tmp_path) -> None:
+    (tmp_path / "flow.yaml").write_text(catalogue.as_yaml(EXAMPLES[name].example), encoding="utf-8")
+    assert load_manifest(read_one(tmp_path / "flow.yaml")).spec.flow == EXAMPLES[name].example
 
 
 @pytest.mark.parametrize(("atom", "operator"), list(itertools.product(ATOMS, OPERATORS)))
