@@ -253,6 +253,28 @@ def test_admm_and_pd3o_agree_on_a_periodic_problem_and_admm_is_chosen_and_quicke
     assert end.iteration < other.iteration < 5_000  # a fixed ratio of the steps takes more than 17,000 and 100,000
 
 
+def test_a_square_root_lasso_with_bounds_on_a_product() -> None:
+    """Belloni, Chernozhukov and Wang, Biometrika 98, 2011, beside Cx ≤ d: terms that compare with data."""
+    rng = np.random.default_rng(12)
+    A, C, truth = rng.standard_normal((30, 12)), rng.standard_normal((5, 12)), np.r_[1.0, -2, 3, np.zeros(9)]
+    b, d = A @ truth + 0.1 * rng.standard_normal(30), C @ truth - 0.05
+    doc = document(
+        {"A": A, "b": b, "C": C, "d": d}, variables={"x": {"shape": [12]}},
+        operators={"A": {"matrix": "A"}, "C": {"matrix": "C"}},
+        terms=[
+            {"atom": "norm_l21", "arg": "A x", "data": "b"}, {"atom": "l1", "arg": "x", "weight": 0.5},
+            {"atom": "box", "arg": "C x", "data": "d", "hi": 0},
+        ],
+        stop={"maxIterations": 50_000, "residual": 1e-9},
+    )  # fmt: skip
+    found, end, _ = solve(doc)
+    x = cp.Variable(12)
+    reference = cp.Problem(cp.Minimize(cp.norm(A @ x - b) + 0.5 * cp.norm1(x)), [C @ x <= d]).solve(solver="CLARABEL")
+    assert (end.reason, end.controller) == ("Converged", "GREEN")
+    assert abs(end.energy - reference) / reference < 1e-7
+    assert np.abs(found - x.value).max() < 1e-4
+
+
 def test_trend_filtering_and_a_support_vector_machine_settle() -> None:
     """Where primal and dual moves turn about each other, a ratio of the steps that followed every turn never settled.
 

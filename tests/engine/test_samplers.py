@@ -206,6 +206,7 @@ def test_start_of_the_chains_is_spread() -> None:
             {"policy": {"algorithm": "ula"}, "outputs": [{"cov": "x"}], "variables": {"x": {"shape": [3000]}}},
             "flow.outputs[0].cov", "var",
         ),
+        ({"policy": {"algorithm": "ula"}, "outputs": [{"mean": "x", "burn": 5}]}, "flow.outputs[0].burn", "less than 5"),
         ({"variables": {"x": {"shape": [4], "chains": 3}}, "policy": {}}, "flow.variables.x.chains", "langevin"),
     ],
 )  # fmt: skip

@@ -62,6 +62,8 @@ ONE = {
     "negative_entropy": atoms.NegativeEntropy(s(0.7)),
     "relative_entropy": atoms.RelativeEntropy(s(0.7), COUNTS + 0.5),
     "log_barrier": atoms.LogBarrier(s(0.7)),
+    "norm_l21 of a difference": atoms.Shifted(NormL21(s(0.8), (1,)), DATA),
+    "box around data": atoms.Shifted(Interval(s(-0.5), s(0.75)), DATA),
 }
 FRAMED = {
     "l1 in a frame": atoms.Framed(L1(s(0.4), jnp.zeros(12)), FRAME, 4.0, square=True),

@@ -23,11 +23,13 @@ class ConstraintSpec(TermSpec):
 
 
 class Box(ConstraintSpec):
-    """0 where lo ≤ z ≤ hi, entry by entry; a side left out doesn't bound."""
+    """0 where lo ≤ z − data ≤ hi, entry by entry; a side left out doesn't bound."""
 
     atom: Literal["box"]
     lo: Annotated[Number | None, Field(description="the lower end")] = None
     hi: Annotated[Number | None, Field(description="the upper end")] = None
+    data: Datum = None
+    data_keys = ("data",)
 
     @model_validator(mode="after")
     def _ordered(self) -> "Box":
@@ -39,9 +41,11 @@ class Box(ConstraintSpec):
 
 
 class Nonnegative(ConstraintSpec):
-    """0 where z ≥ 0, entry by entry."""
+    """0 where z ≥ data, entry by entry."""
 
     atom: Literal["nonnegative"]
+    data: Datum = None
+    data_keys = ("data",)
 
 
 class Simplex(ConstraintSpec):
@@ -53,10 +57,12 @@ class Simplex(ConstraintSpec):
 
 
 class L1Ball(ConstraintSpec):
-    """0 where ‖z‖₁ ≤ radius."""
+    """0 where ‖z − data‖₁ ≤ radius."""
 
     atom: Literal["l1_ball"]
     radius: Annotated[Positive, Field(description="of the ball")]
+    data: Datum = None
+    data_keys = ("data",)
 
 
 class L2Ball(ConstraintSpec):

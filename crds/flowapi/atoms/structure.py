@@ -56,7 +56,7 @@ class ElasticNet(TermSpec):
 
 
 class NormL21(TermSpec):
-    """weight · Σ of the 2-norms over `axis` (for a gradient: over its components), or Σ_g w_g‖z_g‖₂ over `groups`."""
+    """weight · Σ of the 2-norms of z − data over `axis` (for a gradient: over its components), or Σ_g w_g‖·‖₂."""
 
     atom: Literal["norm_l21"]
     axis: Annotated[int | tuple[int, ...], Field(description="the axes of each norm")] = 0
@@ -64,7 +64,8 @@ class NormL21(TermSpec):
         Name | None, Field(description="named data: each entry's group, whole numbers from 0; −1 is in none")
     ] = None
     group_weights: Annotated[Name | None, Field(description="named data: w_g, one a group; 1")] = None
-    data_keys = ("groups", "group_weights")
+    data: Datum = None
+    data_keys = ("groups", "group_weights", "data")
 
     @model_validator(mode="after")
     def _one_way(self) -> "NormL21":
@@ -108,9 +109,10 @@ class SecondTotalVariation(TermSpec):
 
 
 class Nuclear(TermSpec):
-    """weight · the sum of the singular values of a matrix z."""
+    """weight · the sum of the singular values of a matrix z − data."""
 
     atom: Literal["nuclear"]
+    data: Datum = None
 
 
 class Dirichlet(TermSpec):

@@ -9,6 +9,7 @@ from flowengine.atoms.framed import Framed
 from flowengine.atoms.likelihood import CrossEntropy, KullbackLeibler, Logistic, Poisson
 from flowengine.atoms.merged import Merged, merge, merges
 from flowengine.atoms.separable import Separable
+from flowengine.atoms.shifted import Shifted
 from flowengine.atoms.sparsity import L1, GroupNorm, NormL21, Nuclear, WeightedL1
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "QuadraticForm",
     "RelativeEntropy",
     "Separable",
+    "Shifted",
     "Simplex",
     "WeightedL1",
     "merge",

@@ -140,8 +140,15 @@ def _statistic(output: Output, problem: Problem, document: FlowDocument, place: 
     """An output with the length of its buffer.
 
     Raises:
-        DocumentError: it would need more memory than anybody wants.
+        DocumentError: it would see no draw, or need more memory than anybody wants.
     """
+    limit = document.stop.max_iterations
+    if limit is not None and output.burn >= limit:
+        raise DocumentError(
+            f"all {limit} draws come before `burn` ends",
+            path=join(place, "burn"),
+            remedy=f"Use less than {limit}, or raise `stop.maxIterations`.",
+        )
     size = math.prod(next(one.shape for one in problem.unknowns if one.name == output.variable))
     if output.kind == "cov" and size > MOST_COVARIANCE:
         raise DocumentError(

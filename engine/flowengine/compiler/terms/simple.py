@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TypeVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -14,6 +15,7 @@ from flowengine.compiler.checks import nonnegative
 from flowengine.compiler.site import Site
 from flowengine.compiler.terms.registry import simple
 
+S = TypeVar("S")
 SYMMETRY = 1e-8  # of a matrix that must be symmetric, relative to its largest entry
 DEFINITE = 1e-12  # eigenvalues below this share of the largest count as 0
 
@@ -108,11 +110,12 @@ def _analysis_l1(spec: specs.AnalysisL1, site: Site) -> atoms.L1:
 
 
 @simple(specs.NormL21)
-def _norm_l21(spec: specs.NormL21, site: Site) -> atoms.NormL21 | atoms.GroupNorm:
+def _norm_l21(spec: specs.NormL21, site: Site) -> atoms.NormL21 | atoms.GroupNorm | atoms.Shifted:
     if spec.groups is None:
-        return atoms.NormL21(site.weight, _block_axes(spec.axis, site))
+        return _shifted(atoms.NormL21(site.weight, _block_axes(spec.axis, site)), spec.data, site)
     labels = site.labels(spec.groups, site.plain, least=-1, key="groups").reshape(-1)
-    return group_norm(labels, None if spec.group_weights is None else site.data[spec.group_weights], site)
+    weights = None if spec.group_weights is None else site.data[spec.group_weights]
+    return _shifted(group_norm(labels, weights, site), spec.data, site)
 
 
 def group_norm(labels: np.ndarray, weights: np.ndarray | None, site: Site) -> atoms.GroupNorm:
@@ -134,27 +137,25 @@ def group_norm(labels: np.ndarray, weights: np.ndarray | None, site: Site) -> at
 
 
 @simple(specs.Nuclear)
-def _nuclear(spec: specs.Nuclear, site: Site) -> atoms.Nuclear:
-    del spec
+def _nuclear(spec: specs.Nuclear, site: Site) -> atoms.Nuclear | atoms.Shifted:
     if len(site.plain) != 2:
         raise DocumentError(
             f"the argument has {len(site.shape)} dimensions",
             path=site.path("arg"),
             remedy="A matrix has two: `reshape` it.",
         )
-    return atoms.Nuclear(site.weight)
+    return _shifted(atoms.Nuclear(site.weight), spec.data, site)
 
 
 @simple(specs.Box)
-def _box(spec: specs.Box, site: Site) -> atoms.Interval:
+def _box(spec: specs.Box, site: Site) -> atoms.Interval | atoms.Shifted:
     lo, hi = -np.inf if spec.lo is None else spec.lo, np.inf if spec.hi is None else spec.hi
-    return atoms.Interval(site.scalar(lo), site.scalar(hi))
+    return _shifted(atoms.Interval(site.scalar(lo), site.scalar(hi)), spec.data, site)
 
 
 @simple(specs.Nonnegative)
-def _nonnegative(spec: specs.Nonnegative, site: Site) -> atoms.Interval:
-    del spec
-    return atoms.Interval(site.scalar(0.0), site.scalar(np.inf))
+def _nonnegative(spec: specs.Nonnegative, site: Site) -> atoms.Interval | atoms.Shifted:
+    return _shifted(atoms.Interval(site.scalar(0.0), site.scalar(np.inf)), spec.data, site)
 
 
 @simple(specs.Simplex)
@@ -164,8 +165,8 @@ def _simplex(spec: specs.Simplex, site: Site) -> atoms.Simplex:
 
 
 @simple(specs.L1Ball)
-def _l1_ball(spec: specs.L1Ball, site: Site) -> atoms.L1Ball:
-    return atoms.L1Ball(site.scalar(spec.radius))
+def _l1_ball(spec: specs.L1Ball, site: Site) -> atoms.L1Ball | atoms.Shifted:
+    return _shifted(atoms.L1Ball(site.scalar(spec.radius)), spec.data, site)
 
 
 @simple(specs.L2Ball)
@@ -218,6 +219,11 @@ def _relative_entropy(spec: specs.RelativeEntropy, site: Site) -> atoms.Relative
 def _log_barrier(spec: specs.LogBarrier, site: Site) -> atoms.LogBarrier:
     del spec
     return atoms.LogBarrier(site.weight)
+
+
+def _shifted(atom: S, data: str | None, site: Site) -> S | atoms.Shifted:
+    """The atom of the argument less these data."""
+    return atom if data is None else atoms.Shifted(atom, site.target(data))
 
 
 def _block_axes(axis: int | tuple[int, ...], site: Site) -> tuple[int, ...]:
