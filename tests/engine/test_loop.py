@@ -87,12 +87,12 @@ def test_other_stop_rules_compile_nothing() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_limit_that_cut_a_block_short_moves_no_step_once_it_is_raised(kind) -> None:
     """All but rounding is as without it: the last step before a limit is compiled beside its certificate."""
-    whole = flow(kind, maxIterations=300)
+    whole = flow(kind, maxIterations=120)
     cut = flow(kind, maxIterations=57)
     first = go(cut, carry_of(cut), 2**40)
     assert int(first.k) == 57
     went_on = go(whole, reopened(first, stops_of(whole.document.stop, "float64")), 2**40)
-    same = partial(np.allclose, rtol=1e-9, atol=1e-12)
+    same = partial(np.allclose, rtol=1e-6, atol=1e-9)
     assert jax.tree.all(jax.tree.map(same, went_on.state, go(whole, carry_of(whole), 2**40).state))
 
 

@@ -68,7 +68,8 @@ def test_outputs_are_what_numpy_says_of_the_draws() -> None:
 
 @pytest.mark.parametrize("algorithm", ["ula", "mala", "myula", "leapfrog", "hmc"])
 def test_chunks_of_any_size_give_the_same_bits(algorithm) -> None:
-    flow = compiled(gaussian(MOMENTS, chains=4, iterations=330, algorithm=algorithm))
+    early = tuple({**one, "burn": 50} for one in MOMENTS)
+    flow = compiled(gaussian(early, chains=4, iterations=330, algorithm=algorithm))
     whole = state_bytes(go(flow, carry_of(flow), 330))
     for size in (1, 7, 33):
         carry = carry_of(flow)

@@ -110,7 +110,7 @@ def sampler(policy: str) -> str:
 
 EVERY_METHOD = {
     "pg": (PLAIN, 40_000), "fista": (MOMENTUM, 40_000), "pd3o": (DENOISE, 60_000), "pd3o with f": (DEBLUR, 40_000),
-    "fista, searched": (SPARSE, 40_000), "admm": (EXACT, 20_000), "palm": (FACTORS, 10_000),
+    "fista, searched": (SPARSE, 40_000), "admm": (EXACT, 20_000), "palm": (FACTORS, 30_000),
     "ula": (sampler("algorithm: ula"), 20_000), "mala": (SAMPLE, 12_000), "myula": (SMOOTHED, 6_000),
     "leapfrog": (sampler("algorithm: leapfrog"), 20_000), "hmc": (sampler("algorithm: hmc, trajectory: 4"), 6_000),
 }  # fmt: skip
