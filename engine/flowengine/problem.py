@@ -164,7 +164,7 @@ class Hypers:
         tau: Primal step; one an entry where a diagonal metric scales it.
         sigma: Dual step of each dual term.
         least: Below it a primal step that changes doesn't go; None where it is fixed.
-        most: Above it such a step doesn't go; None where `tau` is the most.
+        most: Above it a step that is balanced doesn't go; None where none is.
         temperature: T of a sampler's exp(−E/T); None else.
         smoothing: λ of the Moreau envelopes; None without any.
     """

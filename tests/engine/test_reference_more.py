@@ -250,7 +250,7 @@ def test_admm_and_pd3o_agree_on_a_periodic_problem_and_admm_is_chosen_and_quicke
     assert (end.reason, end.controller, other.reason) == ("Converged", "GREEN", "Converged")
     assert abs(end.energy - other.energy) / other.energy < 1e-9
     assert np.abs(x - y).max() < 1e-4
-    assert end.iteration < other.iteration < 5_000  # a fixed ratio of the steps takes more than 17,000 and 100,000
+    assert end.iteration < other.iteration < 5_000  # with a fixed ratio of the steps neither was there after 20,000
 
 
 def test_a_square_root_lasso_with_bounds_on_a_product() -> None:

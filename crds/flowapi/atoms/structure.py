@@ -56,7 +56,7 @@ class ElasticNet(TermSpec):
 
 
 class NormL21(TermSpec):
-    """weight · Σ of the 2-norms of z − data over `axis` (for a gradient: over its components), or Σ_g w_g‖·‖₂."""
+    """weight · Σ of the 2-norms of z − data over `axis` (a gradient: its components), or Σ_g w_g‖·‖₂ of groups."""
 
     atom: Literal["norm_l21"]
     axis: Annotated[int | tuple[int, ...], Field(description="the axes of each norm")] = 0

@@ -75,8 +75,7 @@ def effective_samples(draws: np.ndarray) -> np.ndarray:
     falling = np.minimum.accumulate(pairs, axis=0)
     positive = np.logical_and.accumulate(pairs > 0, axis=0)
     time = -1 + 2 * np.where(positive, falling, 0).sum(axis=0)
-    time = np.maximum(
-        time, 1 / np.log10(chains * n)
-    )  # anticorrelated draws know more than independent ones, to a point
+    # draws that alternate know more than independent ones, but not without bound
+    time = np.maximum(time, 1 / np.log10(chains * n))
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(chains * n / time)
