@@ -56,11 +56,9 @@ def _run(board: Board, stop: StopRequest, asked: argparse.Namespace) -> int:
         request = _request(asked)
         board.update(revision=request.revision.hash)
         platform.prepare(request.revision.document(request.settings).policy.threads, Layout(request.root).cache)
-        gc.disable()  # jax's import makes much that stays: looking through it again and again takes 0.1 s
+        gc.disable()  # until the loop runs: what a start makes stays, looking through it again and again takes 0.1 s
         from flowengine.run.session import Session  # noqa: PLC0415 - jax comes after `prepare`
 
-        gc.freeze()
-        gc.enable()
         code = Session(request, board, stop, _Log().observe).run()
     except FlowError as error:
         held = {"owner_uid": getattr(error, "owner_uid", ""), "max_attempt": getattr(error, "max_attempt", None)}

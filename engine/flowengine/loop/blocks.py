@@ -2,6 +2,9 @@
 
 Everything fires at absolute iterations, never by the clock, so cutting a run into chunks, or killing it, changes no
 bit. The last step of a block stands in the outer body, where the certificate shares its intermediate values.
+
+What stands in the program more than once is a function compiled by itself: it is traced once, which a resumed flow
+waits for; XLA puts it where it is called before it does anything else.
 """
 
 from __future__ import annotations
@@ -28,7 +31,8 @@ from flowengine.loop.carry import (
     Status,
     Stops,
 )
-from flowengine.problem import Evidence, Method, Problem, Scalar, Tree, pytree
+from flowengine.methods import stepped
+from flowengine.problem import Evidence, Hypers, Method, Problem, Scalar, Tree, pytree
 from flowengine.storage import norm
 
 
@@ -78,7 +82,7 @@ def advance(
 
 def _bare_steps(problem: Problem, now: Carry, last: Int[Array, ""], method: Method) -> Carry:
     def step(at: tuple[Array, Tree]) -> tuple[Array, Tree]:
-        return at[0] + 1, method.step(problem, now.hypers, at[1])
+        return at[0] + 1, stepped(problem, now.hypers, at[1], method=method)
 
     k, state = lax.while_loop(lambda at: at[0] < last, step, (now.k, now.state))
     return replace(now, k=k, state=state)
@@ -86,7 +90,7 @@ def _bare_steps(problem: Problem, now: Carry, last: Int[Array, ""], method: Meth
 
 def _closed(problem: Problem, now: Carry, *, stops: Stops, method: Method, settings: LoopSettings, rare: bool) -> Carry:
     """A block's last step and its certificate; a `rare` one looks at what moves slowly or costs much, too."""
-    after, evidence = lax.optimization_barrier(method.observed_step(problem, now.hypers, now.state))
+    after, evidence = lax.optimization_barrier(_observed(problem, now.hypers, now.state, method=method))
     seen = Rare(now.scales, now.controller, now.status.gap)
     if rare:
         growth = watch_growth(now.controller, method.lyapunov(problem, now.hypers, now.state, after))
@@ -95,27 +99,33 @@ def _closed(problem: Problem, now: Carry, *, stops: Stops, method: Method, setti
             balance = method.balance(problem, now.hypers, now.state, after)
             duality = gap(problem, balance, evidence) if settings.with_gap else now.status.gap
             seen = Rare(grow(now.scales, balance, evidence), growth, duality)
+    whole: Carry = _certified(problem, now, after, evidence, seen, stops, method=method, settings=settings)
+    return whole
+
+
+@functools.partial(jax.jit, static_argnames=("method",))
+def _observed(problem: Problem, hypers: Hypers, state: Tree, *, method: Method) -> tuple[Tree, Evidence]:
+    return method.observed_step(problem, hypers, state)
+
+
+@functools.partial(jax.jit, static_argnames=("method", "settings"))
+def _certified(
+    problem: Problem,
+    now: Carry,
+    after: Tree,
+    evidence: Evidence,
+    rare: Rare,
+    stops: Stops,
+    *,
+    method: Method,
+    settings: LoopSettings,
+) -> Carry:
+    """The carry after a block: scales, gates, stop rules, steps to come, and a row of telemetry."""
     pace = method.pace(now.hypers, after)
     away = drift(problem, now.invariants, method.point(after), chained=settings.chained)
     k = now.k + 1
     since = jnp.where(k % settings.every == 0, settings.every, 0)
-    adapted = method.adapted(now.hypers, now.state, after, evidence, since)
-    return _certified(problem, now, adapted, evidence, seen, pace, away, k, stops, settings)
-
-
-def _certified(
-    problem: Problem,
-    now: Carry,
-    state: Tree,
-    evidence: Evidence,
-    rare: Rare,
-    pace: Scalar,
-    away: tuple[Scalar, Array],
-    k: Int[Array, ""],
-    stops: Stops,
-    settings: LoopSettings,
-) -> Carry:
-    """The carry after a block: scales, gates, stop rules, and a row of telemetry."""
+    state = method.adapted(now.hypers, now.state, after, evidence, since)
     value = energy(problem, evidence)
     relative, feasibility, balance = residual(evidence, rare.scales)
     size = norm(evidence.x) if evidence.imbalance is None else balance

@@ -6,6 +6,7 @@ from flowengine.methods.hmc import Hmc
 from flowengine.methods.leapfrog import Leapfrog
 from flowengine.methods.mala import Mala
 from flowengine.methods.myula import Myula
+from flowengine.methods.observing import stepped
 from flowengine.methods.palm import Palm
 from flowengine.methods.pd3o import PD3O
 from flowengine.methods.pg import ProximalGradient
@@ -28,4 +29,5 @@ __all__ = [
     "SamplerState",
     "Statistic",
     "Ula",
+    "stepped",
 ]

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from flowengine.linops import half_grid, power_of
-from flowengine.methods.observing import Observing
+from flowengine.methods.observing import Observing, stepped
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Term, Tree, pytree
 from flowengine.steps import Balanced, pull, rebalanced, smooth_gradient, unbalanced
 from flowengine.storage import add, dot, scale, zeros_like
@@ -108,7 +108,7 @@ class Admm(Observing):
     def lyapunov(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Lyapunov:
         """‖Δ(z + y/ρ)‖ of the step that would come next, at the same ρ: never more than of this one."""
         points = tuple(add(z, y, new.tau) for z, y in zip(new.z, new.y, strict=True))
-        following = self.step(problem, hypers, new)
+        following: State = stepped(problem, hypers, new, method=self)
         return Lyapunov(_length(new, following), _length(old, new), jnp.sqrt(sum(dot(one, one) for one in points)))
 
 

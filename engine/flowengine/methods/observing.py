@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 
+import jax
 from jaxtyping import Array, Int
 
-from flowengine.problem import Evidence, Hypers, Problem, Tree
+from flowengine.problem import Evidence, Hypers, Method, Problem, Tree
+
+
+@functools.partial(jax.jit, static_argnames=("method",))
+def stepped(problem: Problem, hypers: Hypers, state: Tree, *, method: Method) -> Tree:
+    """A step, traced once for all places of a program where it is made."""
+    return method.step(problem, hypers, state)
 
 
 class Steady:
@@ -31,5 +39,5 @@ class Observing(Steady, ABC):
 
     def observed_step(self, problem: Problem, hypers: Hypers, state: Tree) -> tuple[Tree, Evidence]:
         """One iteration, and what every certificate needs to know of it."""
-        new = self.step(problem, hypers, state)
+        new: Tree = stepped(problem, hypers, state, method=self)
         return new, self.evidence(problem, hypers, state, new)

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Int
 
-from flowengine.methods.observing import Steady
+from flowengine.methods.observing import Steady, stepped
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
 from flowengine.steps import Balanced, backward, dual_ascent, forward, pull, rebalanced, smooth_gradient, unbalanced
 from flowengine.storage import add, computed_once, dot, pair_of, paired, scale, squared, subtract, sum_over, zeros_like
@@ -120,7 +120,8 @@ class PD3O(Steady):
         now = _length(problem, old, new)
         if hypers.least is None:
             return Lyapunov(now, None, jnp.sqrt(size))
-        return Lyapunov(_length(problem, new, self.step(problem, hypers, new)), now, jnp.sqrt(size))
+        following: State = stepped(problem, hypers, new, method=self)
+        return Lyapunov(_length(problem, new, following), now, jnp.sqrt(size))
 
     def adapted(self, hypers: Hypers, old: State, new: State, evidence: Evidence, iterations: Int[Array, ""]) -> State:
         """τ balanced, by τ‖imbalance‖² = ‖Δx‖²/τ and by Σ σ_j‖W_jx − z_j‖², which certificates know."""

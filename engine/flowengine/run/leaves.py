@@ -35,7 +35,7 @@ def to_carry(leaves: Mapping[str, Leaf], template: Carry) -> Carry:
             f"the checkpoint has other arrays than this flow ({different})",
             remedy="Start afresh with --fresh, or run the version that wrote it.",
         )
-    arrays = [_array(name, leaves[name], wanted[name]) for name in wanted]
+    arrays = jax.device_put([_array(name, leaves[name], wanted[name]) for name in wanted], may_alias=False)
     carry: Carry = jax.tree_util.tree_unflatten(form, arrays)
     return carry
 
@@ -61,7 +61,7 @@ def _leaf(array: jax.Array) -> Leaf:
     return Leaf(np.asarray(array), weak_type=bool(array.weak_type))
 
 
-def _array(name: str, leaf: Leaf, like: jax.Array) -> jax.Array:
+def _array(name: str, leaf: Leaf, like: jax.Array) -> jax.Array | np.ndarray:
     if leaf.kind == "key":
         return _key(name, leaf, like)
     if leaf.array.shape != like.shape or leaf.array.dtype != like.dtype:
@@ -69,7 +69,7 @@ def _array(name: str, leaf: Leaf, like: jax.Array) -> jax.Array:
             f"{name} is {leaf.array.dtype}{leaf.array.shape} in the checkpoint, {like.dtype}{like.shape} here",
             remedy="Start afresh with --fresh, or run the version that wrote it.",
         )
-    return jnp.array(leaf.array)
+    return leaf.array
 
 
 def _key(name: str, leaf: Leaf, like: jax.Array) -> jax.Array:

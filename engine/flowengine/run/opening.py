@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -16,9 +17,10 @@ from flowapi.errors import DataError, IncompatibleError
 from flowapi.report import RestoredFrom
 from flowapi.revision import RevisionFile
 from flowengine.compiler import CompiledFlow, compile_flow, stops_of
-from flowengine.loop import Carry, Stops, reopened, run_key, start
+from flowengine.loop import Carry, reopened, run_key, start
 from flowengine.run import leaves, platform
 from flowengine.run.board import Board
+from flowengine.run.program import Program, begin
 from flowengine.run.request import RunRequest
 from flowengine.store import CheckpointStore, Claimed, Latest, Restored
 
@@ -32,10 +34,10 @@ class Opened:
 
     Attributes:
         compiled: Problem, method, settings.
+        program: The loop that it is.
         store: Claimed.
         claimed: What the claim found.
         carry: Where to go on.
-        stops: The rules of now.
         restored: The checkpoint behind `carry`, for the report.
         env: Everything about the place that may change bits.
         bit_identical: Whether the bits are those of an uninterrupted run here.
@@ -44,10 +46,10 @@ class Opened:
     """
 
     compiled: CompiledFlow
+    program: Program
     store: CheckpointStore
     claimed: Claimed
     carry: Carry
-    stops: Stops
     restored: RestoredFrom | None
     env: Mapping[str, Any]
     bit_identical: bool
@@ -61,6 +63,7 @@ def open_run(request: RunRequest, board: Board) -> Opened:
     document = request.revision.document(request.settings)
     compiled = compile_flow(document, request.inputs, at=request.at)
     stops = stops_of(document.stop, document.dtype)
+    program = begin(compiled, stops, jax.eval_shape(partial(_first, request, compiled)))
     board.update(state="Restoring", max_iterations=document.stop.max_iterations)
     store = CheckpointStore.open(request.root, request.owner, request.attempt, adopt=request.adopt)
     try:
@@ -71,34 +74,24 @@ def open_run(request: RunRequest, board: Board) -> Opened:
             jump=request.jump,
             holder=f"{socket.gethostname()}/{os.getpid()}",
         )
-        return _with_state(request, compiled, store, claimed, stops)
+        return _with_state(request, compiled, program, store, claimed)
     except BaseException:
         store.close()
         raise
 
 
 def _with_state(
-    request: RunRequest, compiled: CompiledFlow, store: CheckpointStore, claimed: Claimed, stops: Stops
+    request: RunRequest, compiled: CompiledFlow, program: Program, store: CheckpointStore, claimed: Claimed
 ) -> Opened:
-    document = compiled.document
-    problem = compiled.problem
-    if claimed.warm is not None:
-        problem = replace(problem, init=_warm_point(claimed.warm, compiled, store))
-    method, hypers = compiled.choice.method, compiled.choice.hypers
-
-    def first() -> Carry:
-        key = run_key(document.seed, request.revision.hash)
-        carry: Carry = start(problem, method, hypers, compiled.settings, key)
-        return carry
-
-    env = platform.describe(document.policy.threads)
+    env = platform.describe(compiled.document.policy.threads)
     different: list[str] = []
     base = claimed.base
     if base is None:
-        carry = first()
+        start_at = _warm_point(claimed.warm, compiled, store) if claimed.warm else compiled.problem.init
+        carry = _first(request, replace(compiled, problem=replace(compiled.problem, init=start_at)))
     else:
         _same_problem(base, compiled)
-        carry = leaves.to_carry(base.leaves, jax.eval_shape(first))
+        carry = leaves.to_carry(base.leaves, program.form)
         different = [name for name, value in env.items() if base.manifest.env.get(name) != value]
     source = base or claimed.warm
     warnings = [*compiled.choice.warnings]
@@ -109,17 +102,24 @@ def _with_state(
     ]
     kept = not different and (base is None or bool(base.manifest.env.get("bitIdentical", True)))
     return Opened(
-        compiled=replace(compiled, problem=replace(problem, init=None)),  # the carry has it
+        compiled=replace(compiled, problem=program.problem),
+        program=program,
         store=store,
         claimed=replace(claimed, base=_read(base), warm=_read(claimed.warm)),
-        carry=reopened(carry, stops),
-        stops=stops,
+        carry=reopened(carry, program.stops),
         restored=_restored_from(source, carry, request, claimed) if source else None,
         env={**env, "bitIdentical": kept},
         bit_identical=kept,
         warnings=tuple(warnings),
         wall_seconds=base.manifest.wall_seconds if base else 0.0,
     )
+
+
+def _first(request: RunRequest, compiled: CompiledFlow) -> Carry:
+    """The carry before the first iteration."""
+    key = run_key(compiled.document.seed, request.revision.hash)
+    carry: Carry = start(compiled.problem, compiled.choice.method, compiled.choice.hypers, compiled.settings, key)
+    return carry
 
 
 def _read(source: Restored | None) -> Restored | None:

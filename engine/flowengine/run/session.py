@@ -9,12 +9,10 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 
-import jax.numpy as jnp
-
 from flowapi.errors import DivergedError, VolumeError
 from flowapi.report import ExitCode, RunReport, SavedCheckpoint
 from flowengine import capsule
-from flowengine.loop import Carry, Snapshot, advance, rows, snapshot
+from flowengine.loop import Carry, Snapshot, rows, snapshot
 from flowengine.run import leaves, platform
 from flowengine.run.board import Board
 from flowengine.run.cadence import Cadence, Pace
@@ -85,6 +83,7 @@ class _Run:
         }  # fmt: skip
         self._capsule = capsule.Capsule(layout.telemetry(self._revision), common)
         policy = Retention(self._revision, checkpoint.keep, request.retain)
+        self._libraries = threading.Thread(target=capsule.prepare, name="telemetry")
         self._saver = Saver(opened.store, policy, self._capsule.flush)
 
     def close(self) -> None:
@@ -97,8 +96,7 @@ class _Run:
             return summary
         self._board.update(state="Compiling")
         self._advance(self._iteration)
-        platform.give_back()
-        threading.Thread(target=capsule.prepare, name="telemetry").start()
+        platform.settle()
         if self._opened.claimed.warm is not None:
             self._save_now("jump")
         self._board.update(state="Running")
@@ -174,20 +172,13 @@ class _Run:
             controller=now.controller, rate=rate, eta=left / rate if rate else None,
         )  # fmt: skip
         self._observe(self._board.report)
+        if self._libraries.ident is None:
+            self._libraries.start()  # not before: the first iterations would wait for it
 
     def _advance(self, until: int) -> None:
-        compiled = self._opened.compiled
         if self._board.report.state == "Running":
             self._watchdog.alive()
-        self._carry = advance(
-            compiled.problem,
-            self._carry,
-            self._opened.stops,
-            jnp.asarray(until, jnp.int64),
-            method=compiled.choice.method,
-            settings=compiled.settings,
-        )
-        self._carry.k.block_until_ready()
+        self._carry = self._opened.program(self._carry, until)
         self._watchdog.suspend()
 
     def _heartbeat(self) -> None:
