@@ -145,6 +145,21 @@ def test_an_overlong_step_turns_red_and_ends_as_diverged() -> None:
     assert not np.all(np.isfinite(x)) or np.abs(x).max() > 1e100
 
 
+@pytest.mark.parametrize(
+    ("kind", "start"),
+    [(kind, "level") for kind in ("pdhg", "pd3o", "pg", "fista", "admm")]
+    + [(kind, "noise") for kind in ("pdhg", "pd3o", "fista", "admm")],
+)
+def test_a_start_that_is_far_off_makes_no_residual_small(kind, start) -> None:
+    """A millionth of a start at a million is no solution; the answer is that of a start at zero."""
+    near = flow(kind, maxIterations=60_000, residual=1e-5)
+    away = 1e6 * (RNG.standard_normal(B.shape) if start == "noise" else np.ones_like(B))
+    far = dataclasses.replace(near, problem=dataclasses.replace(near.problem, init=jax.numpy.asarray(away)))
+    found = [near.choice.method.point(go(one, carry_of(one), 60_000).state) for one in (near, far)]
+    assert np.linalg.norm(found[0] - found[1]) < 1e-2 * np.linalg.norm(found[0])
+    assert snapshot(go(far, carry_of(far), 60_000)).reason == "Converged"
+
+
 def test_the_residual_means_distance_to_optimality() -> None:
     """At the exact minimiser of a quadratic the residual is rounding; away from it, it is not."""
     one = flow("pg", maxIterations=100_000, residual=1e-12)

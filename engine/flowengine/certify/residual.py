@@ -11,9 +11,9 @@ from jax import lax
 
 from flowengine.atoms import DualDomain
 from flowengine.linops import Gradient
-from flowengine.problem import Balance, Evidence, Problem, Scalar, pytree
-from flowengine.steps import densities, smooth_gradient
-from flowengine.storage import add, norm, scale, sum_over
+from flowengine.problem import Balance, Evidence, Hypers, Problem, Scalar, Tree, pytree
+from flowengine.steps import backward, densities, smooth_gradient
+from flowengine.storage import add, norm, scale, subtract, sum_over, zeros_like
 
 
 @pytree()
@@ -24,32 +24,47 @@ class Scales:
     Attributes:
         balance: Of ∇f (from the start on), ξ and Σ Wᵀy.
         images: Of W_j x and z_j, for each dual term.
+        least: Of a start that is farther off than zero, the norms at zero: `balance` is never below them, and forgets
+            what came before, for a residual of 1e-6 of such a start is no solution. 0 for any other.
     """
 
     balance: Scalar
     images: tuple[Scalar, ...]
+    least: Scalar
 
 
-def start_scales(problem: Problem, *, relative: bool) -> Scales:
+def start_scales(problem: Problem, hypers: Hypers, *, relative: bool) -> Scales:
     """The scale of ∇f where the run starts: of an energy with smooth terms alone, nothing else would stay.
 
     0 where it is not finite, beyond a barrier; nothing where no residual is to be made `relative`, of a sampler.
     """
     zero = jnp.zeros((), problem.real)
     if not relative:
-        return Scales(zero, ())
-    first = norm(smooth_gradient(problem, problem.init))
-    return Scales(jnp.where(jnp.isfinite(first), first, zero), (zero,) * len(problem.dual))
+        return Scales(zero, (), zero)
+    images = (zero,) * len(problem.dual)
+    first, subgradient = _pulls(problem, hypers, problem.init)
+    nothing, nothings = _pulls(problem, hypers, zeros_like(problem.init))
+    there, at_zero = jnp.maximum(first, subgradient), jnp.maximum(nothing, nothings)
+    least = jnp.where(there > at_zero, at_zero, zero)  # false where one of them is not a number
+    first = jnp.where(jnp.isfinite(first), first, zero)
+    return Scales(jnp.where(least > 0, least, first), images, least)
+
+
+def _pulls(problem: Problem, hypers: Hypers, x: Tree) -> tuple[Scalar, Scalar]:
+    """‖∇f(x)‖ and ‖x − prox_{τg}(x)‖/τ, no more than the shortest of ∂g(x)."""
+    moved = scale(subtract(x, backward(problem, x, hypers.tau)), 1 / hypers.tau)
+    return norm(smooth_gradient(problem, x)), norm(moved)
 
 
 def grow(scales: Scales, balance: Balance, evidence: Evidence) -> Scales:
     """The scales after one more look."""
-    norms = (scales.balance, *(norm(part) for part in balance.summands))
+    kept = jnp.where(scales.least > 0, scales.least, scales.balance)
+    norms = (kept, *(norm(part) for part in balance.summands))
     images = tuple(
         jnp.maximum(before, jnp.maximum(norm(image), norm(add(image, defect, -1.0))))
         for before, image, defect in zip(scales.images, evidence.images, evidence.defects, strict=True)
     )
-    return Scales(jnp.max(jnp.stack(norms)), images)
+    return Scales(jnp.max(jnp.stack(norms)), images, scales.least)
 
 
 def residual(evidence: Evidence, scales: Scales) -> tuple[Scalar, Scalar, Scalar]:

@@ -105,7 +105,7 @@ def start(problem: Problem, method: Method, hypers: Hypers, settings: LoopSettin
         k=jnp.zeros((), jnp.int64),
         state=state,
         hypers=hypers,
-        scales=start_scales(problem, relative=settings.with_residual),
+        scales=start_scales(problem, hypers, relative=settings.with_residual),
         controller=start_controller(problem.real),
         status=Status(jnp.zeros((), jnp.int32), nan, nan, nan, nan),
         key=key,
