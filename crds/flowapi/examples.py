@@ -71,6 +71,28 @@ ATOM_EXAMPLES: dict[str, Flow] = {
         operators=_MATRIX,
         policy={"family": "accelerated"},
     ),
+    "hinge": _flow(
+        [{"atom": "hinge", "arg": "M x", "data": "labels"}, {"atom": "tikhonov", "arg": "x", "weight": 0.1}],
+        {"labels": [1, -1, 1, -1], **_ROWS},
+        operators=_MATRIX,
+    ),
+    "pinball": _flow(
+        [
+            {"atom": "pinball", "arg": "M x", "data": "r", "quantile": 0.9},
+            {"atom": "tikhonov", "arg": "x", "weight": 0.1},
+        ],
+        {"r": [2, 4, 6, 5], **_ROWS},
+        operators=_MATRIX,
+    ),
+    "linear": _flow(
+        [
+            {"atom": "linear", "arg": "x", "costs": "c"},
+            {"atom": "simplex", "arg": "x"},
+            {"atom": "negative_entropy", "arg": "x", "weight": 0.1},
+        ],
+        {"c": SIGNAL},
+        like="c",
+    ),
     "cross_entropy": _flow(
         [{"atom": "cross_entropy", "arg": "M x", "data": "labels"}, {"atom": "tikhonov", "arg": "x", "weight": 0.1}],
         {"labels": [0, 1, 2, 1], "A": [[1, 0], [0, 1], [1, 1], [1, -1]]},
@@ -118,12 +140,22 @@ ATOM_EXAMPLES: dict[str, Flow] = {
     "l2_ball": _with({"atom": "l2_ball", "arg": "x", "radius": 1}),
     "knapsack": _with({"atom": "knapsack", "arg": "x", "costs": "c", "budget": 2}, {"c": [1, 1, 2, 2, 1, 1]}),
     "affine": _with({"atom": "affine", "arg": "x", "matrix": "A", "data": "r"}, {"r": [1, 2, 1, 2], **_ROWS}),
+    "semidefinite": _with({"atom": "semidefinite", "arg": "x"}, {"b": [[1.0, 2.0], [0.0, 1.0]]}),
     "cardinality": _with({"atom": "cardinality", "arg": "x", "count": 2}),
     "negative_entropy": _with({"atom": "negative_entropy", "arg": "x", "weight": 0.1}),
     "relative_entropy": _with(
         {"atom": "relative_entropy", "arg": "x", "data": "p", "weight": 0.1}, {"p": [1, 1, 1, 2, 1, 1]}
     ),
     "log_barrier": _with({"atom": "log_barrier", "arg": "x", "weight": 0.1}),
+    "log_det": _flow(
+        [
+            {"atom": "linear", "arg": "x", "costs": "s"},
+            {"atom": "log_det", "arg": "x"},
+            {"atom": "l1", "arg": "x", "weight": 0.1},
+        ],
+        {"s": SQUARE},
+        variables={"x": {"like": "s", "init": 0}},
+    ),
     "consensus": _flow(
         [FIT, {"atom": "l1", "arg": "z", "weight": 0.3}, {"atom": "consensus", "arg": "x", "with": "z"}], variables=_TWO
     ),

@@ -43,6 +43,9 @@ ONE = {
     "poisson": atoms.Poisson(s(0.7), COUNTS),
     "kullback_leibler": atoms.KullbackLeibler(s(0.7), COUNTS),
     "logistic": atoms.Logistic(s(3.0), SIGNS),
+    "hinge": atoms.Hinge(s(0.7), SIGNS),
+    "pinball": atoms.Pinball(s(0.7), DATA, s(0.2)),
+    "linear": atoms.Linear(s(0.7), DATA),
     "l1": L1(s(0.4), DATA),
     "l1, weighted": atoms.WeightedL1(s(0.4), jnp.abs(DATA) + 0.1, DATA, covered=True),
     "l1, weighted, one free": atoms.WeightedL1(s(0.4), jnp.abs(DATA).at[0, 0].set(0), DATA, covered=False),
@@ -199,6 +202,43 @@ def test_cross_entropy(u, v) -> None:
     y = atom.gradient(u)
     assert np.isclose(atom.value(u) + atom.conjugate(y), dot(y, u), atol=1e-9)
     assert atom.value(v) + atom.conjugate(y) >= dot(y, v) - 1e-9
+
+
+squares = st.integers(0, 2**32 - 1).map(
+    lambda seed: jnp.asarray(3 * np.random.default_rng(seed).standard_normal((4, 4)))
+)
+SPECTRAL = {
+    "log_det": atoms.LogDet(s(0.7)),
+    "semidefinite": atoms.Semidefinite(),
+    "quadratic + log_det": merge([Quadratic(s(0.7), jnp.asarray(RNG.standard_normal((4, 4)))), atoms.LogDet(s(0.7))]),
+}
+
+
+@pytest.mark.parametrize("name", SPECTRAL)
+@settings(max_examples=20, deadline=None)
+@given(squares, squares, steps)
+def test_atoms_of_eigenvalues(name, u, v, step) -> None:
+    """Firmly non-expansive, no better point, Fenchel and Young, and the eigenvalues that a prox must leave."""
+    atom = SPECTRAL[name]
+    p, q = atom.prox(u, step), atom.prox(v, step)
+    assert dot(p - q, p - q) <= dot(p - q, u - v) + 1e-8
+    assert np.linalg.eigvalsh((p + p.T) / 2)[0] > -1e-12
+    y = (u - p) / step
+    assert np.isclose(atom.value(p) + atom.conjugate(y), dot(y, p), rtol=1e-8, atol=1e-7)
+    assert atom.value(q) + atom.conjugate(y) >= dot(y, q) - 1e-7
+    for size in (1e-4, 1e-2, 1.0):
+        other = p + size * (q - p)
+        change = 0.5 * dot(other - u, other - u) + step * atom.value(other)
+        assert 0.5 * dot(p - u, p - u) + step * atom.value(p) <= change + 1e-8
+
+
+@settings(max_examples=20, deadline=None)
+@given(squares)
+def test_the_gradient_of_log_det(u) -> None:
+    atom, inside = SPECTRAL["log_det"], u @ u.T + 0.1 * jnp.eye(4) + (u - u.T)
+    assert np.allclose(atom.gradient(inside), jax.grad(atom.value)(inside), atol=1e-9)
+    assert np.isclose(atom.value(inside), -0.7 * np.linalg.slogdet((inside + inside.T) / 2)[1])
+    assert atom.value(-inside) == jnp.inf
 
 
 @settings(max_examples=30, deadline=None)

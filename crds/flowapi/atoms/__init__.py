@@ -3,15 +3,29 @@
 from typing import get_args
 
 from flowapi.argument import TermSpec
-from flowapi.atoms.constraints import Affine, Box, Cardinality, Knapsack, L1Ball, L2Ball, Nonnegative, Simplex
+from flowapi.atoms.constraints import (
+    Affine,
+    Box,
+    Cardinality,
+    Knapsack,
+    L1Ball,
+    L2Ball,
+    Nonnegative,
+    Semidefinite,
+    Simplex,
+)
 from flowapi.atoms.coupling import Bilinear, Consensus, LowRank, Orthogonality
 from flowapi.atoms.data import (
     CrossEntropy,
+    Hinge,
     Huber,
     KullbackLeibler,
+    Linear,
     LogBarrier,
+    LogDet,
     Logistic,
     NegativeEntropy,
+    Pinball,
     Poisson,
     Quadratic,
     QuadraticForm,
@@ -37,12 +51,13 @@ from flowapi.atoms.structure import (
 
 _MODELS = (
     Quadratic, Weighted, QuadraticForm, Huber, Poisson, KullbackLeibler, Logistic, CrossEntropy,
+    Hinge, Pinball, Linear,
     Tikhonov, Smoothness, Curvature,
     L1, AnalysisL1, WaveletL1, ElasticNet, NormL21, OverlappingGroup, TotalVariation, SecondTotalVariation, Nuclear,
     Dirichlet, GraphTotalVariation, GraphWaveletL1,
     PoissonEquation, Heat, Wave, Divergence, Curl, Border,
-    Box, Nonnegative, Simplex, L1Ball, L2Ball, Knapsack, Affine, Cardinality,
-    NegativeEntropy, RelativeEntropy, LogBarrier,
+    Box, Nonnegative, Simplex, L1Ball, L2Ball, Knapsack, Affine, Semidefinite, Cardinality,
+    NegativeEntropy, RelativeEntropy, LogBarrier, LogDet,
     Consensus, LowRank, Bilinear, Orthogonality,
 )  # fmt: skip
 ATOMS: dict[str, type[TermSpec]] = {get_args(model.model_fields["atom"].annotation)[0]: model for model in _MODELS}
@@ -65,12 +80,15 @@ __all__ = [
     "GraphTotalVariation",
     "GraphWaveletL1",
     "Heat",
+    "Hinge",
     "Huber",
     "Knapsack",
     "KullbackLeibler",
     "L1Ball",
     "L2Ball",
+    "Linear",
     "LogBarrier",
+    "LogDet",
     "Logistic",
     "LowRank",
     "NegativeEntropy",
@@ -79,12 +97,14 @@ __all__ = [
     "Nuclear",
     "Orthogonality",
     "OverlappingGroup",
+    "Pinball",
     "Poisson",
     "PoissonEquation",
     "Quadratic",
     "QuadraticForm",
     "RelativeEntropy",
     "SecondTotalVariation",
+    "Semidefinite",
     "Simplex",
     "Smoothness",
     "Tikhonov",

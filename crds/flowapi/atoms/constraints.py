@@ -92,6 +92,12 @@ class Affine(ConstraintSpec):
     data_keys = ("matrix", "data")
 
 
+class Semidefinite(ConstraintSpec):
+    """0 where the square matrix Z is symmetric and positive semidefinite."""
+
+    atom: Literal["semidefinite"]
+
+
 class Cardinality(ConstraintSpec):
     """0 where at most `count` entries of z are not 0. Not convex: what is found is a local answer."""
 

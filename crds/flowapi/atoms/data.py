@@ -2,11 +2,11 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from flowapi.argument import TermSpec
 from flowapi.atoms.keys import Counts, Datum
-from flowapi.model import Name, Positive
+from flowapi.model import DocumentFinding, Name, Number, Positive
 
 
 class Quadratic(TermSpec):
@@ -63,6 +63,35 @@ class Logistic(TermSpec):
     data: Annotated[Name, Field(description="named data: the labels y, each −1 or 1")]
 
 
+class Hinge(TermSpec):
+    """weight · Σ max(0, 1 − yᵢzᵢ), y ∈ {−1, 1}."""
+
+    atom: Literal["hinge"]
+    data: Annotated[Name, Field(description="named data: the labels y, each −1 or 1")]
+
+
+class Pinball(TermSpec):
+    """weight · Σ max(q·aᵢ, (q − 1)·aᵢ), a = data − z: z is led to the q-quantile of the data."""
+
+    atom: Literal["pinball"]
+    data: Annotated[Name, Field(description="named data: of the argument's shape")]
+    quantile: Annotated[Number, Field(description="q, between 0 and 1; at 0.5 it is half of `l1`")] = 0.5
+
+    @model_validator(mode="after")
+    def _inside(self) -> "Pinball":
+        if not 0 < self.quantile < 1:
+            raise DocumentFinding("a quantile lies between 0 and 1", path="quantile", remedy="0.5 is the median.")
+        return self
+
+
+class Linear(TermSpec):
+    """weight · ⟨c, z⟩."""
+
+    atom: Literal["linear"]
+    costs: Annotated[Name, Field(description="named data: c, of the argument's shape")]
+    data_keys = ("costs",)
+
+
 class CrossEntropy(TermSpec):
     """weight · Σ over rows of log Σ_c exp(z_c) − z_label, the classes along the last axis of z."""
 
@@ -95,3 +124,9 @@ class LogBarrier(TermSpec):
     """weight · Σ −log zᵢ, z > 0."""
 
     atom: Literal["log_barrier"]
+
+
+class LogDet(TermSpec):
+    """weight · (−log det Z), the symmetric part of the square matrix Z positive definite."""
+
+    atom: Literal["log_det"]

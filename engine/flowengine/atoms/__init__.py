@@ -8,9 +8,11 @@ from flowengine.atoms.entropy import LogBarrier, NegativeEntropy, RelativeEntrop
 from flowengine.atoms.framed import Framed
 from flowengine.atoms.likelihood import CrossEntropy, KullbackLeibler, Logistic, Poisson
 from flowengine.atoms.merged import Merged, merge, merges
+from flowengine.atoms.piecewise import Hinge, Linear, Pinball
 from flowengine.atoms.separable import Separable
 from flowengine.atoms.shifted import Shifted
 from flowengine.atoms.sparsity import L1, GroupNorm, NormL21, Nuclear, WeightedL1
+from flowengine.atoms.spectral import LogDet, Semidefinite
 
 __all__ = [
     "L1",
@@ -21,13 +23,16 @@ __all__ = [
     "DualDomain",
     "Framed",
     "GroupNorm",
+    "Hinge",
     "Huber",
     "Interval",
     "Knapsack",
     "KullbackLeibler",
     "L1Ball",
     "L2Ball",
+    "Linear",
     "LogBarrier",
+    "LogDet",
     "Logistic",
     "LowRank",
     "Merged",
@@ -35,10 +40,12 @@ __all__ = [
     "NormL21",
     "Nuclear",
     "Orthogonality",
+    "Pinball",
     "Poisson",
     "Quadratic",
     "QuadraticForm",
     "RelativeEntropy",
+    "Semidefinite",
     "Separable",
     "Shifted",
     "Simplex",

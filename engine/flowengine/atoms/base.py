@@ -27,6 +27,7 @@ class Base:
         indicator: Whether its values are 0 and +∞ only.
         convex: Whether it is; an atom that is not has no conjugate.
         has_prox: Whether its prox is known.
+        rigid: Whether its conjugate is finite at one point alone.
         takes_complex: Whether its argument may be complex.
         conjugate_on: Where its conjugate is finite, if that doesn't depend on its data.
         lipschitz: Of its gradient; +∞ when there is no bound.
@@ -36,6 +37,7 @@ class Base:
     indicator: ClassVar[bool] = False
     convex: ClassVar[bool] = True
     has_prox: ClassVar[bool] = True
+    rigid: ClassVar[bool] = False
     takes_complex: ClassVar[bool] = False
     conjugate_on: ClassVar[DualDomain] = DualDomain.PART
 

@@ -120,6 +120,8 @@ def has_conjugate(problem: Problem) -> bool:
     prox = problem.prox
     if prox is None or prox.dual_domain is DualDomain.PART:
         return False
+    if prox.dual_domain is DualDomain.BALL and any(term.atom.rigid for term in problem.smooth):
+        return False  # duals are shrunk into the ball
     return all(term.atom.convex for term in problem.smooth) and not any(term.atom.indicator for term in problem.dual)
 
 

@@ -117,6 +117,15 @@ class Site:
         nonnegative(self.data[name], self.path("data"))
         return self.target(name)
 
+    def signs(self, name: str) -> Tree:
+        """As `target`, each −1 or 1."""
+        values = self.data[name]
+        odd = values[~np.isin(values, (-1, 1))]
+        if odd.size:
+            message = f"the label {odd.flat[0]:g} is neither −1 nor 1"
+            raise DataError(message, path=self.path("data"), remedy="Recode the labels.")
+        return self.target(name)
+
     def labels(self, name: str, shape: tuple[int, ...], *, least: int, key: str) -> np.ndarray:
         """Whole numbers of this shape from `least`."""
         values = self.data[name]

@@ -76,7 +76,7 @@ def test_every_atom_on_every_operator_compiles_or_says_why_not(atom, operator, t
 
 
 def test_formulas_name_their_weight() -> None:
-    free = {"box", "nonnegative", "simplex", "l1_ball", "l2_ball", "knapsack", "affine", "cardinality"}
+    free = {"box", "nonnegative", "semidefinite", "simplex", "l1_ball", "l2_ball", "knapsack", "affine", "cardinality"}
     for name, entry in catalogue.atoms().items():
         assert ("weight" in entry.formula) == (name not in free), name
     assert np.all([name in catalogue.atoms() for name in free])

@@ -68,11 +68,22 @@ def _kullback_leibler(spec: specs.KullbackLeibler, site: Site) -> atoms.Kullback
 
 @simple(specs.Logistic)
 def _logistic(spec: specs.Logistic, site: Site) -> atoms.Logistic:
-    labels = site.data[spec.data]
-    if not np.isin(labels, (-1, 1)).all():
-        odd = labels[~np.isin(labels, (-1, 1))].flat[0]
-        raise DataError(f"the label {odd:g} is neither −1 nor 1", path=site.path("data"), remedy="Recode the labels.")
-    return atoms.Logistic(site.weight, site.target(spec.data))
+    return atoms.Logistic(site.weight, site.signs(spec.data))
+
+
+@simple(specs.Hinge)
+def _hinge(spec: specs.Hinge, site: Site) -> atoms.Hinge:
+    return atoms.Hinge(site.weight, site.signs(spec.data))
+
+
+@simple(specs.Pinball)
+def _pinball(spec: specs.Pinball, site: Site) -> atoms.Pinball:
+    return atoms.Pinball(site.weight, site.target(spec.data), site.scalar(spec.quantile))
+
+
+@simple(specs.Linear)
+def _linear(spec: specs.Linear, site: Site) -> atoms.Linear:
+    return atoms.Linear(site.weight, site.target(spec.costs, "costs"))
 
 
 @simple(specs.CrossEntropy)
@@ -145,6 +156,29 @@ def _nuclear(spec: specs.Nuclear, site: Site) -> atoms.Nuclear | atoms.Shifted:
             remedy="A matrix has two: `reshape` it.",
         )
     return _shifted(atoms.Nuclear(site.weight), spec.data, site)
+
+
+@simple(specs.LogDet)
+def _log_det(spec: specs.LogDet, site: Site) -> atoms.LogDet:
+    del spec
+    _check_square(site)
+    return atoms.LogDet(site.weight)
+
+
+@simple(specs.Semidefinite)
+def _semidefinite(spec: specs.Semidefinite, site: Site) -> atoms.Semidefinite:
+    del spec
+    _check_square(site)
+    return atoms.Semidefinite()
+
+
+def _check_square(site: Site) -> None:
+    if len(site.plain) != 2 or site.shape[0] != site.shape[1]:
+        raise DocumentError(
+            f"a square matrix is needed, the argument has the shape {site.shape}",
+            path=site.path("arg"),
+            remedy="`reshape` it.",
+        )
 
 
 @simple(specs.Box)

@@ -1,0 +1,115 @@
+"""Piecewise linear atoms: linear, hinge, pinball. Each entry's prox moves by a constant, and stops at its kink."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from flowengine.atoms.base import Base
+from flowengine.problem import Scalar, Tree, pytree
+from flowengine.storage import add, dot, entrywise, scale, total
+
+
+@pytree()
+@dataclass(frozen=True)
+class Linear(Base):
+    """Ψ(z) = weight · ⟨c, z⟩; ∇ψ = weight·c, Lipschitz with 0. ψ* is 0 at weight·c, +∞ elsewhere.
+
+    Source: Parikh and Boyd, Proximal Algorithms, 2014, section 6.1.1.
+    """
+
+    weight: Scalar
+    costs: Tree
+    smooth: ClassVar[bool] = True
+    rigid: ClassVar[bool] = True
+    takes_complex: ClassVar[bool] = True
+
+    @property
+    def lipschitz(self) -> float:
+        """0."""
+        return 0.0
+
+    def value(self, z: Tree) -> Scalar:
+        """Weight · ⟨c, z⟩."""
+        return self.weight * dot(self.costs, z)
+
+    def gradient(self, z: Tree) -> Tree:
+        """Weight · c."""
+        del z
+        return scale(self.costs, self.weight)
+
+    def prox(self, v: Tree, step: Scalar) -> Tree:
+        """V − t·weight·c."""
+        return add(v, self.costs, -step * self.weight)
+
+    def conjugate(self, y: Tree) -> Scalar:
+        """0: y is weight·c."""
+        return 0 * dot(y, y)
+
+
+@pytree()
+@dataclass(frozen=True)
+class Hinge(Base):
+    """Ψ(z) = weight · Σ max(0, 1 − yᵢzᵢ), labels y ∈ {−1, 1}.
+
+    ψ*(u) = ⟨y, u⟩ where every yᵢuᵢ is in [−weight, 0].
+    Source: Cortes and Vapnik, Machine Learning 20, 1995.
+    """
+
+    weight: Scalar
+    data: Tree
+
+    def value(self, z: Tree) -> Scalar:
+        """Weight · Σ max(0, 1 − yᵢzᵢ)."""
+        return self.weight * total(entrywise(lambda a, y: jnp.maximum(0, 1 - y * a), z, self.data))
+
+    def prox(self, v: Tree, step: Scalar) -> Tree:
+        """Y·q, where q is yv moved up by t·weight, but not beyond 1."""
+        t = step * self.weight
+
+        def one(a: Array, y: Array) -> Array:
+            return y * jnp.maximum(y * a, jnp.minimum(y * a + t, 1))
+
+        return entrywise(one, v, self.data)
+
+    def conjugate(self, y: Tree) -> Scalar:
+        """⟨y, u⟩."""
+        return dot(y, self.data)
+
+
+@pytree()
+@dataclass(frozen=True)
+class Pinball(Base):
+    """Ψ(z) = weight · Σ max(q·aᵢ, (q − 1)·aᵢ), a = data − z: least where a share q of the data lies below z.
+
+    ψ*(y) = ⟨y, data⟩ where every yᵢ is in weight·[−q, 1 − q].
+    Source: Koenker and Bassett, Econometrica 46, 1978.
+    """
+
+    weight: Scalar
+    data: Tree
+    quantile: Scalar
+
+    def value(self, z: Tree) -> Scalar:
+        """Weight · Σ max(q·a, (q − 1)·a)."""
+
+        def one(b: Array, d: Array) -> Array:
+            return jnp.maximum(self.quantile * (d - b), (self.quantile - 1) * (d - b))
+
+        return self.weight * total(entrywise(one, z, self.data))
+
+    def prox(self, v: Tree, step: Scalar) -> Tree:
+        """V moved towards the data, up by t·weight·q or down by t·weight·(1 − q), but not beyond."""
+        t = step * self.weight
+
+        def one(b: Array, d: Array) -> Array:
+            return jnp.clip(d, b - t * (1 - self.quantile), b + t * self.quantile)
+
+        return entrywise(one, v, self.data)
+
+    def conjugate(self, y: Tree) -> Scalar:
+        """⟨y, data⟩."""
+        return dot(y, self.data)
