@@ -37,6 +37,8 @@ class Variable(Model):
     """An unknown of the energy: its shape, or the data whose shape it has, and where it starts.
 
     With `spread` it starts at init + spread · a standard normal draw; a sampler runs `chains` of them side by side.
+    On a `manifold` it keeps length 1 (`sphere`), orthonormal columns (`stiefel`), or is a symmetric positive definite
+    matrix (`spd`).
     """
 
     shape: Annotated[tuple[Dimension, ...], Field(max_length=8)] | None = None
@@ -44,7 +46,7 @@ class Variable(Model):
     init: NumberOrName = 0.0
     spread: Positive | None = None
     chains: Annotated[int, Field(strict=True, ge=1, le=65_536)] | None = None
-    later: ClassVar[frozenset[str]] = frozenset({"manifold"})
+    manifold: Literal["euclidean", "sphere", "stiefel", "spd"] = "euclidean"
 
     @model_validator(mode="after")
     def _one_shape(self) -> "Variable":

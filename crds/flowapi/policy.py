@@ -14,7 +14,9 @@ class Policy(Model):
     """How the energy is minimised or sampled; what is left out, the compiler chooses."""
 
     family: Literal["basic", "preconditioned", "accelerated", "langevin", "symplectic"] = "basic"
-    algorithm: Literal["pg", "fista", "pd3o", "admm", "palm", "ula", "mala", "myula", "leapfrog", "hmc"] | None = None
+    algorithm: (
+        Literal["pg", "fista", "pd3o", "admm", "palm", "rgd", "ula", "mala", "myula", "leapfrog", "hmc"] | None
+    ) = None
     step: Positive | Literal["backtracking"] | None = None
     restart: Literal["gradient", "none"] = "gradient"
     preconditioner: Literal["jacobi"] | None = None

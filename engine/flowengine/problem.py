@@ -106,10 +106,11 @@ class Invariant:
 
 @dataclass(frozen=True)
 class Unknown:
-    """A variable: its name, and the shape of its array."""
+    """A variable: its name, the shape of its array, and what it lies on (see `steps.manifolds`)."""
 
     name: str
     shape: tuple[int, ...]
+    manifold: str = "euclidean"
 
 
 @pytree("unknowns", "dtype")
@@ -150,9 +151,15 @@ class Problem:
 
     @property
     def convex(self) -> bool:
-        """Whether every term is."""
+        """Whether every term is, and the space that the variables are in."""
         terms = (*self.smooth, *self.dual)
-        return all(term.atom.convex for term in terms) and (self.prox is None or bool(self.prox.convex))
+        flat = not self.curved and (self.prox is None or bool(self.prox.convex))
+        return flat and all(term.atom.convex for term in terms)
+
+    @property
+    def curved(self) -> bool:
+        """Whether a variable lies on a manifold."""
+        return any(one.manifold != "euclidean" for one in self.unknowns)
 
 
 @pytree()

@@ -36,6 +36,11 @@ FLOWS = {
         {},
         TWO,
     ),
+    "rgd": (
+        [{"atom": "low_rank", "arg": "u", "with": "v", "data": "b"}],
+        {},
+        {**TWO, "u": {"shape": [16, 2], "manifold": "stiefel", "spread": 1}},
+    ),
     "ula": (SMOOTH, {"algorithm": "ula"}, CHAINS),
     "mala": (SMOOTH, {"algorithm": "mala"}, CHAINS),
     "myula": ([*SMOOTH, FLAT], {"algorithm": "myula"}, CHAINS),

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-METHODS = {"pg", "fista", "pd3o", "admm", "palm", "ula", "mala", "myula", "leapfrog", "hmc"}
+METHODS = {"pg", "fista", "pd3o", "admm", "palm", "rgd", "ula", "mala", "myula", "leapfrog", "hmc"}
 
 
 def test_every_method_on_two_devices_agrees_with_one_within_rounding() -> None:

@@ -95,6 +95,16 @@ flow:
   - {{atom: l1, arg: v, weight: 0.01}}
   stop: {{maxIterations: {limit}}}
 """
+CURVED = """
+flow:
+  name: curved
+  dtype: {dtype}
+  data: {{b: {{npy: b.npy}}}}
+  variables: {{u: {{shape: [64, 3], manifold: stiefel, spread: 1}}, v: {{shape: [64, 3], spread: 1}}}}
+  terms:
+  - {{atom: low_rank, arg: u, with: v, data: b}}
+  stop: {{maxIterations: {limit}}}
+"""
 PLAIN = SPARSE.replace("family: accelerated, step: backtracking", "algorithm: pg").replace(
     "name: sparse", "name: plain"
 )
@@ -111,6 +121,7 @@ def sampler(policy: str) -> str:
 EVERY_METHOD = {
     "pg": (PLAIN, 40_000), "fista": (MOMENTUM, 40_000), "pd3o": (DENOISE, 60_000), "pd3o with f": (DEBLUR, 40_000),
     "fista, searched": (SPARSE, 40_000), "admm": (EXACT, 20_000), "palm": (FACTORS, 30_000),
+    "rgd": (CURVED, 20_000),
     "ula": (sampler("algorithm: ula"), 20_000), "mala": (SAMPLE, 12_000), "myula": (SMOOTHED, 6_000),
     "leapfrog": (sampler("algorithm: leapfrog"), 20_000), "hmc": (sampler("algorithm: hmc, trajectory: 4"), 6_000),
 }  # fmt: skip

@@ -73,7 +73,12 @@ def compile_flow(document: FlowDocument, inputs: Path, *, at: str = "flow") -> C
         made = build_terms(spec, Site.of(spec, maps, index))
         terms += made
         forced += [spec.as_] * len(made)
-    roles = classify(terms, forced, document.policy)
+    curved = [one.name for one in unknowns if one.manifold != "euclidean"]
+    if curved and document.policy.samples:
+        raise DocumentError(
+            "samplers know no manifolds", path=join(at, "variables", curved[0], "manifold"), remedy="Remove it."
+        )
+    roles = classify(terms, forced, document.policy, curved=bool(curved))
     like = structure(unknowns, document.dtype)
     problem = Problem(
         smooth=tuple(_with_pull(one.term, like) for one in roles if one.role is Role.SMOOTH),

@@ -13,7 +13,7 @@ from flowapi.policy import Policy
 from flowengine.compiler.choice import Choice, explicit, hypers_of, lipschitz
 from flowengine.compiler.metric import jacobi_steps, metric_hindrance
 from flowengine.compiler.splitting import choose_admm, choose_pd3o, not_by_fourier
-from flowengine.methods import Fista, Palm, ProximalGradient
+from flowengine.methods import Fista, Palm, ProximalGradient, RiemannianGradient
 from flowengine.problem import Hypers, Method, Problem
 from flowengine.steps import smooth_gradient
 from flowengine.storage import add, norm, scale, subtract
@@ -32,6 +32,8 @@ def choose(problem: Problem, policy: Policy, at: str) -> Choice:
     """
     place = join(at, "policy", "algorithm")
     _check_forced(problem, policy, place)
+    if problem.curved:
+        return _riemannian(problem, policy, at)
     if policy.diagonal:
         _check_metric(problem, policy, at)
     if policy.algorithm == "admm" or (
@@ -56,6 +58,16 @@ def choose(problem: Problem, policy: Policy, at: str) -> Choice:
 
 def _check_forced(problem: Problem, policy: Policy, place: str) -> None:
     """What a forced algorithm can't do."""
+    if policy.algorithm not in (None, "rgd") and problem.curved:
+        raise DocumentError(
+            f"`{policy.algorithm}` knows no manifolds", path=place, remedy="Leave the algorithm out, or use `rgd`."
+        )
+    if policy.algorithm == "rgd" and not problem.curved:
+        raise DocumentError(
+            "`rgd` is for variables on manifolds, and there is none",
+            path=place,
+            remedy="Leave the algorithm out, or give a variable a `manifold`.",
+        )
     if policy.algorithm in ("pg", "fista", "palm") and problem.dual:
         paths = ", ".join(term.path for term in problem.dual)
         raise DocumentError(
@@ -85,6 +97,18 @@ def _palm(problem: Problem, policy: Policy, at: str) -> Choice:
     hypers, reason = _searched(problem, lipschitz(problem.smooth))
     names = ", ".join(one.name for one in problem.unknowns)
     return Choice(Palm(), hypers, (f"palm: {names} in turn, for the energy couples them", f"each {reason}"))
+
+
+def _riemannian(problem: Problem, policy: Policy, at: str) -> Choice:
+    """Gradients and retractions, with a step that is searched for."""
+    for key, given in (("step", policy.step not in (None, "backtracking")), ("preconditioner", policy.diagonal)):
+        if given:
+            message = "on a manifold the step is searched for, one for all entries"
+            raise DocumentError(message, path=join(at, "policy", key), remedy="Leave it out.")
+    check_start(problem, at)
+    hypers, reason = _searched(problem, math.inf)
+    curved = ", ".join(f"{one.name} on {one.manifold}" for one in problem.unknowns if one.manifold != "euclidean")
+    return Choice(RiemannianGradient(), hypers, (f"rgd: {curved}; every term by its gradient", reason))
 
 
 def _gradient(problem: Problem, policy: Policy, at: str, *, accelerated: bool) -> Choice:

@@ -25,7 +25,9 @@ class Classified:
     reason: str
 
 
-def classify(terms: Sequence[Term], forced: Sequence[str | None], policy: Policy) -> list[Classified]:
+def classify(
+    terms: Sequence[Term], forced: Sequence[str | None], policy: Policy, *, curved: bool = False
+) -> list[Classified]:
     """Give every term its role.
 
     A term whose gradient has a Lipschitz constant is taken by its gradient, a simple one on the variable itself by its
@@ -36,12 +38,15 @@ def classify(terms: Sequence[Term], forced: Sequence[str | None], policy: Policy
         terms: In the order of the document.
         forced: Their `as:`, or None.
         policy: A step that is searched for needs no Lipschitz constant; `pd3o` wants a dual term.
+        curved: Whether a variable lies on a manifold, where only gradients are known.
 
     Raises:
         DocumentError: a forced role is impossible, or no role is possible.
     """
     if policy.samples:
         return [_for_sampling(term, force) for term, force in zip(terms, forced, strict=True)]
+    if curved:
+        return [_on_a_manifold(term, force) for term, force in zip(terms, forced, strict=True)]
     searched = policy.step == "backtracking"
     first = [_first_role(term, force, searched=searched) for term, force in zip(terms, forced, strict=True)]
     if policy.algorithm == "admm":
@@ -76,6 +81,17 @@ def _for_sampling(term: Term, force: str | None) -> Classified:
             remedy="It can't be sampled: remove it.",
         )
     return Classified(term, Role.DUAL, "smoothed: by the gradient of its Moreau envelope")
+
+
+def _on_a_manifold(term: Term, force: str | None) -> Classified:
+    """Every term by its gradient."""
+    if not term.atom.smooth or force in ("prox", "dual"):
+        raise DocumentError(
+            "a variable lies on a manifold, and this term is not taken by a gradient",
+            path=term.path,
+            remedy="Use smooth terms only, `huber` for example, or no manifold.",
+        )
+    return Classified(term, Role.SMOOTH, "it has a gradient, and the step is searched for")
 
 
 def _for_admm(one: Classified, force: str | None) -> Classified:

@@ -9,17 +9,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from flowapi.errors import DataError
+from flowapi.errors import DataError, DocumentError
 from flowapi.flow import FlowDocument
 from flowapi.model import join
 from flowengine.compiler.load import Arrays
 from flowengine.problem import Tree, Unknown
+from flowengine.steps import MANIFOLDS
 
 
 def unknowns_of(document: FlowDocument, data: Arrays) -> tuple[Unknown, ...]:
     """The variables with their shapes."""
     return tuple(
-        Unknown(name, data.either(one.like).shape if one.like else one.shape or ())
+        Unknown(name, data.either(one.like).shape if one.like else one.shape or (), one.manifold)
         for name, one in sorted(document.variables.items())
     )
 
@@ -45,7 +46,29 @@ def initial_value(unknown: Unknown, document: FlowDocument, data: Arrays, chains
         raise DataError("these numbers are complex, the variable is not", path=join(place, "init"))
     whole = shape if chains is None else (chains, *shape)
     value = jnp.broadcast_to(jnp.asarray(start, document.dtype), whole)
-    if variable.spread is None:
-        return value
-    key = jax.random.fold_in(jax.random.key(document.seed), zlib.crc32(unknown.name.encode()))
-    return value + variable.spread * jax.random.normal(key, whole, document.dtype)
+    if variable.spread is not None:
+        key = jax.random.fold_in(jax.random.key(document.seed), zlib.crc32(unknown.name.encode()))
+        value = value + variable.spread * jax.random.normal(key, whole, document.dtype)
+    return value if unknown.manifold == "euclidean" else _on_manifold(unknown, value, place)
+
+
+def _on_manifold(unknown: Unknown, value: Array, place: str) -> Array:
+    """The point of the manifold where a start leads."""
+    rows, *columns = (*unknown.shape, 0)
+    fits = {"sphere": rows > 0, "stiefel": len(columns) == 2 and rows >= columns[0], "spd": columns == [rows, 0]}
+    if not fits[unknown.manifold]:
+        raise DocumentError(
+            f"a variable of the shape {unknown.shape} can't lie on the manifold `{unknown.manifold}`",
+            path=join(place, "manifold"),
+            remedy="stiefel: (n, p) with n ≥ p; spd: (n, n); sphere: any.",
+        )
+    point = MANIFOLDS[unknown.manifold].nearest(value)
+    if not bool(jnp.all(jnp.isfinite(point))):
+        raise DocumentError(
+            f"this start leads to no point of `{unknown.manifold}`",
+            path=join(place, "init"),
+            remedy="Name a symmetric positive definite matrix, the unit matrix for example."
+            if unknown.manifold == "spd"
+            else "Add `spread: 1`, or name data.",
+        )
+    return point

@@ -11,6 +11,7 @@ from flowengine.methods.palm import Palm
 from flowengine.methods.pd3o import PD3O
 from flowengine.methods.pg import ProximalGradient
 from flowengine.methods.recording import Statistic
+from flowengine.methods.rgd import RiemannianGradient
 from flowengine.methods.sampler import Sampler
 from flowengine.methods.sampler import State as SamplerState
 from flowengine.methods.ula import Ula
@@ -25,6 +26,7 @@ __all__ = [
     "Myula",
     "Palm",
     "ProximalGradient",
+    "RiemannianGradient",
     "Sampler",
     "SamplerState",
     "Statistic",

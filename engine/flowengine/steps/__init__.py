@@ -12,6 +12,7 @@ from flowengine.steps.descent import (
     pull,
     smooth_gradient,
 )
+from flowengine.steps.manifolds import MANIFOLDS, retracted, steepest, tangent
 from flowengine.steps.sampling import (
     accepts,
     energy_of,
@@ -22,6 +23,7 @@ from flowengine.steps.sampling import (
 )
 
 __all__ = [
+    "MANIFOLDS",
     "Balanced",
     "accepts",
     "backtracked",
@@ -38,6 +40,9 @@ __all__ = [
     "potential_gradient",
     "pull",
     "rebalanced",
+    "retracted",
     "smooth_gradient",
+    "steepest",
+    "tangent",
     "unbalanced",
 ]

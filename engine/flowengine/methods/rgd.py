@@ -1,0 +1,100 @@
+"""Riemannian gradient descent: x⁺ = R_x(−τ grad f(x)) for variables on manifolds, with a step that is searched for.
+
+τ starts where the curvature that the last step met puts the minimum along it, and is halved until E falls by a share of
+what the gradient promises. The fall is measured by the gradients' tangent parts, (⟨P∇f(x), d⟩ + ⟨P⁺∇f(x⁺), d⟩)/2 with
+d = x⁺ − x, which rounding does not spoil near a solution as it does a difference of values.
+Source: Absil, Mahony and Sepulchre, Optimization Algorithms on Matrix Manifolds, 2008, section 4.2; Barzilai and
+Borwein, IMA Journal of Numerical Analysis 8, 1988 (the first step).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array
+
+from flowengine.methods.observing import Observing
+from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
+from flowengine.steps import objective, retracted, smooth_gradient, steepest, tangent
+from flowengine.storage import add, dot, norm, scale, subtract
+
+SHARE = 1e-4  # of the fall that the gradient promises
+CHANGE = 4.0  # of τ from one step to the next, at most
+
+
+@pytree()
+@dataclass(frozen=True)
+class State:
+    """The point, ∇f there, the step that led to it, and the one to try next."""
+
+    x: Tree
+    gradient: Tree
+    tau: Scalar
+    ahead: Scalar
+
+
+@dataclass(frozen=True)
+class RiemannianGradient(Observing):
+    """The method `rgd`."""
+
+    name: str = "rgd"
+
+    def init(self, problem: Problem, hypers: Hypers, key: Array) -> State:
+        """Start at the problem's `init`, a point of the manifold."""
+        del key
+        return State(problem.init, smooth_gradient(problem, problem.init), hypers.tau, hypers.tau)
+
+    def step(self, problem: Problem, hypers: Hypers, state: State) -> State:
+        """One step along the geodesic's stand-in."""
+        x, slope = state.x, steepest(problem, state.x, state.gradient)
+        flat = tangent(problem, x, state.gradient)
+        promised, enough = dot(flat, slope), 10 * np.finfo(problem.dtype).eps * norm(x)
+        least = jnp.zeros_like(state.tau) if hypers.least is None else hypers.least
+
+        def there(tau: Scalar) -> State:
+            point = retracted(problem, x, scale(slope, -tau))
+            return State(point, smooth_gradient(problem, point), tau, tau)
+
+        def too_long(at: State) -> Array:
+            moved = subtract(at.x, x)
+            fall = -(dot(flat, moved) + dot(tangent(problem, at.x, at.gradient), moved)) / 2
+            fits = (fall >= SHARE * at.tau * promised) | (norm(moved) <= enough)
+            longer: Array = ~fits & (at.tau > least)
+            return longer
+
+        def shorter(at: State) -> State:
+            return there(jnp.maximum(at.tau / 2, least))
+
+        new: State = lax.while_loop(too_long, shorter, there(state.ahead))
+        moved = subtract(new.x, x)
+        began, met = -dot(flat, moved), dot(subtract(tangent(problem, new.x, new.gradient), flat), moved)
+        told = (met > 0) & (norm(moved) > enough)  # rounding knows of no curvature
+        factor = jnp.where(told, jnp.clip(began / jnp.where(told, met, 1), 1 / CHANGE, CHANGE), CHANGE)
+        return State(new.x, new.gradient, new.tau, new.tau * factor)
+
+    def point(self, state: State) -> Tree:
+        """The point."""
+        return state.x
+
+    def pace(self, hypers: Hypers, state: State) -> Scalar:
+        """Τ."""
+        del hypers
+        return state.tau
+
+    def evidence(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Evidence:
+        """The imbalance is ∇f's part in the tangent space."""
+        del hypers, old
+        return Evidence(new.x, tangent(problem, new.x, new.gradient), images=(), defects=())
+
+    def balance(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Balance:
+        """ξ is what of −∇f is normal to the manifold."""
+        normal = add(tangent(problem, new.x, new.gradient), new.gradient, -1.0)
+        return Balance(new.gradient, normal, dual=(), pull=None)
+
+    def lyapunov(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Lyapunov:
+        """E, which never rises."""
+        before, after = objective(problem, old.x), objective(problem, new.x)
+        return Lyapunov(after, before, jnp.abs(before) + jnp.abs(after))

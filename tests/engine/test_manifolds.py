@@ -1,0 +1,147 @@
+"""Variables on spheres, Stiefel manifolds and positive definite matrices: classical problems with closed answers."""
+
+import itertools
+
+import numpy as np
+import pytest
+from solve import carry_of, compiled, document, go, solve, state_bytes
+
+from flowapi.errors import DataError, DocumentError
+from flowengine.loop import rows, snapshot
+
+RNG = np.random.default_rng(21)
+LEFT = {"matrix": {"matrix": "A", "apply": "left"}}
+FAR = {"maxIterations": 50_000, "residual": 1e-9}
+
+
+def on(manifold: str, shape, **start):
+    return {"x": {"shape": list(shape), "manifold": manifold, **(start or {"spread": 1})}}
+
+
+def test_the_smallest_eigenvector_on_the_sphere() -> None:
+    A = RNG.standard_normal((30, 20))
+    doc = document(
+        {"P": A.T @ A},
+        variables=on("sphere", [20]),
+        terms=[{"atom": "quadratic_form", "arg": "x", "matrix": "P"}],
+        stop=FAR,
+    )
+    x, end, flow = solve(doc)
+    values, vectors = np.linalg.eigh(A.T @ A)
+    assert (end.reason, end.controller, flow.choice.method.name) == ("Converged", "GREEN", "rgd")
+    assert not flow.problem.convex
+    assert np.isclose(2 * end.energy, values[0], rtol=1e-10)
+    assert abs(abs(x @ vectors[:, 0]) - 1) < 1e-10
+    assert abs(np.linalg.norm(x) - 1) < 1e-14
+
+
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+def test_the_nearest_orthonormal_frame_is_procrustes(dtype) -> None:
+    """½‖AQ − B‖² over QᴴQ = I: Schönemann. A reflection may be the answer, so B is near one that is reached."""
+    A = RNG.standard_normal((20, 4)) + (1j * RNG.standard_normal((20, 4)) if dtype == "complex128" else 0)
+    turn = np.linalg.qr(RNG.standard_normal((4, 4)) + 1j * RNG.standard_normal((4, 4)) * (dtype == "complex128"))[0]
+    turn = turn if dtype == "complex128" else turn.real
+    B = A @ turn + 0.1 * RNG.standard_normal((20, 4))
+    doc = document(
+        {"A": A, "B": B, "q": turn}, dtype=dtype, variables=on("stiefel", [4, 4], init="q"), operators={"A": LEFT},
+        terms=[{"atom": "quadratic", "arg": "A x", "data": "B"}], stop=FAR,
+    )  # fmt: skip
+    x, end, _ = solve(doc)
+    u, _, v = np.linalg.svd(A.conj().T @ B)
+    assert end.reason == "Converged"
+    assert np.abs(x - u @ v).max() < 1e-8
+
+
+def test_the_smallest_subspace_on_the_stiefel_manifold() -> None:
+    A = RNG.standard_normal((40, 12))
+    doc = document(
+        {"A": A},
+        variables=on("stiefel", [12, 3]),
+        operators={"A": LEFT},
+        terms=[{"atom": "quadratic", "arg": "A x"}],
+        stop=FAR,
+    )
+    x, end, _ = solve(doc)
+    vectors = np.linalg.eigh(A.T @ A)[1][:, :3]
+    assert (end.reason, end.controller) == ("Converged", "GREEN")
+    assert np.abs(x @ x.T - vectors @ vectors.T).max() < 1e-7
+    assert np.abs(x.T @ x - np.eye(3)).max() < 1e-14
+
+
+def test_a_covariance_is_estimated_among_positive_definite_matrices() -> None:
+    """⟨S, X⟩ − log det X, whose answer is S⁻¹, here of condition 10⁴."""
+    turn = np.linalg.qr(RNG.standard_normal((6, 6)))[0]
+    S = turn @ np.diag(np.logspace(-2, 2, 6)) @ turn.T
+    S = (S + S.T) / 2
+    doc = document(
+        {"S": S, "I": np.eye(6)}, variables=on("spd", [6, 6], init="I"),
+        terms=[{"atom": "linear", "arg": "x", "costs": "S"}, {"atom": "log_det", "arg": "x"}], stop=FAR,
+    )  # fmt: skip
+    x, end, _ = solve(doc)
+    assert (end.reason, end.controller) == ("Converged", "GREEN")
+    assert np.abs(x - np.linalg.inv(S)).max() < 1e-7 * np.abs(x).max()
+
+
+def factors(**parts):
+    X = RNG.standard_normal((10, 2)) @ RNG.standard_normal((2, 7)) + 0.1 * RNG.standard_normal((10, 7))
+    doc = document(
+        {"X": X},
+        variables={"U": {"shape": [10, 2], "manifold": "stiefel", "spread": 1}, "V": {"shape": [7, 2], "spread": 1}},
+        terms=[{"atom": "low_rank", "arg": "U", "with": "V", "data": "X"}], **{"stop": FAR, **parts},
+    )  # fmt: skip
+    return X, doc
+
+
+def test_one_variable_on_a_manifold_beside_one_that_is_free() -> None:
+    """½‖X − UVᵀ‖² with orthonormal U: the truncated singular value decomposition (Eckart and Young)."""
+    X, doc = factors()
+    point, end, _ = solve(doc)
+    u, s, v = np.linalg.svd(X, full_matrices=False)
+    assert (end.reason, end.controller) == ("Converged", "GREEN")
+    assert np.abs(point["U"] @ point["V"].T - (u[:, :2] * s[:2]) @ v[:2]).max() < 1e-7
+    assert np.abs(point["U"].T @ point["U"] - np.eye(2)).max() < 1e-14
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_chunks_change_no_bit_and_the_energy_never_rises(dtype) -> None:
+    _, doc = factors(dtype=dtype, stop={"maxIterations": 60}, certificates={"every": 1})
+    flow = compiled(doc)
+    whole = go(flow, carry_of(flow), 60)
+    for size in (1, 7, 33):
+        carry = carry_of(flow)
+        for until in [*range(size, 60, size), 60]:
+            carry = go(flow, carry, until)
+        assert state_bytes(carry) == state_bytes(whole)
+    energies = [row.energy for row in rows(whole, 0)]
+    slack = 1e-12 if dtype == "float64" else 1e-5
+    assert all(after <= before * (1 + slack) for before, after in itertools.pairwise(energies))
+    assert snapshot(whole).controller == "GREEN"
+
+
+FORM = {"atom": "quadratic", "arg": "x"}
+
+
+@pytest.mark.parametrize(
+    ("parts", "path", "words"),
+    [
+        ({"variables": on("sphere", [4], init=0)}, "flow.variables.x.init", "spread"),
+        ({"variables": on("stiefel", [4, 2], init=1)}, "flow.variables.x.init", "spread"),
+        ({"variables": on("spd", [3, 3], spread=1)}, "flow.variables.x.init", "unit matrix"),
+        ({"variables": on("stiefel", [2, 4])}, "flow.variables.x.manifold", "n ≥ p"),
+        ({"variables": on("stiefel", [4])}, "flow.variables.x.manifold", "n ≥ p"),
+        ({"variables": on("spd", [3, 2])}, "flow.variables.x.manifold", "spd"),
+        ({"variables": on("torus", [3])}, "flow.variables.x.manifold", "sphere"),
+        ({"terms": [FORM, {"atom": "l1", "arg": "x"}]}, "flow.terms[1]", "smooth terms"),
+        ({"terms": [{**FORM, "as": "prox"}]}, "flow.terms[0]", "smooth terms"),
+        ({"policy": {"algorithm": "pg"}}, "flow.policy.algorithm", "rgd"),
+        ({"policy": {"step": 0.1}}, "flow.policy.step", "out"),
+        ({"policy": {"family": "preconditioned"}}, "flow.policy.preconditioner", "out"),
+        ({"policy": {"algorithm": "ula"}, "variables": on("sphere", [4], spread=1, chains=2)}, "flow.variables.x.manifold", "Remove"),
+        ({"policy": {"algorithm": "rgd"}, "variables": {"x": {"shape": [4]}}}, "flow.policy.algorithm", "manifold"),
+    ],
+)  # fmt: skip
+def test_what_is_refused(parts, path, words) -> None:
+    whole = {"variables": on("sphere", [4]), "terms": [FORM], "stop": {"maxIterations": 5}, **parts}
+    with pytest.raises((DocumentError, DataError), match=words) as caught:
+        compiled(document({}, **whole))
+    assert caught.value.path == path
