@@ -72,7 +72,8 @@ class PD3O(Steady):
             dual_ascent(term, dual, ahead, sigma)
             for term, dual, sigma in zip(problem.dual, state.y, state.sigma, strict=True)
         )
-        return _descended(problem, state, moved, lax.optimization_barrier(y))
+        y, tau = lax.optimization_barrier((y, state.tau))
+        return _descended(problem, state, moved, y, tau)
 
     def observed_step(self, problem: Problem, hypers: Hypers, state: State) -> tuple[State, Evidence]:
         """The same, with the Moreau points z_j = (u_j − y_j⁺)/σ_j of u_j = y_j + σ_jW_jx̄, kept from the dual update.
@@ -85,7 +86,8 @@ class PD3O(Steady):
         u = tuple(add(y, term.operator.apply(ahead), sigma) for (term, sigma), y in zip(parts, state.y, strict=True))
         u = computed_once(u, state.tau)
         y = tuple(term.atom.prox_conjugate(one, sigma) for (term, sigma), one in zip(parts, u, strict=True))
-        new = lax.optimization_barrier(_descended(problem, state, moved, lax.optimization_barrier(y)))
+        y, tau = lax.optimization_barrier((y, state.tau))
+        new = lax.optimization_barrier(_descended(problem, state, moved, y, tau))
         point, q = pair_of(new.pair)
         images = tuple(term.operator.apply(point) for term in problem.dual)
         moreau = (
@@ -121,6 +123,8 @@ class PD3O(Steady):
         if hypers.least is None:
             return Lyapunov(now, None, jnp.sqrt(size))
         following: State = stepped(problem, hypers, new, method=self)
+        pair, y = computed_once((following.pair, following.y), new.tau)
+        following = replace(following, pair=pair, y=y)
         return Lyapunov(_length(problem, new, following), now, jnp.sqrt(size))
 
     def adapted(self, hypers: Hypers, old: State, new: State, evidence: Evidence, iterations: Int[Array, ""]) -> State:
@@ -144,7 +148,7 @@ def _ratios(state: State) -> list[Scalar]:
 def _length(problem: Problem, old: State, new: State) -> Scalar:
     """The length V of a step."""
     change = subtract(new.y, old.y)
-    pulled = pull(problem, change)
+    pulled = computed_once(pull(problem, change), new.tau)
     moved = add(subtract(new.q, old.q), pulled, -new.tau)
     value = sum_over([*squared(moved), *squared(pulled, -(new.tau**2)), *_weighted(_ratios(new), change)])
     return jnp.sqrt(jnp.maximum(value, 0))
@@ -164,9 +168,9 @@ def _extrapolated(state: State) -> tuple[Tree, Tree]:
     return moved, add(point, subtract(moved, q))
 
 
-def _descended(problem: Problem, state: State, moved: Tree, y: tuple[Tree, ...]) -> State:
-    """The primal update."""
-    x = backward(problem, add(moved, pull(problem, y), -state.tau), state.tau)
+def _descended(problem: Problem, state: State, moved: Tree, y: tuple[Tree, ...], tau: Scalar) -> State:
+    """The primal update; with τ from behind the barrier, XLA multiplies no data by it before each block of steps."""
+    x = backward(problem, add(moved, pull(problem, y), -tau), tau)
     gradient = smooth_gradient(problem, x) if problem.smooth else None
     return replace(state, pair=paired(x, moved), y=y, gradient=gradient)
 
