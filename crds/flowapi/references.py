@@ -29,6 +29,15 @@ def references(document: "FlowDocument", at: str) -> Iterator[DocumentError]:
             yield DocumentError(f"`{name}` is not among the {kind}", path=path, remedy=remedy)
 
 
+def unused(document: "FlowDocument", at: str) -> Iterator[str]:
+    """Paths of names that nothing refers to: a variable that no term has, data and operators that nothing takes."""
+    used = {(kind, name) for kind, name, _ in _mentions(document, at)}
+    for kind in ("data", "variables", "operators", "params"):
+        for name in getattr(document, kind):
+            if (kind, name) not in used:
+                yield join(at, kind, name)
+
+
 def sizes(document: "FlowDocument", at: str) -> Iterator[DocumentError]:
     """Operators that are made of themselves, or of too many others."""
     for name, operator in document.operators.items():

@@ -53,6 +53,19 @@ def test_a_step_beyond_its_bound_is_warned_of_and_refused_where_lint_is_strict(t
     assert "fine" in run("lint", manifest, "--strict")
 
 
+def test_names_that_nothing_uses_are_warned_of_and_refused_where_lint_is_strict(tmp_path) -> None:
+    manifest = write_flow(tmp_path / "flow", DEBLUR, limit=300)
+    text = manifest.read_text()
+    idle = text.replace("operators: {", "params: {lam: 0.1}\n    operators: {L: {laplacian: {}}, ")
+    manifest.write_text(idle)
+    out = run("lint", manifest)
+    for path in ("operators.L", "params.lam"):
+        assert f"warning: spec.flow.{path}: nothing uses it" in out
+    assert "remove it, or use it" in run("lint", manifest, "--strict", code=64).lower()
+    manifest.write_text(text)
+    assert "warning" not in run("lint", manifest, "--strict")
+
+
 @pytest.mark.parametrize(("value", "word"), [(np.nan, "NaN"), (np.inf, "infinite")])
 def test_data_that_are_not_finite(tmp_path, value, word) -> None:
     manifest = write_flow(tmp_path / "flow", limit=300)

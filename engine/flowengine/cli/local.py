@@ -97,7 +97,9 @@ def lint(file: Path, *, strict: bool, as_json: bool) -> None:
         manifest, compiled = _compiled(file)
         if strict and compiled.choice.warnings:
             path, _, message = compiled.choice.warnings[0].partition(": ")
-            raise DocumentError(message, path=path, remedy="Leave `step` out, or write a shorter one.")
+            step = path.endswith(".step")
+            remedy = "Leave `step` out, or write a shorter one." if step else "Remove it, or use it."
+            raise DocumentError(message, path=path, remedy=remedy)
         from flowengine.compiler import explain  # noqa: PLC0415 - jax comes after `prepare`
 
         lines, revision = explain(compiled), _revision(manifest).hash

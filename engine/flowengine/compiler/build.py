@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jax
@@ -13,6 +13,7 @@ from flowapi.errors import DocumentError
 from flowapi.flow import FlowDocument, Stop
 from flowapi.model import join
 from flowapi.numbers import canonical_json
+from flowapi.references import unused
 from flowengine.atoms import Quadratic
 from flowengine.certify import has_conjugate
 from flowengine.compiler.arguments import Maps
@@ -98,6 +99,8 @@ def compile_flow(document: FlowDocument, inputs: Path, *, at: str = "flow") -> C
         chained=document.policy.samples and named_chains(document) is not None,
     )
     choice = sample(problem, document, at) if document.policy.samples else choose(problem, document.policy, at)
+    idle = tuple(f"{path}: nothing uses it" for path in unused(document, at))
+    choice = replace(choice, warnings=(*choice.warnings, *idle))
     return CompiledFlow(document, problem, choice, settings, tuple(roles), _digest(document, data))
 
 

@@ -19,7 +19,7 @@ class Choice:
         method: Its name is in it.
         hypers: Its steps.
         reasons: Sentences for `cflow lint` and the log.
-        warnings: Sentences about explicit steps beyond their bound.
+        warnings: `path: sentence` of an explicit step beyond its bound, and of names that nothing uses.
     """
 
     method: Method
