@@ -195,6 +195,7 @@ class Evidence:
         images: W_j x.
         defects: W_j x − z_j, zero at a solution; z_j is the Moreau point with y_j ∈ ∂h_j(z_j).
         energy: Where the method has it at hand; None else.
+        smooth: `steps.smooth_images`, where the method has them at hand.
     """
 
     x: Tree
@@ -202,6 +203,7 @@ class Evidence:
     images: tuple[Tree, ...]
     defects: tuple[Tree, ...]
     energy: Scalar | None = None
+    smooth: tuple[Tree | None, ...] = ()
 
 
 @pytree()

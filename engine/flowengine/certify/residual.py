@@ -86,7 +86,7 @@ def energy(problem: Problem, evidence: Evidence) -> Scalar:
     """E = f(x) + g(x) + Σ h_j(W_j x), indicators left out (their violation is `feasibility`)."""
     if evidence.energy is not None:
         return evidence.energy
-    found = densities(problem, evidence.x)
+    found = densities(problem, evidence.x, evidence.smooth)
     again = lax.optimization_barrier(evidence.x)
     for term, image in zip(problem.dual, evidence.images, strict=True):
         found += term.atom.densities(term.operator.apply(again) if isinstance(term.operator, Gradient) else image)

@@ -19,8 +19,8 @@ from jaxtyping import Array, Int
 from flowengine.linops import half_grid, power_of
 from flowengine.methods.observing import Observing, stepped
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Term, Tree, pytree
-from flowengine.steps import Balanced, densities, pull, rebalanced, smooth_gradient, unbalanced
-from flowengine.storage import add, dot, scale, sum_over, zeros_like
+from flowengine.steps import Balanced, pull, rebalanced, smooth_gradient, smooth_images, unbalanced
+from flowengine.storage import add, dot, scale, zeros_like
 
 RELAXATION = 1.8
 
@@ -97,11 +97,8 @@ class Admm(Observing):
         balance = self.balance(problem, hypers, old, new)
         images = tuple(term.operator.apply(new.x) for term in problem.dual)
         defects = tuple(add(image, z, -1.0) for image, z in zip(images, new.z, strict=True))
-        found = densities(problem, new.x)
-        for term, image in zip(problem.dual, images, strict=True):
-            found += term.atom.densities(image)
         imbalance = sum(balance.summands[1:], start=balance.summands[0])
-        return Evidence(new.x, imbalance, images, defects, sum_over(found))
+        return Evidence(new.x, imbalance, images, defects, smooth=smooth_images(problem, new.x))
 
     def balance(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Balance:
         """There is no g."""

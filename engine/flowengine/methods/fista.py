@@ -17,7 +17,7 @@ from jaxtyping import Array
 
 from flowengine.methods.observing import Steady
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
-from flowengine.steps import backtracked, backward, densities, descend, forward, smooth_gradient
+from flowengine.steps import backtracked, backward, densities, descend, forward, smooth_gradient, smooth_images
 from flowengine.storage import (
     CACHED_BYTES,
     add,
@@ -89,7 +89,7 @@ class Fista(Steady):
         new = self._extrapolated(hypers, state, x, tau)
         subgradient = scale(subtract(z, new.x), 1 / self._tau(hypers, new))
         imbalance = add(smooth_gradient(problem, new.x), subgradient)
-        return new, Evidence(new.x, imbalance, images=(), defects=())
+        return new, Evidence(new.x, imbalance, images=(), defects=(), smooth=smooth_images(problem, new.x))
 
     def _extrapolated(self, hypers: Hypers, state: State, x: Tree, tau: Scalar | None) -> State:
         """The state at a new point."""

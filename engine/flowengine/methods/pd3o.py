@@ -21,7 +21,17 @@ from jaxtyping import Array, Int
 
 from flowengine.methods.observing import Steady, stepped
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
-from flowengine.steps import Balanced, backward, dual_ascent, forward, pull, rebalanced, smooth_gradient, unbalanced
+from flowengine.steps import (
+    Balanced,
+    backward,
+    dual_ascent,
+    forward,
+    pull,
+    rebalanced,
+    smooth_gradient,
+    smooth_images,
+    unbalanced,
+)
 from flowengine.storage import add, computed_once, dot, pair_of, paired, scale, squared, subtract, sum_over, zeros_like
 
 
@@ -87,7 +97,8 @@ class PD3O(Steady):
         u = computed_once(u, state.tau)
         y = tuple(term.atom.prox_conjugate(one, sigma) for (term, sigma), one in zip(parts, u, strict=True))
         y, tau = lax.optimization_barrier((y, state.tau))
-        new = lax.optimization_barrier(_descended(problem, state, moved, y, tau))
+        new = _descended(problem, state, moved, y, tau)
+        new, smooth = lax.optimization_barrier((new, smooth_images(problem, new.x)))
         point, q = pair_of(new.pair)
         images = tuple(term.operator.apply(point) for term in problem.dual)
         moreau = (
@@ -96,7 +107,7 @@ class PD3O(Steady):
         defects = tuple(subtract(image, z) for image, z in zip(images, moreau, strict=True))
         imbalance = scale(subtract(q, point), 1 / state.tau)
         imbalance = imbalance if new.gradient is None else add(imbalance, new.gradient)
-        return new, Evidence(point, imbalance, images, defects)
+        return new, Evidence(point, imbalance, images, defects, smooth=smooth)
 
     def point(self, state: State) -> Tree:
         """The point."""

@@ -12,7 +12,7 @@ from jaxtyping import Array
 
 from flowengine.methods.observing import Observing
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
-from flowengine.steps import backtracked, backward, descend, forward, objective, smooth_gradient
+from flowengine.steps import backtracked, backward, descend, forward, objective, smooth_gradient, smooth_images
 from flowengine.storage import add, computed_once, scale, subtract
 
 
@@ -58,7 +58,7 @@ class ProximalGradient(Observing):
     def evidence(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Evidence:
         """The imbalance is ∇f(x⁺) + ξ."""
         imbalance = add(new.gradient, self._subgradient(hypers, old, new))
-        return Evidence(new.x, imbalance, images=(), defects=())
+        return Evidence(new.x, imbalance, images=(), defects=(), smooth=smooth_images(problem, new.x))
 
     def balance(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Balance:
         """ξ = (x − τ∇f(x) − x⁺)/τ."""

@@ -11,6 +11,7 @@ from flowengine.steps.descent import (
     objective,
     pull,
     smooth_gradient,
+    smooth_images,
 )
 from flowengine.steps.manifolds import MANIFOLDS, retracted, steepest, tangent
 from flowengine.steps.sampling import (
@@ -42,6 +43,7 @@ __all__ = [
     "rebalanced",
     "retracted",
     "smooth_gradient",
+    "smooth_images",
     "steepest",
     "tangent",
     "unbalanced",

@@ -41,11 +41,23 @@ def objective(problem: Problem, x: Tree) -> Scalar:
     return sum_over(densities(problem, x))
 
 
-def densities(problem: Problem, x: Tree) -> list[Array]:
-    """Arrays of which f(x) + g(x) is the sum."""
+def smooth_images(problem: Problem, x: Tree) -> tuple[Tree | None, ...]:
+    """A_i x of every quadratic behind an operator; None of the others.
+
+    Beside ∇f(x), in one program without a barrier between them, XLA finds what both share: a Fourier transform of x,
+    a product with a matrix.
+    """
+    return tuple(
+        None if term.pulled is None or isinstance(term.operator, Identity) else term.operator.apply(x)
+        for term in problem.smooth
+    )
+
+
+def densities(problem: Problem, x: Tree, images: tuple[Tree | None, ...] = ()) -> list[Array]:
+    """Arrays of which f(x) + g(x) is the sum; `images` are those of `smooth_images`, where they are at hand."""
     found = [jnp.zeros((), problem.real)]
-    for term in problem.smooth:
-        found += term.atom.densities(term.operator.apply(x))
+    for term, image in zip(problem.smooth, images or (None,) * len(problem.smooth), strict=True):
+        found += term.atom.densities(term.operator.apply(x) if image is None else image)
     if problem.prox is not None:
         found += problem.prox.densities(x)
     return found
