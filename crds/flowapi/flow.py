@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 from flowapi.argument import Argument, Summand, TermSpec
 from flowapi.errors import DocumentError, DocumentErrors
 from flowapi.model import (
+    LABEL_PATTERN,
     DocumentFinding,
     Model,
     Name,
@@ -28,7 +29,7 @@ from flowapi.sources import SourceSpec
 from flowapi.terms import collect, parse_operator, parse_source, parse_term
 
 MAX_FLOW_BYTES = 128 * 1024
-FlowName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=40)]
+FlowName = Annotated[str, StringConstraints(pattern=LABEL_PATTERN, max_length=40)]
 Dtype = Literal["float64", "float32", "complex128", "complex64"]
 Dimension = Annotated[int, Field(strict=True, ge=1, le=2**31)]
 

@@ -21,6 +21,11 @@ from pydantic_core import ErrorDetails
 from flowapi.errors import DocumentError, DocumentErrors
 
 NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
+LABEL_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+_IN_WORDS = {
+    NAME_PATTERN: "letters, digits and underscores, and no digit first",
+    LABEL_PATTERN: "lower-case letters, digits and hyphens, and no hyphen first or last",
+}
 Name = Annotated[
     str, StringConstraints(pattern=NAME_PATTERN, max_length=63), AfterValidator(lambda value: _no_yaml_word(value))
 ]
@@ -140,12 +145,19 @@ def _explain(detail: ErrorDetails, model: type[Model], at: str) -> DocumentError
                 path=_below(path, finding.path),
                 remedy=finding.remedy or _given(detail["input"]),
             )
-        case "literal_error":
-            return DocumentError(
-                f"unknown value `{detail['input']}`", path=path, remedy=f"Known: {context['expected']}."
-            )
         case _:
-            return DocumentError(_sentence(detail["msg"]), path=path, remedy=_given(detail["input"]))
+            return _wrong_value(detail, path)
+
+
+def _wrong_value(detail: ErrorDetails, path: str) -> DocumentError:
+    given, context = detail["input"], detail.get("ctx", {})
+    match detail["type"]:
+        case "string_pattern_mismatch" if wanted := _IN_WORDS.get(str(context["pattern"])):
+            return DocumentError(f"`{str(given)[:60]}` is no name here", path=path, remedy=f"A name has {wanted}.")
+        case "literal_error":
+            return DocumentError(f"unknown value `{given}`", path=path, remedy=f"Known: {context['expected']}.")
+        case _:
+            return DocumentError(_sentence(detail["msg"]), path=path, remedy=_given(given))
 
 
 def keys(model: type[Model]) -> list[str]:

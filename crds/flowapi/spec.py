@@ -7,7 +7,7 @@ from pydantic import Field, JsonValue, StringConstraints, model_validator
 
 from flowapi.errors import DocumentError, DocumentErrors
 from flowapi.flow import FlowDocument
-from flowapi.model import DocumentFinding, Model, nearest
+from flowapi.model import LABEL_PATTERN, DocumentFinding, Model, nearest
 from flowapi.numbers import canonical
 
 GROUP = "computableflow.dev"
@@ -15,7 +15,7 @@ VERSION = "v1alpha1"
 KIND = "ComputableFlow"
 API_VERSION = f"{GROUP}/{VERSION}"
 
-DnsLabel = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", min_length=1, max_length=63)]
+DnsLabel = Annotated[str, StringConstraints(pattern=LABEL_PATTERN, min_length=1, max_length=63)]
 DnsName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$", min_length=1, max_length=253)]
 LabelKey = Annotated[str, StringConstraints(min_length=1, max_length=317)]
 LabelValue = Annotated[str, StringConstraints(max_length=63)]

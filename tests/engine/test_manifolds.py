@@ -82,6 +82,32 @@ def test_a_covariance_is_estimated_among_positive_definite_matrices() -> None:
     assert np.abs(x - np.linalg.inv(S)).max() < 1e-7 * np.abs(x).max()
 
 
+def test_the_largest_eigenvalue_by_a_form_that_is_negative_and_far_from_zero() -> None:
+    """−P on a sphere has a minimum; a multiple of the unit matrix must not hide the rest from the residual."""
+    A = RNG.standard_normal((20, 8))
+    P = -A.T @ A - 1e6 * np.eye(8)
+    doc = document(
+        {"P": P}, variables=on("sphere", [8]), terms=[{"atom": "quadratic_form", "arg": "x", "matrix": "P"}],
+        stop={"maxIterations": 20_000, "residual": 1e-6},
+    )  # fmt: skip
+    x, end, _ = solve(doc)
+    assert (end.reason, end.controller) == ("Converged", "GREEN")
+    assert x @ A.T @ A @ x > np.linalg.eigvalsh(A.T @ A)[-1] * (1 - 1e-8)
+
+
+def test_a_start_at_the_border_of_a_barrier_makes_no_residual_small() -> None:
+    """⟨S, X⟩ − log det X from 10⁻⁸ I, where the gradient is 10⁸ and at 0 not finite."""
+    S = np.diag([1.0, 2.0])
+    doc = document(
+        {"S": S, "i": 1e-8 * np.eye(2)}, variables=on("spd", [2, 2], init="i"),
+        terms=[{"atom": "linear", "arg": "x", "costs": "S"}, {"atom": "log_det", "arg": "x"}],
+        stop={"maxIterations": 500, "residual": 1e-7},
+    )  # fmt: skip
+    x, end, _ = solve(doc)
+    assert end.reason == "Converged"
+    assert np.abs(x - np.linalg.inv(S)).max() < 1e-6
+
+
 def factors(**parts):
     X = RNG.standard_normal((10, 2)) @ RNG.standard_normal((2, 7)) + 0.1 * RNG.standard_normal((10, 7))
     doc = document(
@@ -126,6 +152,7 @@ FORM = {"atom": "quadratic", "arg": "x"}
     [
         ({"variables": on("sphere", [4], init=0)}, "flow.variables.x.init", "spread"),
         ({"variables": on("stiefel", [4, 2], init=1)}, "flow.variables.x.init", "spread"),
+        ({"stop": {"gap": 1e-3}}, "flow.stop.gap", "Stop at a `residual`.$"),
         ({"variables": on("spd", [3, 3], spread=1)}, "flow.variables.x.init", "unit matrix"),
         ({"variables": on("stiefel", [2, 4])}, "flow.variables.x.manifold", "n ≥ p"),
         ({"variables": on("stiefel", [4])}, "flow.variables.x.manifold", "n ≥ p"),

@@ -67,6 +67,25 @@ def test_the_graphical_lasso_against_scikit_learn() -> None:
     assert (found == found.T).all()
 
 
+@pytest.mark.parametrize("terms", [2, 3])
+def test_a_covariance_of_small_numbers_needs_no_step(terms) -> None:
+    """Daily returns have variances of 10⁻⁴: entries of the answer are 10⁴, and nothing tells the step so beforehand."""
+    S = np.array([[1e-4, 0.3e-4], [0.3e-4, 2e-4]])
+    flow = [
+        {"atom": "linear", "arg": "T", "costs": "S"}, {"atom": "log_det", "arg": "T"},
+        {"atom": "l1", "arg": "T", "factors": "off", "weight": 1e-5},
+    ][:terms]  # fmt: skip
+    found, end, _ = solve(
+        document(
+            {"S": S, "off": 1 - np.eye(2), "i": np.eye(2)}, variables={"T": {"shape": [2, 2], "init": "i"}}, terms=flow,
+            stop={"maxIterations": 20_000, "residual": 1e-8},
+        )
+    )  # fmt: skip
+    wanted = graphical_lasso(S, 1e-5, tol=1e-12, max_iter=1000)[1] if terms == 3 else np.linalg.inv(S)
+    assert end.reason == "Converged"
+    assert np.abs(found - wanted).max() < 1e-5 * np.abs(wanted).max()
+
+
 def test_the_nearest_correlation_matrix_against_cvxpy() -> None:
     """½‖X − G‖², X positive semidefinite with a diagonal of ones: Higham."""
     G = np.array([[1, 0.9, 0.1, -0.6], [0.9, 1, 0.9, 0.2], [0.1, 0.9, 1, 0.95], [-0.6, 0.2, 0.95, 1]])

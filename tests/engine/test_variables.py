@@ -319,6 +319,7 @@ def test_the_estimated_diagonal_of_many_entries_is_still_a_majoriser(rng) -> Non
         (
             {"terms": [{"atom": "quadratic", "arg": [{"var": "x"}, {"var": "z"}]}]}, "flow.terms[0].arg", "different shapes",
         ),
+        ({"terms": [{"atom": "box", "arg": "x", "hi": -1}, {"atom": "nonnegative", "arg": "x"}]}, "flow.terms[1]", "overlap"),
         ({"terms": [{"atom": "quadratic", "arg": "x"}], "policy": {"family": "preconditioned"}}, "flow.policy.family", "several"),
     ],
 )  # fmt: skip

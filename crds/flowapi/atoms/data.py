@@ -80,7 +80,9 @@ class Pinball(TermSpec):
     @model_validator(mode="after")
     def _inside(self) -> "Pinball":
         if not 0 < self.quantile < 1:
-            raise DocumentFinding("a quantile lies between 0 and 1", path="quantile", remedy="0.5 is the median.")
+            raise DocumentFinding(
+                "a quantile lies between 0 and 1, at neither", path="quantile", remedy="0.5 is the median."
+            )
         return self
 
 

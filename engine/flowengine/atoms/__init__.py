@@ -7,7 +7,7 @@ from flowengine.atoms.data import Huber, Quadratic, QuadraticForm
 from flowengine.atoms.entropy import LogBarrier, NegativeEntropy, RelativeEntropy
 from flowengine.atoms.framed import Framed
 from flowengine.atoms.likelihood import CrossEntropy, KullbackLeibler, Logistic, Poisson
-from flowengine.atoms.merged import Merged, merge, merges
+from flowengine.atoms.merged import Merged, disjoint, merge, merges
 from flowengine.atoms.piecewise import Hinge, Linear, Pinball
 from flowengine.atoms.separable import Separable
 from flowengine.atoms.shifted import Shifted
@@ -50,6 +50,7 @@ __all__ = [
     "Shifted",
     "Simplex",
     "WeightedL1",
+    "disjoint",
     "merge",
     "merges",
 ]

@@ -115,6 +115,12 @@ def _domain(quadratic: Quadratic | None, l1: L1 | None, interval: Interval | Non
     return DualDomain.BALL if l1 is not None and interval is None else DualDomain.PART
 
 
+def disjoint(atoms: Sequence[Any]) -> bool:
+    """Whether no number lies in all the intervals among them."""
+    interval = _intersection([atom for atom in atoms if isinstance(atom, Interval)])
+    return interval is not None and float(interval.lo) > float(interval.hi)
+
+
 def _intersection(intervals: Sequence[Interval]) -> Interval | None:
     if not intervals:
         return None

@@ -12,7 +12,7 @@ from jax import lax
 from flowengine.atoms import DualDomain
 from flowengine.linops import Gradient
 from flowengine.problem import Balance, Evidence, Hypers, Problem, Scalar, Tree, pytree
-from flowengine.steps import backward, densities, smooth_gradient
+from flowengine.steps import backward, densities, smooth_gradient, tangent, term_gradient
 from flowengine.storage import add, norm, scale, subtract, sum_over, zeros_like
 
 
@@ -22,10 +22,13 @@ class Scales:
     """Running maxima of the norms that make residuals relative.
 
     Attributes:
-        balance: Of ∇f (from the start on), ξ and Σ Wᵀy.
+        balance: Of ∇f (from the start on), of each ∇f_i where there are several, ξ and Σ Wᵀy; on a manifold of what is
+            tangent.
         images: Of W_j x and z_j, for each dual term.
         least: Of a start that is farther off than zero, the norms at zero: `balance` is never below them, and forgets
-            what came before, for a residual of 1e-6 of such a start is no solution. 0 for any other.
+            what came before, for a residual of 1e-6 of such a start is no solution. The least number there is where
+            zero is beyond a barrier, so that nothing is known of the start, and several terms keep up a balance.
+            0 for any other start.
     """
 
     balance: Scalar
@@ -46,6 +49,8 @@ def start_scales(problem: Problem, hypers: Hypers, *, relative: bool) -> Scales:
     nothing, nothings = _pulls(problem, hypers, zeros_like(problem.init))
     there, at_zero = jnp.maximum(first, subgradient), jnp.maximum(nothing, nothings)
     least = jnp.where(there > at_zero, at_zero, zero)  # false where one of them is not a number
+    if len(problem.smooth) + len(problem.dual) + (problem.prox is not None) > 1:
+        least = jnp.where(jnp.isfinite(at_zero), least, float(np.finfo(problem.real).tiny))
     first = jnp.where(jnp.isfinite(first), first, zero)
     return Scales(jnp.where(least > 0, least, first), images, least)
 
@@ -53,13 +58,15 @@ def start_scales(problem: Problem, hypers: Hypers, *, relative: bool) -> Scales:
 def _pulls(problem: Problem, hypers: Hypers, x: Tree) -> tuple[Scalar, Scalar]:
     """‖∇f(x)‖ and ‖x − prox_{τg}(x)‖/τ, no more than the shortest of ∂g(x)."""
     moved = scale(subtract(x, backward(problem, x, hypers.tau)), 1 / hypers.tau)
-    return norm(smooth_gradient(problem, x)), norm(moved)
+    return norm(tangent(problem, x, smooth_gradient(problem, x))), norm(moved)
 
 
-def grow(scales: Scales, balance: Balance, evidence: Evidence) -> Scales:
+def grow(problem: Problem, scales: Scales, balance: Balance, evidence: Evidence) -> Scales:
     """The scales after one more look."""
     kept = jnp.where(scales.least > 0, scales.least, scales.balance)
-    norms = (kept, *(norm(part) for part in balance.summands))
+    norms = [kept, *(norm(part) for part in balance.summands)]
+    if len(problem.smooth) > 1:
+        norms += [norm(tangent(problem, evidence.x, term_gradient(one, evidence.x))) for one in problem.smooth]
     images = tuple(
         jnp.maximum(before, jnp.maximum(norm(image), norm(add(image, defect, -1.0))))
         for before, image, defect in zip(scales.images, evidence.images, evidence.defects, strict=True)

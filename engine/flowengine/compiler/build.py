@@ -155,7 +155,9 @@ def _check_gap(stop: Stop, problem: Problem, at: str) -> None:
         raise DocumentError(
             "this energy has no finite dual, so there is no gap to stop at",
             path=join(at, "stop", "gap"),
-            remedy="Stop at a `residual`, or bound the variable with a box.",
+            remedy="Stop at a `residual`."
+            if problem.curved
+            else "Stop at a `residual`, or bound the variable with a box.",
         )
 
 

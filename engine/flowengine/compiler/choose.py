@@ -21,6 +21,7 @@ from flowengine.storage import add, norm, scale, subtract
 SEARCH_FROM = 8.0  # of 1/L: where backtracking starts
 SEARCH_TO = 0.5  # of 1/L: where it ends
 SEARCH_HALVINGS = 100  # without a known L
+LONG = 1e3  # times the size of the start: a step where f is linear
 PROBE = 1e-4  # relative length of the move that measures L where no bound is known
 
 
@@ -107,8 +108,17 @@ def _riemannian(problem: Problem, policy: Policy, at: str) -> Choice:
             raise DocumentError(message, path=join(at, "policy", key), remedy="Leave it out.")
     check_start(problem, at)
     hypers, reason = _searched(problem, math.inf)
-    curved = ", ".join(f"{one.name} on {one.manifold}" for one in problem.unknowns if one.manifold != "euclidean")
-    return Choice(RiemannianGradient(), hypers, (f"rgd: {curved}; every term by its gradient", reason))
+    on = [one for one in problem.unknowns if one.manifold != "euclidean"]
+    reasons = [
+        "rgd: " + ", ".join(f"{one.name} on {one.manifold}" for one in on) + "; every term by its gradient",
+        reason,
+    ]
+    reasons += [
+        f"{one.name} is square: the sign of its determinant is that of its start, whichever is better"
+        for one in on
+        if one.manifold == "stiefel" and one.shape[0] == one.shape[-1] and not problem.dtype.startswith("complex")
+    ]
+    return Choice(RiemannianGradient(), hypers, tuple(reasons))
 
 
 def _gradient(problem: Problem, policy: Policy, at: str, *, accelerated: bool) -> Choice:
@@ -133,11 +143,18 @@ def _gradient(problem: Problem, policy: Policy, at: str, *, accelerated: bool) -
     if policy.diagonal:
         hypers, reason = _by_entry(problem, bound)
         return Choice(method, hypers, (f"{method.name}: {why}", reason))
-    natural = 1 / bound if bound > 0 else 1.0
+    natural = 1 / bound if bound > 0 else _unbounded_step(problem)
     room = 1 if accelerated or not problem.convex else 2
     tau, warnings = explicit(policy.step, natural, room / bound if bound > 0 else float("inf"), at)
     reasons = (f"{method.name}: {why}", f"tau = {tau:.4g}, with L = {bound:.4g}")
     return Choice(method, hypers_of(problem, tau, ()), reasons, warnings)
+
+
+def _unbounded_step(problem: Problem) -> float:
+    """For a linear f, for which no step is too long: one that moves the start by many times its size."""
+    pull = float(norm(smooth_gradient(problem, problem.init)))
+    length = LONG * (1 + float(norm(problem.init))) / pull if pull > 0 else 1.0
+    return length if math.isfinite(length) else 1.0
 
 
 def _check_metric(problem: Problem, policy: Policy, at: str) -> None:
@@ -166,7 +183,8 @@ def check_start(problem: Problem, at: str) -> None:
         raise DocumentError(
             "the energy has no finite gradient where the variable starts",
             path=join(at, "variables", name, "init") if len(problem.unknowns) == 1 else join(at, "variables"),
-            remedy="Start inside its domain: above 0 for counts, entropies and barriers.",
+            remedy="Start inside its domain: above 0 for counts, entropies and barriers; a positive definite matrix "
+            "for log_det.",
         )
 
 

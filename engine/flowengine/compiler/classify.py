@@ -10,7 +10,7 @@ from typing import Any
 from flowapi.errors import DocumentError
 from flowapi.model import join
 from flowapi.policy import Policy
-from flowengine.atoms import Framed, Merged, Quadratic, Separable, merges
+from flowengine.atoms import Framed, Merged, Quadratic, Separable, disjoint, merges
 from flowengine.atoms import merge as merge_atoms
 from flowengine.linops import Blocks, Identity, cotight, tight
 from flowengine.problem import Role, Term, Unknown
@@ -87,9 +87,9 @@ def _on_a_manifold(term: Term, force: str | None) -> Classified:
     """Every term by its gradient."""
     if not term.atom.smooth or force in ("prox", "dual"):
         raise DocumentError(
-            "a variable lies on a manifold, and this term is not taken by a gradient",
+            "beside a variable on a manifold every term enters by its gradient, and this one has none",
             path=term.path,
-            remedy="Use smooth terms only, `huber` for example, or no manifold.",
+            remedy="Use smooth terms only (`huber` is near `l1`), or take the `manifold` away.",
         )
     return Classified(term, Role.SMOOTH, "it has a gradient, and the step is searched for")
 
@@ -148,6 +148,12 @@ def _one_prox(terms: list[Classified], forced: Sequence[str | None]) -> list[Cla
             one = replace(one, role=Role.DUAL, reason="its prox merges with none before it: by that of its conjugate")
         if one.role is Role.PROX:
             mine.append(_on_the_variable(one.term))
+            if disjoint(mine):
+                raise DocumentError(
+                    "no number is within these bounds and those before it: the energy has no finite value",
+                    path=one.term.path,
+                    remedy="Let the bounds overlap.",
+                )
         result.append(one)
     return result
 

@@ -23,6 +23,7 @@ PD3O_DUAL_MARGIN = 0.99
 STRONGLY_CONVEX_STEP = 0.05  # of 1/weight
 RELATIVE_RHO = 0.1  # of L, where no penalty gives a scale
 REACH = 1e3  # how many times less a balanced primal step may become than at first, and more where no bound forbids it
+BLIND_REACH = 1e12  # the same, where nothing in the problem says how long a step is
 
 
 def not_by_fourier(problem: Problem) -> str:
@@ -98,7 +99,9 @@ def choose_pd3o(problem: Problem, policy: Policy, at: str) -> Choice:
     steps = f"tau = {tau:.4g}, sigma = {shown}, with L = {bound:.4g}"
     least, most = None, None
     if policy.step is None:
-        least, most = tau / REACH, tau if bound > 0 else REACH * tau
+        known = bound > 0 or (problem.prox is not None and problem.prox.quadratic is not None)
+        reach = REACH if known else BLIND_REACH
+        least, most = tau / reach, tau if bound > 0 else reach * tau
         steps += ": at first; their ratio balances primal and dual moves"
     reasons = (f"pd3o: {paths} by the prox of its conjugate", steps)
     return Choice(PD3O(), hypers_of(problem, tau, sigma, least=least, most=most), reasons, warnings)

@@ -98,7 +98,7 @@ def _closed(problem: Problem, now: Carry, *, stops: Stops, method: Method, setti
         if evidence.imbalance is not None:
             balance = method.balance(problem, now.hypers, now.state, after)
             duality = gap(problem, balance, evidence) if settings.with_gap else now.status.gap
-            seen = Rare(grow(now.scales, balance, evidence), growth, duality)
+            seen = Rare(grow(problem, now.scales, balance, evidence), growth, duality)
     whole: Carry = _certified(problem, now, after, evidence, seen, stops, method=method, settings=settings)
     return whole
 

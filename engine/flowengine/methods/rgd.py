@@ -19,7 +19,7 @@ from jaxtyping import Array
 from flowengine.methods.observing import Observing
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
 from flowengine.steps import objective, retracted, smooth_gradient, steepest, tangent
-from flowengine.storage import add, dot, norm, scale, subtract
+from flowengine.storage import dot, norm, scale, subtract, zeros_like
 
 SHARE = 1e-4  # of the fall that the gradient promises
 CHANGE = 4.0  # of τ from one step to the next, at most
@@ -90,9 +90,9 @@ class RiemannianGradient(Observing):
         return Evidence(new.x, tangent(problem, new.x, new.gradient), images=(), defects=())
 
     def balance(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Balance:
-        """ξ is what of −∇f is normal to the manifold."""
-        normal = add(tangent(problem, new.x, new.gradient), new.gradient, -1.0)
-        return Balance(new.gradient, normal, dual=(), pull=None)
+        """What of ∇f is normal to the manifold is nobody's: it holds the point there, and would only hide the rest."""
+        flat = tangent(problem, new.x, new.gradient)
+        return Balance(flat, zeros_like(flat), dual=(), pull=None)
 
     def lyapunov(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Lyapunov:
         """E, which never rises."""

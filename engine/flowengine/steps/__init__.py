@@ -12,6 +12,7 @@ from flowengine.steps.descent import (
     pull,
     smooth_gradient,
     smooth_images,
+    term_gradient,
 )
 from flowengine.steps.manifolds import MANIFOLDS, retracted, steepest, tangent
 from flowengine.steps.sampling import (
@@ -46,5 +47,6 @@ __all__ = [
     "smooth_images",
     "steepest",
     "tangent",
+    "term_gradient",
     "unbalanced",
 ]

@@ -216,3 +216,18 @@ def test_a_name_that_kubectl_made_of_a_boolean_key_is_refused() -> None:
     with pytest.raises(DocumentErrors) as caught:
         parse_spec({"flow": flow})
     assert caught.value.errors[0].path == "spec.flow.variables.true"
+
+
+@pytest.mark.parametrize(
+    ("flow", "path", "words"),
+    [
+        ({"name": "procrA"}, "spec.flow.name", "lower-case letters, digits and hyphens"),
+        ({"variables": {"x-y": {"shape": [2]}}}, "spec.flow.variables.x-y", "letters, digits and underscores"),
+    ],
+)
+def test_a_name_that_is_none_says_what_a_name_has(flow, path, words) -> None:
+    whole = {"variables": {"x": {"shape": [2]}}, "terms": [{"atom": "l1", "arg": "x"}], "stop": {"maxIterations": 1}}
+    with pytest.raises(DocumentErrors) as caught:
+        parse_spec({"flow": whole | flow})
+    error = next(one for one in caught.value.errors if one.path == path)
+    assert words in error.remedy

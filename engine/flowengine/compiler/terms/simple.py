@@ -34,13 +34,16 @@ def _quadratic_form(spec: specs.QuadraticForm, site: Site) -> atoms.QuadraticFor
         raise DataError(f"`{spec.matrix}` is not symmetric", path=site.path("matrix"), remedy="Use (P + Pᵀ)/2.")
     values, vectors = np.linalg.eigh(matrix)
     top = max(float(values[-1]), 0.0)
-    if values[0] < -SYMMETRY * max(top, 1e-300):
+    bounded = {one.name for one in site.maps.unknowns if one.manifold in ("sphere", "stiefel")}
+    if all(summand.var in bounded for summand in spec.arg):
+        top = float(np.abs(values).max())
+    elif values[0] < -SYMMETRY * max(top, 1e-300):
         raise DataError(
             f"`{spec.matrix}` has the eigenvalue {values[0]:.3g}: the energy would have no minimum",
             path=site.path("matrix"),
             remedy="A positive semidefinite matrix is needed.",
         )
-    values = np.where(values > DEFINITE * top, values, 0)
+    values = np.where(np.abs(values) > DEFINITE * top, values, 0)
     return atoms.QuadraticForm(
         site.weight,
         site.target(spec.data),
