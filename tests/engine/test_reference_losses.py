@@ -143,3 +143,19 @@ def test_the_largest_cut_relaxed_against_cvxpy() -> None:
     wanted = cp.Problem(cp.Minimize(cp.sum(cp.multiply(costs, Z))), [cp.diag(Z) == 1]).solve(**TIGHT)
     assert end.reason == "Converged"
     assert abs((costs * x).sum() - wanted) < 1e-6 * abs(wanted)
+
+
+def test_the_smallest_ellipsoid_about_points_against_cvxpy() -> None:
+    """−log det A with ‖A pᵢ‖ ≤ 1 for every point: Löwner and John, centred; one ball a column."""
+    points = np.array([[2.0], [1.0], [0.5]]) * RNG.standard_normal((3, 20))
+    A, end, _ = solve(document(
+        {"p": points, "i": np.eye(3)}, variables={"A": {"shape": [3, 3], "init": "i"}},
+        operators={"P": {"matrix": {"matrix": "p", "apply": "right"}}},
+        terms=[{"atom": "log_det", "arg": "A"}, {"atom": "l2_ball", "arg": "P A", "radius": 1, "axis": 0}],
+        stop={"maxIterations": 200_000, "residual": 1e-9},
+    ))  # fmt: skip
+    Z = cp.Variable((3, 3), PSD=True)
+    wanted = cp.Problem(cp.Minimize(-cp.log_det(Z)), [cp.norm(Z @ points, axis=0) <= 1]).solve(**TIGHT)
+    assert end.reason == "Converged"
+    assert abs(-np.linalg.slogdet(A)[1] - wanted) < 1e-6 * abs(wanted)
+    assert np.linalg.norm(A @ points, axis=0).max() < 1 + 1e-7

@@ -60,6 +60,7 @@ ONE = {
     "simplex of columns": atoms.Simplex(s(2.0), 0),
     "l1_ball": atoms.L1Ball(s(1.5)),
     "l2_ball": atoms.L2Ball(s(1.5), DATA),
+    "l2_balls of columns": atoms.BlockBalls(NormL21(s(1.5), (0,))),
     "knapsack": atoms.Knapsack(jnp.abs(DATA), s(1.0)),
     "affine": atoms.Affine(jnp.asarray(ROWS), jnp.asarray(np.linalg.pinv(ROWS)), jnp.asarray([1.0, -2.0])),
     "negative_entropy": atoms.NegativeEntropy(s(0.7)),
@@ -264,7 +265,12 @@ def test_wrights_omega() -> None:
 def test_storage_changes_nothing(storage, u, v, step) -> None:
     """Stored components and the logical array have the same prox, value and inner product."""
     stored, plain = storage.of((u, v)), jnp.stack([u, v])
-    for atom in (NormL21(s(0.8), (0,)), NormL21(s(0.8), (1,)), Interval(s(-0.5), s(0.75))):
+    for atom in (
+        NormL21(s(0.8), (0,)),
+        atoms.BlockBalls(NormL21(s(0.8), (0,))),
+        NormL21(s(0.8), (1,)),
+        Interval(s(-0.5), s(0.75)),
+    ):
         assert np.allclose(logical(atom.prox(stored, step)), atom.prox(plain, step))
         assert np.allclose(logical(atom.prox_conjugate(stored, step)), atom.prox_conjugate(plain, step))
         assert np.isclose(atom.value(stored), atom.value(plain))

@@ -66,11 +66,12 @@ class L1Ball(ConstraintSpec):
 
 
 class L2Ball(ConstraintSpec):
-    """0 where ‖z − data‖₂ ≤ radius."""
+    """0 where ‖z − data‖₂ ≤ radius, over all entries or over `axis` for each of the others."""
 
     atom: Literal["l2_ball"]
     radius: Annotated[Positive, Field(description="of the ball")]
     data: Datum = None
+    axis: Annotated[int | tuple[int, ...] | None, Field(description="the axes of each norm; all entries")] = None
     data_keys = ("data",)
 
 

@@ -1,7 +1,7 @@
 """Atoms: functions with value, gradient or prox, and conjugate; one class an atom, one file a family."""
 
 from flowengine.atoms.base import DualDomain
-from flowengine.atoms.constraints import Affine, Cardinality, Interval, Knapsack, L1Ball, L2Ball, Simplex
+from flowengine.atoms.constraints import Affine, BlockBalls, Cardinality, Interval, Knapsack, L1Ball, L2Ball, Simplex
 from flowengine.atoms.coupling import Bilinear, LowRank, Orthogonality
 from flowengine.atoms.data import Huber, Quadratic, QuadraticForm
 from flowengine.atoms.entropy import LogBarrier, NegativeEntropy, RelativeEntropy
@@ -18,6 +18,7 @@ __all__ = [
     "L1",
     "Affine",
     "Bilinear",
+    "BlockBalls",
     "Cardinality",
     "CrossEntropy",
     "DualDomain",

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from flowengine.atoms.base import Base, DualDomain
+from flowengine.atoms.sparsity import NormL21
 from flowengine.problem import Scalar, Tree, pytree
 from flowengine.storage import add, dot, entrywise, logical, norm, scale, through, total
 
@@ -132,6 +133,28 @@ class L2Ball(Indicator):
     def conjugate(self, y: Tree) -> Scalar:
         """Radius · ‖y‖₂ + ⟨y, data⟩."""
         return self.radius * norm(y) + dot(y, self.data)
+
+
+@pytree()
+@dataclass(frozen=True)
+class BlockBalls(Indicator):
+    """‖z‖₂ ≤ radius over the axes of a norm of weight radius, for each of the others.
+
+    The projection is that of the norm's conjugate; ψ*(y) is the norm.
+    Source: Parikh and Boyd, Proximal Algorithms, 2014, section 6.5.1.
+    """
+
+    norm: NormL21
+    takes_complex: ClassVar[bool] = True
+    conjugate_on: ClassVar[DualDomain] = DualDomain.WHOLE
+
+    def prox(self, v: Tree, step: Scalar) -> Tree:
+        """Every block shortened to the radius."""
+        return self.norm.prox_conjugate(v, step)
+
+    def conjugate(self, y: Tree) -> Scalar:
+        """Radius · Σ ‖y‖₂."""
+        return self.norm.value(y)
 
 
 @pytree()

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from typing import TypeVar
-
 import jax.numpy as jnp
 import numpy as np
 
@@ -13,9 +10,9 @@ from flowapi.errors import DataError, DocumentError
 from flowengine import atoms
 from flowengine.compiler.checks import nonnegative
 from flowengine.compiler.site import Site
+from flowengine.compiler.terms.fitting import block_axes, check_square, shifted
 from flowengine.compiler.terms.registry import simple
 
-S = TypeVar("S")
 SYMMETRY = 1e-8  # of a matrix that must be symmetric, relative to its largest entry
 DEFINITE = 1e-12  # eigenvalues below this share of the largest count as 0
 
@@ -126,10 +123,10 @@ def _analysis_l1(spec: specs.AnalysisL1, site: Site) -> atoms.L1:
 @simple(specs.NormL21)
 def _norm_l21(spec: specs.NormL21, site: Site) -> atoms.NormL21 | atoms.GroupNorm | atoms.Shifted:
     if spec.groups is None:
-        return _shifted(atoms.NormL21(site.weight, _block_axes(spec.axis, site)), spec.data, site)
+        return shifted(atoms.NormL21(site.weight, block_axes(spec.axis, site)), spec.data, site)
     labels = site.labels(spec.groups, site.plain, least=-1, key="groups").reshape(-1)
     weights = None if spec.group_weights is None else site.data[spec.group_weights]
-    return _shifted(group_norm(labels, weights, site), spec.data, site)
+    return shifted(group_norm(labels, weights, site), spec.data, site)
 
 
 def group_norm(labels: np.ndarray, weights: np.ndarray | None, site: Site) -> atoms.GroupNorm:
@@ -158,84 +155,14 @@ def _nuclear(spec: specs.Nuclear, site: Site) -> atoms.Nuclear | atoms.Shifted:
             path=site.path("arg"),
             remedy="A matrix has two: `reshape` it.",
         )
-    return _shifted(atoms.Nuclear(site.weight), spec.data, site)
+    return shifted(atoms.Nuclear(site.weight), spec.data, site)
 
 
 @simple(specs.LogDet)
 def _log_det(spec: specs.LogDet, site: Site) -> atoms.LogDet:
     del spec
-    _check_square(site)
+    check_square(site)
     return atoms.LogDet(site.weight)
-
-
-@simple(specs.Semidefinite)
-def _semidefinite(spec: specs.Semidefinite, site: Site) -> atoms.Semidefinite:
-    del spec
-    _check_square(site)
-    return atoms.Semidefinite()
-
-
-def _check_square(site: Site) -> None:
-    if len(site.plain) != 2 or site.shape[0] != site.shape[1]:
-        raise DocumentError(
-            f"a square matrix is needed, the argument has the shape {site.shape}",
-            path=site.path("arg"),
-            remedy="`reshape` it.",
-        )
-
-
-@simple(specs.Box)
-def _box(spec: specs.Box, site: Site) -> atoms.Interval | atoms.Shifted:
-    lo, hi = -np.inf if spec.lo is None else spec.lo, np.inf if spec.hi is None else spec.hi
-    return _shifted(atoms.Interval(site.scalar(lo), site.scalar(hi)), spec.data, site)
-
-
-@simple(specs.Nonnegative)
-def _nonnegative(spec: specs.Nonnegative, site: Site) -> atoms.Interval | atoms.Shifted:
-    return _shifted(atoms.Interval(site.scalar(0.0), site.scalar(np.inf)), spec.data, site)
-
-
-@simple(specs.Simplex)
-def _simplex(spec: specs.Simplex, site: Site) -> atoms.Simplex:
-    axis = None if spec.axis is None else _block_axes(spec.axis, site)[0]
-    return atoms.Simplex(site.scalar(spec.total), axis)
-
-
-@simple(specs.L1Ball)
-def _l1_ball(spec: specs.L1Ball, site: Site) -> atoms.L1Ball | atoms.Shifted:
-    return _shifted(atoms.L1Ball(site.scalar(spec.radius)), spec.data, site)
-
-
-@simple(specs.L2Ball)
-def _l2_ball(spec: specs.L2Ball, site: Site) -> atoms.L2Ball:
-    return atoms.L2Ball(site.scalar(spec.radius), site.target(spec.data))
-
-
-@simple(specs.Knapsack)
-def _knapsack(spec: specs.Knapsack, site: Site) -> atoms.Knapsack:
-    if not site.data[spec.costs].any():
-        raise DataError("all costs are 0", path=site.path("costs"), remedy="Some must differ from 0.")
-    return atoms.Knapsack(site.target(spec.costs, "costs"), site.scalar(spec.budget))
-
-
-@simple(specs.Affine)
-def _affine(spec: specs.Affine, site: Site) -> atoms.Affine:
-    matrix, data = site.matrix(spec.matrix), site.data[spec.data]
-    if data.shape != (matrix.shape[0],):
-        raise DataError(
-            f"{data.shape} numbers for {matrix.shape[0]} rows", path=site.path("data"), remedy="Give one a row."
-        )
-    if np.linalg.matrix_rank(matrix) < matrix.shape[0]:
-        raise DataError(
-            "the rows are linearly dependent", path=site.path("matrix"), remedy="Leave out those that say nothing new."
-        )
-    inverse = np.linalg.pinv(matrix.astype(np.float64))
-    return atoms.Affine(site.array(matrix), site.array(inverse), site.array(data))
-
-
-@simple(specs.Cardinality)
-def _cardinality(spec: specs.Cardinality, site: Site) -> atoms.Cardinality:
-    return atoms.Cardinality(min(spec.count, math.prod(site.plain)))
 
 
 @simple(specs.NegativeEntropy)
@@ -256,21 +183,3 @@ def _relative_entropy(spec: specs.RelativeEntropy, site: Site) -> atoms.Relative
 def _log_barrier(spec: specs.LogBarrier, site: Site) -> atoms.LogBarrier:
     del spec
     return atoms.LogBarrier(site.weight)
-
-
-def _shifted(atom: S, data: str | None, site: Site) -> S | atoms.Shifted:
-    """The atom of the argument less these data."""
-    return atom if data is None else atoms.Shifted(atom, site.target(data))
-
-
-def _block_axes(axis: int | tuple[int, ...], site: Site) -> tuple[int, ...]:
-    ndim = len(site.shape)
-    axes = axis if isinstance(axis, tuple) else (axis,)
-    chosen = tuple(sorted(one + ndim if one < 0 else one for one in axes))
-    if not chosen or len(set(chosen)) != len(chosen) or not all(0 <= one < ndim for one in chosen):
-        raise DocumentError(
-            f"{axis} is no axis of an argument with {ndim} dimensions",
-            path=site.path("axis"),
-            remedy=f"Use 0 to {ndim - 1}." if ndim else "Give the variable a shape.",
-        )
-    return chosen
