@@ -29,6 +29,7 @@ from flowapi.sources import SourceSpec
 from flowapi.terms import collect, parse_operator, parse_source, parse_term
 
 MAX_FLOW_BYTES = 128 * 1024
+ENTRY_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*$"
 FlowName = Annotated[str, StringConstraints(pattern=LABEL_PATTERN, max_length=40)]
 Dtype = Literal["float64", "float32", "complex128", "complex64"]
 Dimension = Annotated[int, Field(strict=True, ge=1, le=2**31)]
@@ -134,16 +135,29 @@ class Outline(Model):
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 0
     dtype: Dtype = "float64"
     data: dict[Name, Any] = {}
-    variables: Annotated[dict[Name, Any], Field(min_length=1)]
+    entrypoint: Annotated[str, StringConstraints(pattern=ENTRY_PATTERN, max_length=255)] | None = None
+    variables: dict[Name, Any] = {}
     operators: dict[Name, Any] = {}
     params: dict[Name, Any] = {}
-    terms: Annotated[tuple[Any, ...], Field(min_length=1, max_length=64)]
+    terms: Annotated[tuple[Any, ...], Field(max_length=64)] = ()
     policy: Policy = Policy()
     certificates: Certificates = Certificates()
     stop: Stop
     telemetry: Telemetry = Telemetry()
     outputs: Annotated[tuple[Output, ...], Field(max_length=32)] = ()
-    later: ClassVar[frozenset[str]] = frozenset({"entrypoint", "schedule", "controller", "tuner"})
+    later: ClassVar[frozenset[str]] = frozenset({"schedule", "controller", "tuner"})
+
+    @model_validator(mode="after")
+    def _an_energy(self) -> "Outline":
+        built = ("variables", "operators", "terms", "outputs")
+        if self.entrypoint is None:
+            for key in ("variables", "terms"):
+                if not getattr(self, key):
+                    raise DocumentFinding("this key is required", path=key, remedy="Add it.")
+        for key in built:
+            if self.entrypoint is not None and key in self.model_fields_set:
+                raise DocumentFinding("the entry point builds the flow", path=key, remedy="Remove it.")
+        return self
 
 
 T = TypeVar("T")
@@ -157,6 +171,7 @@ class FlowDocument:
     seed: int
     dtype: Dtype
     data: Mapping[str, SourceSpec]
+    entrypoint: str | None
     variables: Mapping[str, Variable]
     operators: Mapping[str, OperatorSpec]
     params: Mapping[str, float]
@@ -199,6 +214,7 @@ class FlowDocument:
             seed=outline.seed,
             dtype=outline.dtype,
             data=_each(outline.data, join(at, "data"), parse_source, errors),
+            entrypoint=outline.entrypoint,
             variables=_each(outline.variables, join(at, "variables"), _variable, errors),
             operators=_each(outline.operators, join(at, "operators"), parse_operator, errors),
             params=_each(outline.params, join(at, "params"), _param, errors),

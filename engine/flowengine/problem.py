@@ -196,6 +196,7 @@ class Evidence:
         defects: W_j x − z_j, zero at a solution; z_j is the Moreau point with y_j ∈ ∂h_j(z_j).
         energy: Where the method has it at hand; None else.
         smooth: `steps.smooth_images`, where the method has them at hand.
+        residual: Of an iteration that tells its own; None else.
     """
 
     x: Tree
@@ -204,6 +205,7 @@ class Evidence:
     defects: tuple[Tree, ...]
     energy: Scalar | None = None
     smooth: tuple[Tree | None, ...] = ()
+    residual: Scalar | None = None
 
 
 @pytree()

@@ -81,7 +81,7 @@ def residual(evidence: Evidence, scales: Scales) -> tuple[Scalar, Scalar, Scalar
     """
     if evidence.imbalance is None:
         nan = jnp.full_like(scales.balance, jnp.nan)
-        return nan, jnp.zeros_like(nan), nan
+        return nan if evidence.residual is None else evidence.residual, jnp.zeros_like(nan), nan
     balance = norm(evidence.imbalance)
     feasibility = jnp.zeros_like(balance)
     for defect, image in zip(evidence.defects, scales.images, strict=True):

@@ -20,12 +20,14 @@ from flowengine.compiler.arguments import Maps
 from flowengine.compiler.choice import Choice
 from flowengine.compiler.choose import choose
 from flowengine.compiler.classify import Classified, classify, merge
+from flowengine.compiler.entry import built_by_entry
 from flowengine.compiler.load import Arrays, digest_of, load_data
 from flowengine.compiler.sampling import chains_of, named_chains, sample
 from flowengine.compiler.site import Site
 from flowengine.compiler.terms import build_terms
 from flowengine.compiler.variables import initial_value, structure, unknowns_of
 from flowengine.loop import LoopSettings, Stops
+from flowengine.methods import External
 from flowengine.problem import Invariant, Problem, Role, Term, Tree, Unknown
 from flowengine.storage import real_dtype, zero_for
 
@@ -67,6 +69,8 @@ def compile_flow(document: FlowDocument, inputs: Path, *, at: str = "flow") -> C
     """
     _check_thresholds(document.stop, document.dtype, at)
     data = load_data(document, inputs, at)
+    if document.entrypoint is not None:
+        return _by_entry(document, document.entrypoint, data, at)
     unknowns = unknowns_of(document, data)
     maps = Maps(document, data, unknowns, at)
     terms, forced = [], []
@@ -91,17 +95,30 @@ def compile_flow(document: FlowDocument, inputs: Path, *, at: str = "flow") -> C
         invariants=_invariants(maps),
     )
     _check_gap(document.stop, problem, at)
-    settings = LoopSettings(
-        every=document.certificates.every,
-        rare=5 if document.stop.gap is not None else LoopSettings.rare,
-        with_gap=document.stop.gap is not None,
-        with_residual=not document.policy.samples,
-        chained=document.policy.samples and named_chains(document) is not None,
-    )
+    settings = _settings(document, chained=document.policy.samples and named_chains(document) is not None)
     choice = sample(problem, document, at) if document.policy.samples else choose(problem, document.policy, at)
     idle = tuple(f"{path}: nothing uses it" for path in unused(document, at))
     choice = replace(choice, warnings=(*choice.warnings, *idle))
     return CompiledFlow(document, problem, choice, settings, tuple(roles), _digest(document, data))
+
+
+def _settings(document: FlowDocument, *, chained: bool = False, relative: bool = True) -> LoopSettings:
+    return LoopSettings(
+        every=document.certificates.every,
+        rare=5 if document.stop.gap is not None else LoopSettings.rare,
+        with_gap=document.stop.gap is not None,
+        with_residual=relative and not document.policy.samples,
+        chained=chained,
+    )
+
+
+def _by_entry(document: FlowDocument, entrypoint: str, data: Arrays, at: str) -> CompiledFlow:
+    """As `compile_flow`, of what a function builds."""
+    problem, choice, source = built_by_entry(document, entrypoint, data, at)
+    _check_gap(document.stop, problem, at)
+    settings = _settings(document, relative=not isinstance(choice.method, External))
+    digest = hashlib.sha256(f"{_digest(document, data)} {source}".encode()).hexdigest()
+    return CompiledFlow(document, problem, choice, settings, (), digest)
 
 
 def stops_of(stop: Stop, dtype: str) -> Stops:

@@ -16,6 +16,8 @@ def explain(compiled: CompiledFlow) -> list[str]:
     lines = [f"minimise over {variables}"]
     if isinstance(compiled.choice.method, Sampler):
         lines = [f"sample {variables} in {compiled.choice.method.chains} chains"]
+    if not compiled.roles:
+        return list(compiled.choice.reasons)
     at = compiled.roles[0].term.path.rsplit("[", 1)[0]
     atoms = {join(at, index): spec.atom for index, spec in enumerate(compiled.document.terms)}
     lines += [f"{one.term.path} ({atoms[one.term.path]}) is {one.role.value}: {one.reason}" for one in compiled.roles]

@@ -13,6 +13,7 @@ from flowengine.compiler.build import FLOAT32_FLOOR, CompiledFlow
 from flowengine.compiler.metric import jacobi_steps, metric_hindrance
 from flowengine.linops import Chain, Conv
 from flowengine.loop import run_key, start
+from flowengine.methods import External
 from flowengine.problem import Hypers, Problem, Tree
 
 QUICK_PRIMES = (2, 3, 5, 7, 11, 13)
@@ -64,6 +65,8 @@ def cost(compiled: CompiledFlow) -> Cost:
 def advice(compiled: CompiledFlow) -> list[str]:
     """What would make it faster, one sentence each."""
     document, problem, choice = compiled.document, compiled.problem, compiled.choice
+    if isinstance(choice.method, External):
+        return []
     found = []
     if choice.method.name == "pg" and document.policy.algorithm is None and problem.convex:
         found.append("`policy: {family: accelerated}` adds momentum: often a third of the iterations.")

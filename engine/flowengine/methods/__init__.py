@@ -1,6 +1,7 @@
 """Methods: pure `init` and `step`, one file each."""
 
 from flowengine.methods.admm import Admm
+from flowengine.methods.external import External
 from flowengine.methods.fista import Fista
 from flowengine.methods.hmc import Hmc
 from flowengine.methods.leapfrog import Leapfrog
@@ -19,6 +20,7 @@ from flowengine.methods.ula import Ula
 __all__ = [
     "PD3O",
     "Admm",
+    "External",
     "Fista",
     "Hmc",
     "Leapfrog",

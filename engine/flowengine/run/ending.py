@@ -10,7 +10,7 @@ from flowapi.report import RunResult
 from flowengine import capsule
 from flowengine.compiler import CompiledFlow
 from flowengine.loop import Carry, Snapshot
-from flowengine.methods import Sampler
+from flowengine.methods import External, Sampler
 from flowengine.run.opening import Opened
 from flowengine.run.request import RunRequest
 from flowengine.run.statistics import statistics
@@ -62,7 +62,8 @@ def _guarantee(compiled: CompiledFlow) -> str | None:
     """Of what a minimiser found; a sampler finds no point."""
     if compiled.document.policy.samples:
         return None
-    return "global" if compiled.problem.convex else "local"
+    own = isinstance(compiled.choice.method, External)
+    return "global" if compiled.problem.convex and not own else "local"
 
 
 def finished_before(request: RunRequest, layout: Layout, iteration: int) -> Mapping[str, object] | None:

@@ -149,8 +149,9 @@ def _restored_from(source: Restored, carry: Carry, request: RunRequest, claimed:
 
 def _same_problem(base: Restored, compiled: CompiledFlow) -> None:
     if base.manifest.lineage.problem_digest != compiled.digest:
+        what = "the input data" + (", or the entry point's code," if compiled.document.entrypoint else "")
         raise IncompatibleError(
-            "the input data are not those that the checkpoint was computed from",
+            f"{what} are not those that the checkpoint was computed from",
             path="spec.inputs",
             remedy="Put the old data back, or start afresh with --fresh.",
         )
