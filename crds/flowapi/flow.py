@@ -29,6 +29,7 @@ from flowapi.sources import SourceSpec
 from flowapi.terms import collect, parse_operator, parse_source, parse_term
 
 MAX_FLOW_BYTES = 128 * 1024
+MAX_ENTRY_LENGTH = 253
 ENTRY_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*$"
 FlowName = Annotated[str, StringConstraints(pattern=LABEL_PATTERN, max_length=40)]
 Dtype = Literal["float64", "float32", "complex128", "complex64"]
@@ -135,7 +136,7 @@ class Outline(Model):
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 0
     dtype: Dtype = "float64"
     data: dict[Name, Any] = {}
-    entrypoint: Annotated[str, StringConstraints(pattern=ENTRY_PATTERN, max_length=255)] | None = None
+    entrypoint: Annotated[str, StringConstraints(pattern=ENTRY_PATTERN, max_length=MAX_ENTRY_LENGTH)] | None = None
     variables: dict[Name, Any] = {}
     operators: dict[Name, Any] = {}
     params: dict[Name, Any] = {}
@@ -149,14 +150,12 @@ class Outline(Model):
 
     @model_validator(mode="after")
     def _an_energy(self) -> "Outline":
-        built = ("variables", "operators", "terms", "outputs")
         if self.entrypoint is None:
-            for key in ("variables", "terms"):
-                if not getattr(self, key):
-                    raise DocumentFinding("this key is required", path=key, remedy="Add it.")
-        for key in built:
-            if self.entrypoint is not None and key in self.model_fields_set:
-                raise DocumentFinding("the entry point builds the flow", path=key, remedy="Remove it.")
+            lacking = [key for key in ("variables", "terms") if not getattr(self, key)]
+            if lacking:
+                raise DocumentFinding("this key is required", path=lacking[0], remedy="Add it.")
+        elif idle := [key for key in ("variables", "operators", "terms", "outputs") if key in self.model_fields_set]:
+            raise DocumentFinding("the entry point builds the flow", path=idle[0], remedy="Remove it.")
         return self
 
 

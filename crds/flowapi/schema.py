@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
+from flowapi.flow import MAX_ENTRY_LENGTH
 from flowapi.spec import GROUP, KIND, VERSION, FlowSpec
 from flowapi.status import FlowStatus
 
@@ -38,8 +39,8 @@ _FLOW = {
         },
         "entrypoint": {
             "type": "string",
-            "maxLength": 253,
-            "description": "A Python function that builds the problem; not available in this version.",
+            "maxLength": MAX_ENTRY_LENGTH,
+            "description": "`package.module:function` in the image, which builds the problem or brings an iteration.",
         },
     },
     "x-kubernetes-validations": [

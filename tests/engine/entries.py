@@ -58,6 +58,32 @@ def lasso(data, params):
     return Problem((term,), atoms.merge([sparse]), (), jnp.zeros(A.shape[1]), (w,), "float64")
 
 
+def named(data, params):
+    """A problem whose variable would be written elsewhere."""
+    return Problem((), None, (), jnp.zeros(3), (Unknown("../../evil", (3,)),), "float64")
+
+
+def single(data, params):
+    return Problem((), None, (), jnp.zeros(3, jnp.float32), (Unknown("w", (3,)),), "float32")
+
+
+def formless(data, params):
+    return Problem((), None, (), jnp.zeros(4), (Unknown("w", (3,)),), "float64")
+
+
+def leaving(data, params):
+    raise SystemExit(0)
+
+
+class Many(Momentum):
+    def energy(self, state):
+        return state.w
+
+
+def many(data, params):
+    return Many(data, params)
+
+
 class Twisted(Momentum):
     def step(self, state):
         return super().step(state)._replace(w=state.w[:-1])

@@ -160,6 +160,18 @@ def test_a_start_that_is_far_off_makes_no_residual_small(kind, start) -> None:
     assert snapshot(go(far, carry_of(far), 60_000)).reason == "Converged"
 
 
+def test_a_solution_at_zero_is_reached_from_afar() -> None:
+    """∇f(0) is 0 but for rounding: there it is the start that sets the scale."""
+    doc = document(
+        {"A": [[0.1], [0.2], [-0.3]], "y": np.ones(3)}, variables={"x": {"shape": [1], "init": 3.0}},
+        operators={"A": {"matrix": "A"}}, terms=[{"atom": "logistic", "arg": "A x", "data": "y"}],
+        stop={"maxIterations": 20_000, "residual": 1e-8},
+    )  # fmt: skip
+    x, end, _ = solve(doc)
+    assert end.reason == "Converged"
+    assert abs(x[0]) < 1e-6
+
+
 def test_the_residual_means_distance_to_optimality() -> None:
     """At the exact minimiser of a quadratic the residual is rounding; away from it, it is not."""
     one = flow("pg", maxIterations=100_000, residual=1e-12)

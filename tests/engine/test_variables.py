@@ -320,11 +320,28 @@ def test_the_estimated_diagonal_of_many_entries_is_still_a_majoriser(rng) -> Non
             {"terms": [{"atom": "quadratic", "arg": [{"var": "x"}, {"var": "z"}]}]}, "flow.terms[0].arg", "different shapes",
         ),
         ({"terms": [{"atom": "box", "arg": "x", "hi": -1}, {"atom": "nonnegative", "arg": "x"}]}, "flow.terms[1]", "overlap"),
+        (
+            {
+                "terms": [{"atom": "linear", "arg": "z", "costs": "k"}, {"atom": "box", "arg": "z", "lo": 0}],
+                "variables": {"z": {"shape": [3, 2]}}, "policy": {"family": "preconditioned"},
+            },
+            "flow.policy.family", "curvature",
+        ),
+        (
+            {
+                "terms": [
+                    {"atom": "linear", "arg": "z", "costs": "k", "as": "dual"}, {"atom": "l1", "arg": "z"},
+                    {"atom": "huber", "arg": "z"},
+                ],
+                "variables": {"z": {"shape": [3, 2]}}, "stop": {"gap": 1e-3},
+            },
+            "flow.stop.gap", "residual",
+        ),
         ({"terms": [{"atom": "quadratic", "arg": "x"}], "policy": {"family": "preconditioned"}}, "flow.policy.family", "several"),
     ],
 )  # fmt: skip
 def test_what_is_refused(parts, path, words) -> None:
     whole = {"variables": {"x": {"shape": [4]}, "z": {"shape": [3, 2]}}, "stop": {"maxIterations": 5}, **parts}
     with pytest.raises((DocumentError, DataError), match=words) as caught:
-        compiled(document({"c": 1j * np.ones(4)}, **whole))
+        compiled(document({"c": 1j * np.ones(4), "k": np.ones((3, 2))}, **whole))
     assert caught.value.path == path

@@ -15,6 +15,8 @@ from flowengine.problem import Balance, Evidence, Hypers, Problem, Scalar, Tree,
 from flowengine.steps import backward, densities, smooth_gradient, tangent, term_gradient
 from flowengine.storage import add, norm, scale, subtract, sum_over, zeros_like
 
+ROUNDING = 1e3  # of eps: norms at zero that are no more than this share of the start's are 0 but for rounding
+
 
 @pytree()
 @dataclass(frozen=True)
@@ -48,7 +50,8 @@ def start_scales(problem: Problem, hypers: Hypers, *, relative: bool) -> Scales:
     first, subgradient = _pulls(problem, hypers, problem.init)
     nothing, nothings = _pulls(problem, hypers, zeros_like(problem.init))
     there, at_zero = jnp.maximum(first, subgradient), jnp.maximum(nothing, nothings)
-    least = jnp.where(there > at_zero, at_zero, zero)  # false where one of them is not a number
+    rounding = ROUNDING * float(np.finfo(problem.real).eps) * there
+    least = jnp.where((there > at_zero) & (at_zero > rounding), at_zero, zero)  # false where one is not a number
     if len(problem.smooth) + len(problem.dual) + (problem.prox is not None) > 1:
         least = jnp.where(jnp.isfinite(at_zero), least, float(np.finfo(problem.real).tiny))
     first = jnp.where(jnp.isfinite(first), first, zero)
@@ -127,7 +130,7 @@ def has_conjugate(problem: Problem) -> bool:
     prox = problem.prox
     if prox is None or prox.dual_domain is DualDomain.PART:
         return False
-    if prox.dual_domain is DualDomain.BALL and any(term.atom.rigid for term in problem.smooth):
+    if prox.dual_domain is DualDomain.BALL and any(term.atom.rigid for term in (*problem.smooth, *problem.dual)):
         return False  # duals are shrunk into the ball
     return all(term.atom.convex for term in problem.smooth) and not any(term.atom.indicator for term in problem.dual)
 

@@ -97,7 +97,7 @@ def lint(file: Path, *, strict: bool, as_json: bool) -> None:
         manifest, compiled = _compiled(file)
         if strict and compiled.choice.warnings:
             path, _, message = compiled.choice.warnings[0].partition(": ")
-            step = path.endswith(".step")
+            step = path.endswith("policy.step")
             remedy = "Leave `step` out, or write a shorter one." if step else "Remove it, or use it."
             raise DocumentError(message, path=path, remedy=remedy)
         from flowengine.compiler import explain  # noqa: PLC0415 - jax comes after `prepare`

@@ -9,24 +9,26 @@ from __future__ import annotations
 import hashlib
 import importlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from flowapi.errors import DocumentError
+from flowapi.errors import DocumentError, FlowError
 from flowapi.flow import FlowDocument
 from flowapi.model import NAME_PATTERN, join
 from flowengine.compiler.choice import Choice, hypers_of
 from flowengine.compiler.choose import choose
 from flowengine.compiler.load import Arrays
+from flowengine.compiler.variables import structure
 from flowengine.methods import External
 from flowengine.problem import Problem, Unknown
 
+T = TypeVar("T")
 LONGEST_NAME = 63
 NEEDED = ("init", "step", "residual")
 
@@ -40,27 +42,32 @@ def built_by_entry(document: FlowDocument, entrypoint: str, data: Arrays, at: st
     place = join(at, "entrypoint")
     module, name = entrypoint.split(":")
     found, build = _function(module, name, place)
-    try:
-        built = build({key: data[key] for key in data}, dict(document.params))
-    except Exception as error:  # whatever somebody else's code raises
-        message = f"`{entrypoint}` failed: {type(error).__name__}: {error}"
-        raise DocumentError(message, path=place, remedy="Call it by itself to see where.") from error
-    source = hashlib.sha256(Path(found.__file__ or "").read_bytes()).hexdigest() if found.__file__ else ""
+    built = _answer(lambda: build({key: data[key] for key in data}, dict(document.params)), f"`{entrypoint}`", place)
+    source = hashlib.sha256(Path(found.__file__).read_bytes()).hexdigest() if found.__file__ else ""
     if isinstance(built, Problem):
-        if document.policy.samples:
-            message = "a problem that an entry point builds is not sampled in this version"
-            raise DocumentError(message, path=join(at, "policy"), remedy="Remove it, or write the terms down.")
-        return built, choose(built, document.policy, at), source
-    _check(built, document, entrypoint, at)
+        _check_problem(built, document, at)
+        return built, _answer(lambda: choose(built, document.policy, at), "its problem", place), source
     problem = Problem((), None, (), init=None, unknowns=(Unknown("x", ()),), dtype=document.dtype)
     choice = Choice(External(built), hypers_of(problem, float("nan"), ()), (f"entrypoint: {entrypoint}",))
+    _check(problem, choice, document, entrypoint, at)
     return problem, choice, source
+
+
+def _answer(call: Callable[[], T], what: str, place: str) -> T:
+    """What somebody else's code returns; whatever it raises becomes an error with a path."""
+    try:
+        return call()
+    except FlowError:
+        raise
+    except (Exception, SystemExit) as error:
+        message = f"{what} failed: {type(error).__name__}: {error}"
+        raise DocumentError(message, path=place, remedy="Call it by itself to see where.") from error
 
 
 def _function(module: str, name: str, place: str) -> tuple[ModuleType, Any]:
     try:
         found = importlib.import_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         message = f"the module `{module}` can't be imported: {type(error).__name__}: {error}"
         remedy = "Put it in the image; on a laptop install it, or put its folder on PYTHONPATH."
         raise DocumentError(message, path=place, remedy=remedy) from error
@@ -69,9 +76,27 @@ def _function(module: str, name: str, place: str) -> tuple[ModuleType, Any]:
     return found, getattr(found, name)
 
 
-def _check(built: Any, document: FlowDocument, entrypoint: str, at: str) -> None:
+def _check_problem(built: Problem, document: FlowDocument, at: str) -> None:
+    """See that a problem has variables of plain names, of the flow's dtype and the form of its start."""
+    if document.policy.samples:
+        message = "a problem that an entry point builds is not sampled in this version"
+        raise DocumentError(message, path=join(at, "policy"), remedy="Remove it, or write the terms down.")
+    names = [one.name for one in built.unknowns]
+    wrong = ""
+    if not names or len(set(names)) < len(names) or not all(_plain(name) for name in names):
+        wrong = "has no variables of different plain names"
+    elif built.dtype != document.dtype:
+        wrong = f"is of {built.dtype}, the flow of {document.dtype}"
+    elif _forms(built.init) != _forms(structure(built.unknowns, built.dtype)):
+        wrong = "has an `init` of another form than its variables"
+    if wrong:
+        raise DocumentError(f"the problem {wrong}", path=join(at, "entrypoint"), remedy="Mend what it returns.")
+
+
+def _check(problem: Problem, choice: Choice, document: FlowDocument, entrypoint: str, at: str) -> None:
     """See that an object is an iteration, and that its point can be written."""
-    place = join(at, "entrypoint")
+    place, method = join(at, "entrypoint"), choice.method
+    built: Any = getattr(method, "program", None)
     lacking = [name for name in NEEDED if not callable(getattr(built, name, None))]
     if lacking:
         raise DocumentError(
@@ -84,18 +109,18 @@ def _check(built: Any, document: FlowDocument, entrypoint: str, at: str) -> None
         raise DocumentError(
             f"`{entrypoint}` brings its own iteration", path=join(at, "policy", chosen[0]), remedy="Remove it."
         )
-    method = External(built)
-    try:
-        state = jax.eval_shape(built.init, jax.random.key(0))
-        after, residual = jax.eval_shape(built.step, state), jax.eval_shape(built.residual, state)
-        point = jax.eval_shape(method.point, state)
-    except Exception as error:
-        message = f"`{entrypoint}` can't be traced: {type(error).__name__}: {error}"
-        raise DocumentError(message, path=place, remedy="init, step and residual must be functions of jax.") from error
-    if _forms(state) != _forms(after):
+    state = _answer(lambda: jax.eval_shape(method.init, problem, choice.hypers, jax.random.key(0)), "`init`", place)
+    step, point = (
+        _answer(lambda act=act: jax.eval_shape(act, state), f"`{name}`", place)  # type: ignore[misc]
+        for name, act in (("step", built.step), ("point", method.point))
+    )
+    if _forms(state) != _forms(step):
         raise DocumentError("`step` returns another form of state than `init`", path=place, remedy="Make them equal.")
-    if getattr(residual, "size", 0) != 1:
-        raise DocumentError("`residual` returns no single number", path=place, remedy="Return one.")
+    for name in ("residual", "energy"):
+        act = getattr(built, name, None)
+        value: Any = _answer(lambda act=act: jax.eval_shape(act, state), f"`{name}`", place) if act else None  # type: ignore[misc]
+        if act and (getattr(value, "size", 0) != 1 or jnp.issubdtype(value.dtype, jnp.complexfloating)):
+            raise DocumentError(f"`{name}` returns no single real number", path=place, remedy="Return one.")
     parts = point if isinstance(point, Mapping) else {"x": point}
     if not all(_writable(name, one) for name, one in parts.items()):
         raise DocumentError(
@@ -105,10 +130,13 @@ def _check(built: Any, document: FlowDocument, entrypoint: str, at: str) -> None
         )
 
 
-def _writable(name: Any, value: Any) -> bool:
+def _plain(name: Any) -> bool:
     """Names become those of files."""
-    named = isinstance(name, str) and len(name) <= LONGEST_NAME and re.fullmatch(NAME_PATTERN, name) is not None
-    return named and isinstance(value, jax.ShapeDtypeStruct) and bool(jnp.issubdtype(value.dtype, np.inexact))
+    return isinstance(name, str) and len(name) <= LONGEST_NAME and re.fullmatch(NAME_PATTERN, name) is not None
+
+
+def _writable(name: Any, value: Any) -> bool:
+    return _plain(name) and isinstance(value, jax.ShapeDtypeStruct) and bool(jnp.issubdtype(value.dtype, np.inexact))
 
 
 def _forms(tree: Any) -> tuple[Any, ...]:

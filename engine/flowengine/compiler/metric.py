@@ -27,6 +27,7 @@ def metric_hindrance(problem: Problem) -> str:
         (bool(problem.dual), "a term is dual"),
         (not bounded, "no smooth term has a bounded curvature"),
         (problem.prox is not None and not problem.prox.elementwise, "a prox couples the entries"),
+        (not any(term.atom.lipschitz for term in problem.smooth), "no smooth term has any curvature"),
     )
     return next((reason for hinders, reason in hindrances if hinders), "")
 

@@ -19,7 +19,7 @@ from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Sca
 
 @dataclass(frozen=True, eq=False)
 class External(Steady):
-    """The method `entrypoint`; the same program is the same method."""
+    """The method `entrypoint`, equal to itself alone: it is part of the compiled program."""
 
     program: Any
     name: str = "entrypoint"

@@ -1,8 +1,8 @@
 """Riemannian gradient descent: x⁺ = R_x(−τ grad f(x)) for variables on manifolds, with a step that is searched for.
 
-τ starts where the curvature that the last step met puts the minimum along it, and is halved until E falls by a share of
-what the gradient promises. The fall is measured by the gradients' tangent parts, (⟨P∇f(x), d⟩ + ⟨P⁺∇f(x⁺), d⟩)/2 with
-d = x⁺ − x, which rounding does not spoil near a solution as it does a difference of values.
+τ starts where the curvature that the last step met puts the minimum along it, and is halved until the slopes say that E
+falls by a share of what the gradient promises: (⟨P∇f(x), d⟩ + ⟨P⁺∇f(x⁺), d⟩)/2 with d = x⁺ − x and the gradients'
+tangent parts, which rounding does not spoil near a solution as it does a difference of values.
 Source: Absil, Mahony and Sepulchre, Optimization Algorithms on Matrix Manifolds, 2008, section 4.2; Barzilai and
 Borwein, IMA Journal of Numerical Analysis 8, 1988 (the first step).
 """
@@ -95,6 +95,6 @@ class RiemannianGradient(Observing):
         return Balance(flat, zeros_like(flat), dual=(), pull=None)
 
     def lyapunov(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Lyapunov:
-        """E, which never rises."""
+        """E, which falls as far as the slopes at both ends of a step can tell."""
         before, after = objective(problem, old.x), objective(problem, new.x)
         return Lyapunov(after, before, jnp.abs(before) + jnp.abs(after))

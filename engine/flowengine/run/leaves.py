@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,8 @@ from flowapi.errors import IncompatibleError
 from flowengine.loop import Carry
 from flowengine.store import Leaf
 
+T = TypeVar("T")
+
 
 def to_leaves(carry: Carry) -> dict[str, Leaf]:
     """Every array of a carry by its path, such as `state/x`; on a CPU without copying."""
@@ -21,8 +23,8 @@ def to_leaves(carry: Carry) -> dict[str, Leaf]:
     return {_name(path): _leaf(array) for path, array in found}
 
 
-def to_carry(leaves: Mapping[str, Leaf], template: Carry) -> Carry:
-    """A carry of the template's form with these arrays.
+def to_carry(leaves: Mapping[str, Leaf], template: T) -> T:
+    """A carry, or a part of one, of the template's form with these arrays.
 
     Raises:
         IncompatibleError: the checkpoint has other arrays than this flow.
@@ -36,7 +38,7 @@ def to_carry(leaves: Mapping[str, Leaf], template: Carry) -> Carry:
             remedy="Start afresh with --fresh, or run the version that wrote it.",
         )
     arrays = jax.device_put([_array(name, leaves[name], wanted[name]) for name in wanted], may_alias=False)
-    carry: Carry = jax.tree_util.tree_unflatten(form, arrays)
+    carry: T = jax.tree_util.tree_unflatten(form, arrays)
     return carry
 
 

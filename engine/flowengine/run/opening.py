@@ -10,22 +10,18 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 
-from flowapi.errors import DataError, IncompatibleError
+from flowapi.errors import IncompatibleError
 from flowapi.report import RestoredFrom
-from flowapi.revision import RevisionFile
 from flowengine.compiler import CompiledFlow, compile_flow, stops_of
 from flowengine.loop import Carry, reopened, run_key, start
+from flowengine.methods import External
 from flowengine.run import leaves, platform
 from flowengine.run.board import Board
 from flowengine.run.program import Program, begin
 from flowengine.run.request import RunRequest
+from flowengine.run.warm import flow_of, warm_point, warm_state
 from flowengine.store import CheckpointStore, Claimed, Latest, Restored
-
-STATE_POINT = "state/x"
-STATE_PAIR = "state/pair"
 
 
 @dataclass(frozen=True)
@@ -87,8 +83,7 @@ def _with_state(
     different: list[str] = []
     base = claimed.base
     if base is None:
-        start_at = _warm_point(claimed.warm, compiled, store) if claimed.warm else compiled.problem.init
-        carry = _first(request, replace(compiled, problem=replace(compiled.problem, init=start_at)))
+        carry = _warm(request, compiled, program, store, claimed.warm) if claimed.warm else _first(request, compiled)
     else:
         _same_problem(base, compiled)
         carry = leaves.to_carry(base.leaves, program.form)
@@ -122,6 +117,17 @@ def _first(request: RunRequest, compiled: CompiledFlow) -> Carry:
     return carry
 
 
+def _warm(
+    request: RunRequest, compiled: CompiledFlow, program: Program, store: CheckpointStore, warm: Restored
+) -> Carry:
+    """As `_first`, from another revision's checkpoint."""
+    old = flow_of(store, warm)
+    if isinstance(compiled.choice.method, External):
+        return replace(_first(request, compiled), state=warm_state(warm, old, program.form))
+    problem = replace(compiled.problem, init=warm_point(warm, old, compiled.problem))
+    return _first(request, replace(compiled, problem=problem))
+
+
 def _read(source: Restored | None) -> Restored | None:
     """A checkpoint without its arrays, which would take the room of a state for as long as the run lasts."""
     return source and replace(source, leaves={})
@@ -149,42 +155,10 @@ def _restored_from(source: Restored, carry: Carry, request: RunRequest, claimed:
 
 def _same_problem(base: Restored, compiled: CompiledFlow) -> None:
     if base.manifest.lineage.problem_digest != compiled.digest:
-        what = "the input data" + (", or the entry point's code," if compiled.document.entrypoint else "")
+        by_code = compiled.document.entrypoint is not None
+        what = "the input data, or the entry point's code," if by_code else "the input data"
         raise IncompatibleError(
             f"{what} are not those that the checkpoint was computed from",
-            path="spec.inputs",
-            remedy="Put the old data back, or start afresh with --fresh.",
+            path="spec.inputs and spec.flow.entrypoint" if by_code else "spec.inputs",
+            remedy=f"Put the old {'data and code' if by_code else 'data'} back, or start afresh with --fresh.",
         )
-
-
-def _warm_point(warm: Restored, compiled: CompiledFlow, store: CheckpointStore) -> Any:
-    """The variables of another revision's checkpoint, where names, shapes and types are the same."""
-    problem = compiled.problem
-    try:
-        data = store.layout.revision_file(warm.ref.revision).read_bytes()
-        names = set(RevisionFile.model_validate_json(data).tuple.flow["variables"])
-    except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"revision {warm.ref.revision} has no readable revision.json") from error
-    wanted = leaves.named(problem.init, STATE_POINT)
-    found = {path: _variable(warm, path) for path in wanted}
-    for path, array in wanted.items():
-        value = found[path]
-        same = value is not None and value.shape == array.shape and value.dtype == array.dtype
-        if not same or names != {one.name for one in problem.unknowns}:
-            mine = ", ".join(f"`{one.name}`" for one in problem.unknowns)
-            raise IncompatibleError(
-                f"revision {warm.ref.revision} has not the variables {mine} of these shapes and types",
-                path="spec.upgrade.mode",
-                remedy="Use Restart.",
-            )
-    arrays = [jnp.array(value) for value in found.values() if value is not None]
-    return jax.tree.unflatten(jax.tree.structure(problem.init), arrays)
-
-
-def _variable(warm: Restored, path: str) -> np.ndarray | None:
-    """A variable in a checkpoint of whatever method: by itself, or the first of a pair (see `storage.paired`)."""
-    pair = STATE_PAIR + path.removeprefix(STATE_POINT)
-    if leaf := warm.leaves.get(path) or warm.leaves.get(f"{pair}/components/0"):
-        return leaf.array
-    packed = warm.leaves.get(f"{pair}/packed")
-    return None if packed is None else packed.array.real
