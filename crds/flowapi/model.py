@@ -26,8 +26,11 @@ _IN_WORDS = {
     NAME_PATTERN: "letters, digits and underscores, and no digit first",
     LABEL_PATTERN: "lower-case letters, digits and hyphens, and no hyphen first or last",
 }
+LONGEST_NAME = 63
 Name = Annotated[
-    str, StringConstraints(pattern=NAME_PATTERN, max_length=63), AfterValidator(lambda value: _no_yaml_word(value))
+    str,
+    StringConstraints(pattern=NAME_PATTERN, max_length=LONGEST_NAME),
+    AfterValidator(lambda value: _no_yaml_word(value)),
 ]
 """A name that a document gives to data, a variable, an operator or a parameter."""
 Number = Annotated[float, PlainValidator(lambda value: _number(value))]
@@ -77,6 +80,11 @@ class Model(BaseModel):
             return cls.model_validate(value)
         except ValidationError as error:
             raise DocumentErrors(_unique(_explain(detail, cls, at) for detail in error.errors())) from None
+
+
+def is_name(value: object) -> bool:
+    """Whether a value that no document brought is a name; names become those of files."""
+    return isinstance(value, str) and len(value) <= LONGEST_NAME and re.fullmatch(NAME_PATTERN, value) is not None
 
 
 def _no_yaml_word(value: str) -> str:

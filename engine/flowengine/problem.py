@@ -112,6 +112,11 @@ class Unknown:
     shape: tuple[int, ...]
     manifold: str = "euclidean"
 
+    @property
+    def curved(self) -> bool:
+        """Whether it lies on a manifold that is not the whole space."""
+        return self.manifold != "euclidean"
+
 
 @pytree("unknowns", "dtype")
 @dataclass(frozen=True)
@@ -159,7 +164,7 @@ class Problem:
     @property
     def curved(self) -> bool:
         """Whether a variable lies on a manifold."""
-        return any(one.manifold != "euclidean" for one in self.unknowns)
+        return any(one.curved for one in self.unknowns)
 
 
 @pytree()

@@ -51,7 +51,7 @@ class LogDet(Base):
     def conjugate(self, y: Square) -> Scalar:
         """Weight · (n log weight − n − log det(−Y))."""
         n = len(y)
-        return self.weight * (n * jnp.log(self.weight) - n) + LogDet(self.weight).value(-y)
+        return self.weight * (n * jnp.log(self.weight) - n) + self.value(-y)
 
 
 @pytree()

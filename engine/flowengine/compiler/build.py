@@ -78,7 +78,7 @@ def compile_flow(document: FlowDocument, inputs: Path, *, at: str = "flow") -> C
         made = build_terms(spec, Site.of(spec, maps, index))
         terms += made
         forced += [spec.as_] * len(made)
-    curved = [one.name for one in unknowns if one.manifold != "euclidean"]
+    curved = [one.name for one in unknowns if one.curved]
     if curved and document.policy.samples:
         raise DocumentError(
             "samplers know no manifolds", path=join(at, "variables", curved[0], "manifold"), remedy="Remove it."

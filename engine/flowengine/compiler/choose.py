@@ -108,7 +108,7 @@ def _riemannian(problem: Problem, policy: Policy, at: str) -> Choice:
             raise DocumentError(message, path=join(at, "policy", key), remedy="Leave it out.")
     check_start(problem, at)
     hypers, reason = _searched(problem, math.inf)
-    on = [one for one in problem.unknowns if one.manifold != "euclidean"]
+    on = [one for one in problem.unknowns if one.curved]
     reasons = [
         "rgd: " + ", ".join(f"{one.name} on {one.manifold}" for one in on) + "; every term by its gradient",
         reason,

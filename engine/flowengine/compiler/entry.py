@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -20,7 +19,7 @@ import numpy as np
 
 from flowapi.errors import DocumentError, FlowError
 from flowapi.flow import FlowDocument
-from flowapi.model import NAME_PATTERN, join
+from flowapi.model import is_name, join
 from flowengine.compiler.choice import Choice, hypers_of
 from flowengine.compiler.choose import choose
 from flowengine.compiler.load import Arrays
@@ -29,7 +28,6 @@ from flowengine.methods import External
 from flowengine.problem import Problem, Unknown
 
 T = TypeVar("T")
-LONGEST_NAME = 63
 NEEDED = ("init", "step", "residual")
 
 
@@ -47,10 +45,12 @@ def built_by_entry(document: FlowDocument, entrypoint: str, data: Arrays, at: st
     if isinstance(built, Problem):
         _check_problem(built, document, at)
         return built, _answer(lambda: choose(built, document.policy, at), "its problem", place), source
+    _check_program(built, document, entrypoint, at)
+    method = External(built)
+    _check_forms(method, place)
     problem = Problem((), None, (), init=None, unknowns=(Unknown("x", ()),), dtype=document.dtype)
-    choice = Choice(External(built), hypers_of(problem, float("nan"), ()), (f"entrypoint: {entrypoint}",))
-    _check(problem, choice, document, entrypoint, at)
-    return problem, choice, source
+    hypers = hypers_of(problem, float("nan"), ())
+    return problem, Choice(method, hypers, (f"entrypoint: {entrypoint}",)), source
 
 
 def _answer(call: Callable[[], T], what: str, place: str) -> T:
@@ -83,7 +83,7 @@ def _check_problem(built: Problem, document: FlowDocument, at: str) -> None:
         raise DocumentError(message, path=join(at, "policy"), remedy="Remove it, or write the terms down.")
     names = [one.name for one in built.unknowns]
     wrong = ""
-    if not names or len(set(names)) < len(names) or not all(_plain(name) for name in names):
+    if not names or len(set(names)) < len(names) or not all(map(is_name, names)):
         wrong = "has no variables of different plain names"
     elif built.dtype != document.dtype:
         wrong = f"is of {built.dtype}, the flow of {document.dtype}"
@@ -93,15 +93,13 @@ def _check_problem(built: Problem, document: FlowDocument, at: str) -> None:
         raise DocumentError(f"the problem {wrong}", path=join(at, "entrypoint"), remedy="Mend what it returns.")
 
 
-def _check(problem: Problem, choice: Choice, document: FlowDocument, entrypoint: str, at: str) -> None:
-    """See that an object is an iteration, and that its point can be written."""
-    place, method = join(at, "entrypoint"), choice.method
-    built: Any = getattr(method, "program", None)
+def _check_program(built: Any, document: FlowDocument, entrypoint: str, at: str) -> None:
+    """See that an object is an iteration, beside a document that leaves it alone."""
     lacking = [name for name in NEEDED if not callable(getattr(built, name, None))]
     if lacking:
         raise DocumentError(
             f"`{entrypoint}` returned a {type(built).__name__} without {' and '.join(lacking)}",
-            path=place,
+            path=join(at, "entrypoint"),
             remedy="Return a Problem, or an object with init(key), step(state) and residual(state).",
         )
     chosen = sorted(document.policy.model_fields_set - {"threads"})
@@ -109,7 +107,12 @@ def _check(problem: Problem, choice: Choice, document: FlowDocument, entrypoint:
         raise DocumentError(
             f"`{entrypoint}` brings its own iteration", path=join(at, "policy", chosen[0]), remedy="Remove it."
         )
-    state = _answer(lambda: jax.eval_shape(method.init, problem, choice.hypers, jax.random.key(0)), "`init`", place)
+
+
+def _check_forms(method: External, place: str) -> None:
+    """See that steps keep the form of the state, and that residual, energy and point are what they have to be."""
+    built = method.program
+    state = _answer(lambda: jax.eval_shape(built.init, jax.random.key(0)), "`init`", place)
     step, point = (
         _answer(lambda act=act: jax.eval_shape(act, state), f"`{name}`", place)  # type: ignore[misc]
         for name, act in (("step", built.step), ("point", method.point))
@@ -130,13 +133,8 @@ def _check(problem: Problem, choice: Choice, document: FlowDocument, entrypoint:
         )
 
 
-def _plain(name: Any) -> bool:
-    """Names become those of files."""
-    return isinstance(name, str) and len(name) <= LONGEST_NAME and re.fullmatch(NAME_PATTERN, name) is not None
-
-
 def _writable(name: Any, value: Any) -> bool:
-    return _plain(name) and isinstance(value, jax.ShapeDtypeStruct) and bool(jnp.issubdtype(value.dtype, np.inexact))
+    return is_name(name) and isinstance(value, jax.ShapeDtypeStruct) and bool(jnp.issubdtype(value.dtype, np.inexact))
 
 
 def _forms(tree: Any) -> tuple[Any, ...]:

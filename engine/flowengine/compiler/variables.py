@@ -49,7 +49,7 @@ def initial_value(unknown: Unknown, document: FlowDocument, data: Arrays, chains
     if variable.spread is not None:
         key = jax.random.fold_in(jax.random.key(document.seed), zlib.crc32(unknown.name.encode()))
         value = value + variable.spread * jax.random.normal(key, whole, document.dtype)
-    return value if unknown.manifold == "euclidean" else _on_manifold(unknown, value, place)
+    return _on_manifold(unknown, value, place) if unknown.curved else value
 
 
 def _on_manifold(unknown: Unknown, value: Array, place: str) -> Array:

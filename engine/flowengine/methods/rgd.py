@@ -28,10 +28,10 @@ CHANGE = 4.0  # of τ from one step to the next, at most
 @pytree()
 @dataclass(frozen=True)
 class State:
-    """The point, ∇f there, the step that led to it, and the one to try next."""
+    """The point, ∇f's part in the tangent space there, the step that led to it, and the one to try next."""
 
     x: Tree
-    gradient: Tree
+    flat: Tree
     tau: Scalar
     ahead: Scalar
 
@@ -45,22 +45,22 @@ class RiemannianGradient(Observing):
     def init(self, problem: Problem, hypers: Hypers, key: Array) -> State:
         """Start at the problem's `init`, a point of the manifold."""
         del key
-        return State(problem.init, smooth_gradient(problem, problem.init), hypers.tau, hypers.tau)
+        return State(problem.init, _flat(problem, problem.init), hypers.tau, hypers.tau)
 
     def step(self, problem: Problem, hypers: Hypers, state: State) -> State:
         """One step along the geodesic's stand-in."""
-        x, slope = state.x, steepest(problem, state.x, state.gradient)
-        flat = tangent(problem, x, state.gradient)
+        x, flat = state.x, state.flat
+        slope = steepest(problem, x, flat)
         promised, enough = dot(flat, slope), 10 * np.finfo(problem.dtype).eps * norm(x)
         least = jnp.zeros_like(state.tau) if hypers.least is None else hypers.least
 
         def there(tau: Scalar) -> State:
             point = retracted(problem, x, scale(slope, -tau))
-            return State(point, smooth_gradient(problem, point), tau, tau)
+            return State(point, _flat(problem, point), tau, tau)
 
         def too_long(at: State) -> Array:
             moved = subtract(at.x, x)
-            fall = -(dot(flat, moved) + dot(tangent(problem, at.x, at.gradient), moved)) / 2
+            fall = -(dot(flat, moved) + dot(at.flat, moved)) / 2
             fits = (fall >= SHARE * at.tau * promised) | (norm(moved) <= enough)
             longer: Array = ~fits & (at.tau > least)
             return longer
@@ -70,10 +70,10 @@ class RiemannianGradient(Observing):
 
         new: State = lax.while_loop(too_long, shorter, there(state.ahead))
         moved = subtract(new.x, x)
-        began, met = -dot(flat, moved), dot(subtract(tangent(problem, new.x, new.gradient), flat), moved)
+        began, met = -dot(flat, moved), dot(subtract(new.flat, flat), moved)
         told = (met > 0) & (norm(moved) > enough)  # rounding knows of no curvature
         factor = jnp.where(told, jnp.clip(began / jnp.where(told, met, 1), 1 / CHANGE, CHANGE), CHANGE)
-        return State(new.x, new.gradient, new.tau, new.tau * factor)
+        return State(new.x, new.flat, new.tau, new.tau * factor)
 
     def point(self, state: State) -> Tree:
         """The point."""
@@ -86,15 +86,19 @@ class RiemannianGradient(Observing):
 
     def evidence(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Evidence:
         """The imbalance is ∇f's part in the tangent space."""
-        del hypers, old
-        return Evidence(new.x, tangent(problem, new.x, new.gradient), images=(), defects=())
+        del problem, hypers, old
+        return Evidence(new.x, new.flat, images=(), defects=())
 
     def balance(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Balance:
         """What of ∇f is normal to the manifold is nobody's: it holds the point there, and would only hide the rest."""
-        flat = tangent(problem, new.x, new.gradient)
-        return Balance(flat, zeros_like(flat), dual=(), pull=None)
+        return Balance(new.flat, zeros_like(new.flat), dual=(), pull=None)
 
     def lyapunov(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Lyapunov:
         """E, which falls as far as the slopes at both ends of a step can tell."""
         before, after = objective(problem, old.x), objective(problem, new.x)
         return Lyapunov(after, before, jnp.abs(before) + jnp.abs(after))
+
+
+def _flat(problem: Problem, x: Tree) -> Tree:
+    """∇f's part in the tangent space."""
+    return tangent(problem, x, smooth_gradient(problem, x))

@@ -54,7 +54,7 @@ def warm_point(warm: Restored, old: Mapping[str, Any], problem: Problem) -> Tree
         if value is None or value.shape != array.shape or value.dtype != array.dtype:
             raise _incompatible(warm, lacks)
         point = MANIFOLDS[one.manifold].nearest(jnp.array(value))
-        if one.manifold != "euclidean" and not bool(jnp.all(jnp.isfinite(point))):
+        if one.curved and not bool(jnp.all(jnp.isfinite(point))):
             raise _incompatible(warm, f"leads to no point of the manifold of `{one.name}`")
         arrays.append(point)
     return jax.tree.unflatten(jax.tree.structure(problem.init), arrays)

@@ -8,7 +8,7 @@ Source: Absil, Mahony and Sepulchre, Optimization Algorithms on Matrix Manifolds
 
 from __future__ import annotations
 
-from typing import Protocol
+from abc import ABC, abstractmethod
 
 import jax.numpy as jnp
 import numpy as np
@@ -17,23 +17,27 @@ from jaxtyping import Array
 from flowengine.problem import Problem, Tree
 
 
-class Manifold(Protocol):
-    """See above."""
+class Manifold(ABC):
+    """See above; a manifold whose metric is that of the space around it, and which retracts to the nearest point."""
 
+    @abstractmethod
     def project(self, x: Array, g: Array) -> Array:
         """The part of g in the tangent space at x."""
 
-    def gradient(self, x: Array, g: Array) -> Array:
-        """Of a function whose gradient among all matrices is g."""
-
-    def retract(self, x: Array, v: Array) -> Array:
-        """Where the tangent vector v leads."""
-
+    @abstractmethod
     def nearest(self, x: Array) -> Array:
         """The nearest point of the manifold; not finite where there is none."""
 
+    def gradient(self, x: Array, g: Array) -> Array:
+        """Of a function whose gradient among all matrices is g."""
+        return self.project(x, g)
 
-class Euclidean:
+    def retract(self, x: Array, v: Array) -> Array:
+        """Where the tangent vector v leads."""
+        return self.nearest(x + v)
+
+
+class Euclidean(Manifold):
     """All arrays."""
 
     def project(self, x: Array, g: Array) -> Array:
@@ -41,54 +45,29 @@ class Euclidean:
         del x
         return g
 
-    def gradient(self, x: Array, g: Array) -> Array:
-        """G."""
-        del x
-        return g
-
-    def retract(self, x: Array, v: Array) -> Array:
-        """X + v."""
-        return x + v
-
     def nearest(self, x: Array) -> Array:
         """X."""
         return x
 
 
-class Sphere(Euclidean):
+class Sphere(Manifold):
     """‖x‖₂ = 1 over all entries."""
 
     def project(self, x: Array, g: Array) -> Array:
         """G − Re⟨x, g⟩x."""
         return g - jnp.sum((x.conj() * g).real) * x
 
-    def gradient(self, x: Array, g: Array) -> Array:
-        """The projection."""
-        return self.project(x, g)
-
-    def retract(self, x: Array, v: Array) -> Array:
-        """(x + v)/‖x + v‖."""
-        return self.nearest(x + v)
-
     def nearest(self, x: Array) -> Array:
         """X/‖x‖."""
         return x / jnp.sqrt(jnp.sum((x.conj() * x).real))
 
 
-class Stiefel(Euclidean):
+class Stiefel(Manifold):
     """XᴴX = I: orthonormal columns."""
 
     def project(self, x: Array, g: Array) -> Array:
         """G − X·(XᴴG + GᴴX)/2."""
         return g - x @ _even(x.conj().T @ g)
-
-    def gradient(self, x: Array, g: Array) -> Array:
-        """The projection."""
-        return self.project(x, g)
-
-    def retract(self, x: Array, v: Array) -> Array:
-        """The polar factor of X + V."""
-        return self.nearest(x + v)
 
     def nearest(self, x: Array) -> Array:
         """The polar factor UVᴴ of X = USVᴴ; not finite where its columns are dependent."""
@@ -97,7 +76,7 @@ class Stiefel(Euclidean):
         return jnp.where(independent, u @ v, jnp.nan)
 
 
-class PositiveDefinite(Euclidean):
+class PositiveDefinite(Manifold):
     """Symmetric positive definite matrices, with the affine-invariant metric ⟨U, V⟩_X = tr(X⁻¹U X⁻¹V)."""
 
     def project(self, x: Array, g: Array) -> Array:
