@@ -24,7 +24,7 @@ LIBRARIES = {
     "jaxopt": "#e39774", "CVXPY": HAND,
 }  # fmt: skip
 LOWEST = 1e-7  # accuracies below are drawn here
-RACES = ("deblur", "rof", "rof-small", "lasso", "logistic")
+RACES = ("deblur", "tv-512", "tv-1024", "rof", "rof-small", "lasso", "logistic")
 
 
 def by_solver(size: dict[str, Any]) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """How fast the engine is: iterations a second, time to an accuracy, start-up and memory, beside others in one run.
 
-    make bench                                        everything, about half an hour
+    make bench                                        everything, about forty minutes
     .venv/bin/python bench/engine.py --quick          a few sizes, short rounds: to see that it works
     .venv/bin/python bench/engine.py --only deblur,start
 
@@ -34,6 +34,11 @@ WANTED: dict[str, tuple[tuple[str, ...], str, float]] = {
         f"{method} {size}² ÷ {other}": (("denoise", method, "sizes", size, "ratios", other), "≥", bound)
         for method, other, bound in FASTER
         for size in ("512", "1024", "2048")
+    },
+    **{
+        f"TV {size}² float32 to 1e-6, time ÷ {other}'s best": ((f"tv-{size}", "ratios", other), "≤", 0.04)
+        for other in ("SCICO", "PyProximal")
+        for size in ("512", "1024")
     },
     "deblurring 512², time ÷ best peer's": (("deblur", "ratioToBestPeer"), "≤", 0.1),
     "start-up ÷ Python, JAX and restore": (("start", "start", "ratio"), "≤", 1.3),

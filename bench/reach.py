@@ -46,6 +46,8 @@ class Race:
 
 RACES: dict[str, Race] = {
     "deblur": Race(lambda: tv_deblur(512), 128, 90, 1),
+    "tv-512": Race(lambda: tv_denoise(512), 32, 10, 2),
+    "tv-1024": Race(lambda: tv_denoise(1024), 128, 30, 1),
     "rof": Race(lambda: tv_denoise(256, "float64"), 8, 20),
     "rof-small": Race(lambda: tv_denoise(32, "float64"), 8, 10),
     "lasso": Race(lasso, 4, 5),

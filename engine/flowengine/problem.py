@@ -174,15 +174,15 @@ class Hypers:
 
     Attributes:
         tau: Primal step; one an entry where a diagonal metric scales it.
-        sigma: Dual step of each dual term.
+        sigma: Dual step of each dual term; one an entry where its rows are scaled.
         least: Below it a primal step that changes doesn't go; None where it is fixed.
         most: Above it a step that is balanced doesn't go; None where none is.
         temperature: T of a sampler's exp(−E/T); None else.
         smoothing: λ of the Moreau envelopes; None without any.
     """
 
-    tau: Array
-    sigma: tuple[Scalar, ...]
+    tau: Tree
+    sigma: tuple[Array, ...]
     least: Scalar | None = None
     most: Scalar | None = None
     temperature: Scalar | None = None
@@ -277,7 +277,9 @@ class Method(Protocol):
     def lyapunov(self, problem: Problem, hypers: Hypers, old: Tree, new: Tree) -> Lyapunov:
         """The quantity that must not grow from step to step."""
 
-    def adapted(self, hypers: Hypers, old: Tree, new: Tree, evidence: Evidence, iterations: Int[Array, ""]) -> Tree:
+    def adapted(
+        self, problem: Problem, hypers: Hypers, old: Tree, new: Tree, evidence: Evidence, iterations: Int[Array, ""]
+    ) -> Tree:
         """The new state, its steps to come set by what the last one did.
 
         `iterations` have passed since the last time; 0, which must change nothing, where a limit cut a block short, so

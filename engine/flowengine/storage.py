@@ -61,6 +61,11 @@ class Components:
         return Components(tuple(one * factor for one in self.components))
 
 
+def on_cpu() -> bool:
+    """Whether programs run on a CPU: what this file does for XLA's compiler of them would slow a GPU down."""
+    return jax.default_backend() == "cpu"
+
+
 def paired(a: Tree, b: Tree, most: float = math.inf) -> Tree:
     """Two trees of one form as one: of real arrays a complex array each, unless one has more than `most` bytes.
 
@@ -69,7 +74,7 @@ def paired(a: Tree, b: Tree, most: float = math.inf) -> Tree:
     """
 
     def pair(x: Array, y: Array) -> Packed | Components:
-        packs = x.nbytes <= most and not jnp.iscomplexobj(x)
+        packs = on_cpu() and x.nbytes <= most and not jnp.iscomplexobj(x)
         return (Packed if packs else Components).of((x, y))
 
     return jax.tree.map(pair, a, b)
@@ -90,7 +95,7 @@ def computed_once(a: Tree, number: Array) -> Tree:
     XLA's CPU compiler computes cheap things again for each of their uses, however much the stencils before them cost; a
     barrier doesn't keep it from that, a loop of which it can't know the length does.
     """
-    if sum(one.size for one in jax.tree.leaves(a)) < QUICK_SUM:
+    if not on_cpu() or sum(one.size for one in jax.tree.leaves(a)) < QUICK_SUM:
         return a
     turns = jnp.any(jnp.isnan(number)).astype(jnp.int32)
 
@@ -107,7 +112,7 @@ QUICK_SUM = 4096  # entries, below which a plain sum is as quick
 
 def storage_for(count: int, like: Array) -> type[Packed | Components]:
     """The quickest storage of components like this array: packing pays once they no longer fit the caches."""
-    packs = count == 2 and like.nbytes > CACHED_BYTES and not jnp.iscomplexobj(like)
+    packs = on_cpu() and count == 2 and like.nbytes > CACHED_BYTES and not jnp.iscomplexobj(like)
     return Packed if packs else Components
 
 
@@ -186,7 +191,7 @@ def sum_of(a: Array) -> Scalar:
     XLA's sums over what they compute themselves run on one core, entry by entry; a product reads what a vectorised loop
     on all cores has made. On a stencil of 512² float32 that took a fifth of the time.
     """
-    if a.size < QUICK_SUM or a.dtype.kind not in "fc":
+    if not on_cpu() or a.size < QUICK_SUM or a.dtype.kind not in "fc":
         return jnp.sum(a)
     if a.ndim == 1:
         a = a.reshape(-1, math.gcd(a.size, 1 << 10))
@@ -235,6 +240,11 @@ def subtract(a: Tree, b: Tree) -> Tree:
 def scale(a: Tree, factor: float | Float[Array, ...]) -> Tree:
     """Factor · a."""
     return entrywise(lambda x: x * factor, a)
+
+
+def weighed(a: Tree, factor: Tree) -> Tree:
+    """Every entry times its own factor, or all of them times one."""
+    return scale(a, factor) if isinstance(factor, Array) else entrywise(lambda x, f: x * f, a, factor)
 
 
 def zeros_like(a: Any) -> Tree:

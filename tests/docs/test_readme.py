@@ -67,7 +67,7 @@ def test_the_cluster_commands_run(cluster, tmp_path) -> None:
 def test_the_manifest_compiles(tmp_path) -> None:
     (block,) = blocks("yaml")
     manifest = load_manifest(read_documents(block)[0])
-    picture = (np.random.default_rng(0).random((16, 16)) * 255).astype(np.uint8)
+    picture = (np.random.default_rng(0).random((32, 32)) * 255).astype(np.uint8)
     Image.fromarray(picture).save(tmp_path / "noisy.png")
     assert compile_flow(manifest.document, tmp_path).choice.method.name == "pd3o"
 

@@ -29,8 +29,10 @@ TWO = {"u": {"shape": [16, 2], "init": 0.5, "spread": 0.1}, "v": {"shape": [12, 
 FLOWS = {
     "pg": ([FIT, SPARSE], {}, {}),
     "fista": ([FIT, SPARSE], {"family": "accelerated"}, {}),
-    "pd3o": ([FIT, FLAT, {"atom": "box", "arg": "x", "lo": 0, "hi": 1}], {}, {}),
+    "pd3o": ([FIT, FLAT, {"atom": "box", "arg": "x", "lo": 0, "hi": 1}], {"algorithm": "pd3o"}, {}),
     "admm": ([FIT, PERIODIC], {"algorithm": "admm"}, {}),
+    "admm exact": ([FIT, FLAT, {"atom": "box", "arg": "x", "lo": 0, "hi": 1}], {"algorithm": "admm"}, {}),
+    "admm anchored": ([{"atom": "l1", "arg": "K x", "data": "b"}, FLAT], {"algorithm": "admm"}, {}),
     "palm": (
         [{"atom": "low_rank", "arg": "u", "with": "v", "data": "b"}, {"atom": "nonnegative", "arg": "u"}],
         {},

@@ -84,7 +84,8 @@ def colours(one, carry, limit: int = 3_000) -> list[str]:
 
 METHODS = {
     "pg": [FITS[1], *PENALTIES[0]], "fista": [FITS[1], *PENALTIES[0]], "pd3o": [FITS[0], *PENALTIES[1]],
-    "admm": [FITS[0], *PENALTIES[2]],
+    "admm": [FITS[0], *PENALTIES[2]], "admm exact": [FITS[0], *PENALTIES[1]],
+    "admm anchored": [{"atom": "l1", "arg": "K x", "data": "b"}, *PENALTIES[1]],
 }  # fmt: skip
 
 
@@ -100,7 +101,7 @@ def flow_of(method: str, **policy):
     return compiled(
         document(
             data, variables={"x": {"like": "b", "init": "b"}}, certificates={"every": 5},
-            policy={"algorithm": method, **policy}, operators={name: spec for name, spec in OPERATORS.items() if name in names}, terms=METHODS[method],
+            policy={"algorithm": method.split(maxsplit=1)[0], **policy}, operators={name: spec for name, spec in OPERATORS.items() if name in names}, terms=METHODS[method],
             stop={"maxIterations": 10_000},
         )
     )  # fmt: skip
@@ -117,7 +118,7 @@ def test_a_number_that_is_none_turns_red(method, at) -> None:
         broken = dataclasses.replace(
             broken, pair=jax.tree.map(lambda leaf: leaf.at[0, 0].set(jnp.nan), carry.state.pair)
         )
-    if method == "admm":  # its x is made anew from the copies
+    if method.startswith("admm"):  # its x is made anew from the copies
         broken = dataclasses.replace(broken, y=jax.tree.map(lambda leaf: leaf.at[0, 0].set(jnp.nan), carry.state.y))
     if method == "fista":  # its x is made anew from the extrapolated point
         broken = dataclasses.replace(

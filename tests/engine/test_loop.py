@@ -29,6 +29,14 @@ def flow(kind: str, dtype: str = "float64", **stop):
             {"atom": "quadratic", "arg": "K x", "data": "b"}, {"atom": "norm_l21", "arg": "P x", "weight": 0.1},
             {"atom": "box", "arg": "x", "lo": 0, "hi": 1},
         ],
+        "exact": [
+            {"atom": "quadratic", "arg": "K x", "data": "b"}, {"atom": "norm_l21", "arg": "D x", "weight": 0.1},
+            {"atom": "box", "arg": "x", "lo": 0, "hi": 1},
+        ],
+        "anchored": [
+            {"atom": "l1", "arg": "K x", "data": "b"}, {"atom": "l1", "arg": "D x", "weight": 0.1},
+            {"atom": "box", "arg": "x", "lo": 0, "hi": 1},
+        ],
         "pg": [{"atom": "quadratic", "arg": "K x", "data": "b"}, {"atom": "l1", "arg": "x", "weight": 0.01}],
         "fista": [{"atom": "huber", "arg": "K x", "data": "b"}, {"atom": "l1", "arg": "x", "weight": 0.01}],
     }[kind.split(maxsplit=1)[0]]  # fmt: skip
@@ -44,9 +52,10 @@ def flow(kind: str, dtype: str = "float64", **stop):
 POLICIES = {
     "fista": {"family": "accelerated"}, "fista searched": {"family": "accelerated", "step": "backtracking"},
     "pg searched": {"step": "backtracking"}, "admm": {"algorithm": "admm"},
+    "exact": {"algorithm": "admm"}, "anchored": {"algorithm": "admm"},
     "pdhg fixed": {"step": 0.07}, "pd3o fixed": {"step": 0.07},
 }  # fmt: skip
-KINDS = ["pdhg", "pd3o", "pg", "fista", "fista searched", "pg searched", "admm"]
+KINDS = ["pdhg", "pd3o", "pg", "fista", "fista searched", "pg searched", "admm", "exact", "anchored"]
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -96,14 +105,14 @@ def test_a_limit_that_cut_a_block_short_moves_no_step_once_it_is_raised(kind) ->
     assert jax.tree.all(jax.tree.map(same, went_on.state, go(whole, carry_of(whole), 2**40).state))
 
 
-@pytest.mark.parametrize("kind", ["pdhg", "pd3o", "admm"])
+@pytest.mark.parametrize("kind", ["pdhg", "pd3o", "admm", "exact", "anchored"])
 def test_the_ratio_of_the_steps_moves_within_its_bounds_unless_the_step_is_given(kind) -> None:
     one = flow(kind)
     hypers, state = one.choice.hypers, go(one, carry_of(one), 3_000).state
     seen = {float(go(one, carry_of(one), k).state.tau) for k in range(0, 3_000, 250)}
     assert len(seen) > 3
     assert float(hypers.least) <= min(seen) <= max(seen) <= float(hypers.most)
-    if kind != "admm":
+    if kind in ("pdhg", "pd3o"):
         fixed = flow(f"{kind} fixed")
         assert float(go(fixed, carry_of(fixed), 3_000).state.tau) == 0.07
     assert np.isfinite(np.asarray(one.choice.method.point(state))).all()

@@ -105,6 +105,19 @@ flow:
   - {{atom: low_rank, arg: u, with: v, data: b}}
   stop: {{maxIterations: {limit}}}
 """
+PROGRAM = """
+flow:
+  name: program
+  dtype: {dtype}
+  data: {{b: {{npy: b.npy}}}}
+  variables: {{x: {{shape: [64]}}}}
+  operators: {{A: {{matrix: b}}}}
+  terms:
+  - {{atom: l1, arg: x}}
+  - {{atom: box, arg: A x, lo: 1, hi: 2}}
+  stop: {{maxIterations: {limit}}}
+"""
+QUADRATIC = PROGRAM.replace("atom: l1", "atom: tikhonov").replace("name: program", "name: quadratic")
 PLAIN = SPARSE.replace("family: accelerated, step: backtracking", "algorithm: pg").replace(
     "name: sparse", "name: plain"
 )
@@ -120,7 +133,8 @@ def sampler(policy: str) -> str:
 
 EVERY_METHOD = {
     "pg": (PLAIN, 40_000), "fista": (MOMENTUM, 40_000), "pd3o": (DENOISE, 60_000), "pd3o with f": (DEBLUR, 40_000),
-    "fista, searched": (SPARSE, 40_000), "admm": (EXACT, 20_000), "palm": (FACTORS, 30_000),
+    "fista, searched": (SPARSE, 40_000), "admm": (EXACT, 20_000),
+    "admm by eigenvectors": (QUADRATIC, 150_000), "admm anchored": (PROGRAM, 150_000), "palm": (FACTORS, 30_000),
     "rgd": (CURVED, 20_000),
     "ula": (sampler("algorithm: ula"), 20_000), "mala": (SAMPLE, 12_000), "myula": (SMOOTHED, 6_000),
     "leapfrog": (sampler("algorithm: leapfrog"), 20_000), "hmc": (sampler("algorithm: hmc, trajectory: 4"), 6_000),

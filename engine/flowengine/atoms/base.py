@@ -24,6 +24,9 @@ class Base:
 
     Attributes:
         smooth: Whether it has a gradient.
+        affine_gradient: Whether that is affine: ψ is linear, or quadratic.
+        polyhedral: Whether it is piecewise linear, on a set with flat faces.
+        elementwise: Whether every entry has a prox of its own, and so may have a step of its own.
         indicator: Whether its values are 0 and +∞ only.
         convex: Whether it is; an atom that is not has no conjugate.
         has_prox: Whether its prox is known.
@@ -34,6 +37,9 @@ class Base:
     """
 
     smooth: ClassVar[bool] = False
+    affine_gradient: ClassVar[bool] = False
+    polyhedral: ClassVar[bool] = False
+    elementwise: ClassVar[bool] = False
     indicator: ClassVar[bool] = False
     convex: ClassVar[bool] = True
     has_prox: ClassVar[bool] = True

@@ -37,6 +37,8 @@ class Interval(Indicator):
 
     lo: Scalar
     hi: Scalar
+    elementwise: ClassVar[bool] = True
+    polyhedral: ClassVar[bool] = True
 
     def prox(self, v: Tree, step: Scalar) -> Tree:
         """Clip."""
@@ -66,6 +68,7 @@ class Simplex(Indicator):
     total: Scalar
     axis: int | None
     conjugate_on: ClassVar[DualDomain] = DualDomain.WHOLE
+    polyhedral: ClassVar[bool] = True
 
     def prox(self, v: Tree, step: Scalar) -> Tree:
         """The projection."""
@@ -93,6 +96,7 @@ class L1Ball(Indicator):
 
     radius: Scalar
     conjugate_on: ClassVar[DualDomain] = DualDomain.WHOLE
+    polyhedral: ClassVar[bool] = True
 
     def prox(self, v: Tree, step: Scalar) -> Tree:
         """V itself within the ball, else the soft threshold that ends on it."""
@@ -167,6 +171,7 @@ class Knapsack(Indicator):
 
     costs: Tree
     budget: Scalar
+    polyhedral: ClassVar[bool] = True
 
     def prox(self, v: Tree, step: Scalar) -> Tree:
         """V less what is too much, along c."""
@@ -190,6 +195,7 @@ class Affine(Indicator):
     matrix: Float[Array, "m n"]
     inverse: Float[Array, "n m"]
     data: Float[Array, " m"]
+    polyhedral: ClassVar[bool] = True
 
     def prox(self, v: Tree, step: Scalar) -> Tree:
         """V − A⁺(Av − data)."""

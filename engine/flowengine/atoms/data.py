@@ -28,6 +28,8 @@ class Quadratic(Additive, Base):
     smooth: ClassVar[bool] = True
     takes_complex: ClassVar[bool] = True
     conjugate_on: ClassVar[DualDomain] = DualDomain.WHOLE
+    affine_gradient: ClassVar[bool] = True
+    elementwise: ClassVar[bool] = True
 
     @property
     def lipschitz(self) -> float:
@@ -73,6 +75,7 @@ class QuadraticForm(Base):
     definite: bool
     top: float
     smooth: ClassVar[bool] = True
+    affine_gradient: ClassVar[bool] = True
 
     @property
     def lipschitz(self) -> float:
@@ -128,6 +131,7 @@ class Huber(Additive, Base):
     delta: Scalar
     smooth: ClassVar[bool] = True
     takes_complex: ClassVar[bool] = True
+    elementwise: ClassVar[bool] = True
 
     @property
     def lipschitz(self) -> float:

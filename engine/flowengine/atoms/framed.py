@@ -26,6 +26,8 @@ class Framed(Additive):
     bound: float
     square: bool
     smooth: ClassVar[bool] = False
+    polyhedral: ClassVar[bool] = False
+    elementwise: ClassVar[bool] = False
 
     @property
     def convex(self) -> bool:

@@ -41,9 +41,14 @@ class Merged(Additive):
         return self.other is None or bool(self.other.convex)
 
     @property
+    def polyhedral(self) -> bool:
+        """Whether its parts are."""
+        return self.quadratic is None and (self.other is None or bool(self.other.polyhedral))
+
+    @property
     def elementwise(self) -> bool:
         """Whether every entry has a prox of its own, and so may have a step of its own."""
-        return self.other is None
+        return self.other is None or bool(self.other.elementwise)
 
     def densities(self, z: Array) -> list[Array]:
         """Those of all parts but the interval."""

@@ -26,6 +26,9 @@ class Linear(Base):
     smooth: ClassVar[bool] = True
     rigid: ClassVar[bool] = True
     takes_complex: ClassVar[bool] = True
+    affine_gradient: ClassVar[bool] = True
+    elementwise: ClassVar[bool] = True
+    polyhedral: ClassVar[bool] = True
 
     @property
     def lipschitz(self) -> float:
@@ -61,6 +64,8 @@ class Hinge(Base):
 
     weight: Scalar
     data: Tree
+    elementwise: ClassVar[bool] = True
+    polyhedral: ClassVar[bool] = True
 
     def value(self, z: Tree) -> Scalar:
         """Weight · Σ max(0, 1 − yᵢzᵢ)."""
@@ -92,6 +97,8 @@ class Pinball(Base):
     weight: Scalar
     data: Tree
     quantile: Scalar
+    elementwise: ClassVar[bool] = True
+    polyhedral: ClassVar[bool] = True
 
     def value(self, z: Tree) -> Scalar:
         """Weight · Σ max(q·a, (q − 1)·a)."""

@@ -22,7 +22,16 @@ class Separable(Additive):
     smooth: ClassVar[bool] = False
     indicator: ClassVar[bool] = False
     quadratic: ClassVar[None] = None
-    elementwise: ClassVar[bool] = False
+
+    @property
+    def polyhedral(self) -> bool:
+        """Whether every part is."""
+        return all(part.polyhedral for part in self.parts.values() if part is not None)
+
+    @property
+    def elementwise(self) -> bool:
+        """Whether every part is."""
+        return all(part.elementwise for part in self.parts.values() if part is not None)
 
     @property
     def convex(self) -> bool:
@@ -44,7 +53,7 @@ class Separable(Additive):
 
     def prox(self, v: Tree, step: Any) -> Tree:
         """Variable by variable."""
-        return {name: self.prox_of(name, v[name], step) for name in v}
+        return {name: self.prox_of(name, v[name], step[name] if isinstance(step, dict) else step) for name in v}
 
     def prox_of(self, name: str, v: Tree, step: Any) -> Tree:
         """One variable's."""

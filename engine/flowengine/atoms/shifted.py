@@ -35,6 +35,16 @@ class Shifted(Additive):
         return weight
 
     @property
+    def polyhedral(self) -> bool:
+        """As φ is."""
+        return bool(self.atom.polyhedral)
+
+    @property
+    def elementwise(self) -> bool:
+        """As φ is."""
+        return bool(self.atom.elementwise)
+
+    @property
     def convex(self) -> bool:
         """As φ is."""
         return bool(self.atom.convex)

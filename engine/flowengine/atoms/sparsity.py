@@ -34,6 +34,8 @@ class L1(Norm):
 
     weight: Scalar
     data: Tree
+    elementwise: ClassVar[bool] = True
+    polyhedral: ClassVar[bool] = True
 
     def densities(self, z: Tree) -> list[Array]:
         """Weight · |zᵢ − dataᵢ|."""
@@ -71,6 +73,8 @@ class WeightedL1(Norm):
     factors: Tree
     data: Tree
     covered: bool
+    elementwise: ClassVar[bool] = True
+    polyhedral: ClassVar[bool] = True
 
     @property
     def dual_domain(self) -> DualDomain:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -13,7 +14,7 @@ from flowengine.atoms import DualDomain
 from flowengine.linops import Gradient
 from flowengine.problem import Balance, Evidence, Hypers, Problem, Scalar, Tree, pytree
 from flowengine.steps import backward, densities, smooth_gradient, tangent, term_gradient
-from flowengine.storage import add, norm, scale, subtract, sum_over, zeros_like
+from flowengine.storage import add, norm, scale, subtract, sum_over, weighed, zeros_like
 
 ROUNDING = 1e3  # of eps: norms at zero that are no more than this share of the start's are 0 but for rounding
 
@@ -60,7 +61,7 @@ def start_scales(problem: Problem, hypers: Hypers, *, relative: bool) -> Scales:
 
 def _pulls(problem: Problem, hypers: Hypers, x: Tree) -> tuple[Scalar, Scalar]:
     """‖∇f(x)‖ and ‖x − prox_{τg}(x)‖/τ, no more than the shortest of ∂g(x)."""
-    moved = scale(subtract(x, backward(problem, x, hypers.tau)), 1 / hypers.tau)
+    moved = weighed(subtract(x, backward(problem, x, hypers.tau)), jax.tree.map(lambda tau: 1 / tau, hypers.tau))
     return norm(tangent(problem, x, smooth_gradient(problem, x))), norm(moved)
 
 

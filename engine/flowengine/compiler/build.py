@@ -24,6 +24,7 @@ from flowengine.compiler.entry import built_by_entry
 from flowengine.compiler.load import Arrays, digest_of, load_data
 from flowengine.compiler.sampling import chains_of, named_chains, sample
 from flowengine.compiler.site import Site
+from flowengine.compiler.splitting import exactly, not_by_admm
 from flowengine.compiler.terms import build_terms
 from flowengine.compiler.variables import initial_value, structure, unknowns_of
 from flowengine.loop import LoopSettings, Stops
@@ -83,23 +84,32 @@ def compile_flow(document: FlowDocument, inputs: Path, *, at: str = "flow") -> C
         raise DocumentError(
             "samplers know no manifolds", path=join(at, "variables", curved[0], "manifold"), remedy="Remove it."
         )
-    roles = classify(terms, forced, document.policy, curved=bool(curved))
-    like = structure(unknowns, document.dtype)
-    problem = Problem(
-        smooth=tuple(_with_pull(one.term, like) for one in roles if one.role is Role.SMOOTH),
-        prox=merge(roles, unknowns),
-        dual=tuple(one.term for one in roles if one.role is Role.DUAL),
-        init=_start(document, data, unknowns, at),
-        unknowns=unknowns,
-        dtype=document.dtype,
-        invariants=_invariants(maps),
-    )
+    policy = document.policy
+    blank = Problem((), None, (), _start(document, data, unknowns, at), unknowns, document.dtype, _invariants(maps))
+    roles = classify(terms, forced, policy, curved=bool(curved))
+    problem = _filled(blank, roles)
+    if exactly(problem, policy):
+        exact = policy.model_copy(update={"algorithm": "admm"})
+        others = classify(terms, forced, exact)
+        if not not_by_admm(other := _filled(blank, others)):
+            policy, roles, problem = exact, others, other
     _check_gap(document.stop, problem, at)
-    settings = _settings(document, chained=document.policy.samples and named_chains(document) is not None)
-    choice = sample(problem, document, at) if document.policy.samples else choose(problem, document.policy, at)
+    settings = _settings(document, chained=policy.samples and named_chains(document) is not None)
+    choice = sample(problem, document, at) if policy.samples else choose(problem, policy, at)
     idle = tuple(f"{path}: nothing uses it" for path in unused(document, at))
     choice = replace(choice, warnings=(*choice.warnings, *idle))
     return CompiledFlow(document, problem, choice, settings, tuple(roles), _digest(document, data))
+
+
+def _filled(blank: Problem, roles: list[Classified]) -> Problem:
+    """The problem with its terms."""
+    like = structure(blank.unknowns, blank.dtype)
+    return replace(
+        blank,
+        smooth=tuple(_with_pull(one.term, like) for one in roles if one.role is Role.SMOOTH),
+        prox=merge(roles, blank.unknowns),
+        dual=tuple(one.term for one in roles if one.role is Role.DUAL),
+    )
 
 
 def _settings(document: FlowDocument, *, chained: bool = False, relative: bool = True) -> LoopSettings:

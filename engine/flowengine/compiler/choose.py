@@ -12,7 +12,7 @@ from flowapi.model import join
 from flowapi.policy import Policy
 from flowengine.compiler.choice import Choice, explicit, hypers_of, lipschitz
 from flowengine.compiler.metric import jacobi_steps, metric_hindrance
-from flowengine.compiler.splitting import choose_admm, choose_pd3o, not_by_fourier
+from flowengine.compiler.splitting import choose_admm, choose_pd3o, not_by_admm
 from flowengine.methods import Fista, Palm, ProximalGradient, RiemannianGradient
 from flowengine.problem import Hypers, Method, Problem
 from flowengine.steps import smooth_gradient
@@ -37,18 +37,14 @@ def choose(problem: Problem, policy: Policy, at: str) -> Choice:
         return _riemannian(problem, policy, at)
     if policy.diagonal:
         _check_metric(problem, policy, at)
-    if policy.algorithm == "admm" or (
-        policy.algorithm is None and policy.family == "accelerated" and not policy.diagonal
-    ):
-        hindrance = not_by_fourier(problem)
-        if not hindrance:
-            return choose_admm(problem, policy, at)
-        if policy.algorithm == "admm":
+    if policy.algorithm == "admm":
+        if hindrance := not_by_admm(problem):
             raise DocumentError(
-                f"`admm` solves for the variable by the Fourier transform, and {hindrance}",
+                f"`admm` solves for the variable exactly, and {hindrance}",
                 path=place,
                 remedy="Leave the algorithm out, or use `pd3o`.",
             )
+        return choose_admm(problem, policy, at)
     if problem.dual:
         return choose_pd3o(problem, policy, at)
     if policy.algorithm == "palm" or (policy.algorithm is None and not problem.convex and len(problem.unknowns) > 1):

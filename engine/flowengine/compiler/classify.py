@@ -49,8 +49,6 @@ def classify(
         return [_on_a_manifold(term, force) for term, force in zip(terms, forced, strict=True)]
     searched = policy.step == "backtracking"
     first = [_first_role(term, force, searched=searched) for term, force in zip(terms, forced, strict=True)]
-    if policy.algorithm == "admm":
-        first = [_for_admm(one, force) for one, force in zip(first, forced, strict=True)]
     needs_dual = any(one.role is Role.DUAL for one in first) or policy.algorithm == "pd3o"
     composed_smooth = any(one.role is Role.SMOOTH and not _simple(one.term) for one in first)
     result: list[Classified] = []
@@ -92,13 +90,6 @@ def _on_a_manifold(term: Term, force: str | None) -> Classified:
             remedy="Use smooth terms only (`huber` is near `l1`), or take the `manifold` away.",
         )
     return Classified(term, Role.SMOOTH, "it has a gradient, and the step is searched for")
-
-
-def _for_admm(one: Classified, force: str | None) -> Classified:
-    """It knows no prox on the variable itself."""
-    if one.role is not Role.PROX or force or not one.term.atom.convex:
-        return one
-    return replace(one, role=Role.DUAL, reason="`admm` takes it by a copy of the variable")
 
 
 def merge(terms: Sequence[Classified], unknowns: Sequence[Unknown]) -> Merged | Separable | None:

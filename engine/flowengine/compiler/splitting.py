@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from flowapi.errors import DocumentError
 from flowapi.model import join
 from flowapi.policy import Policy
 from flowengine.atoms import Quadratic
 from flowengine.compiler.choice import Choice, explicit, hypers_of, lipschitz
+from flowengine.compiler.scaling import matrices_of, scaled_steps
 from flowengine.linops import power_of
 from flowengine.methods import PD3O, Admm
 from flowengine.methods.admm import RELAXATION
@@ -23,30 +26,82 @@ PD3O_DUAL_MARGIN = 0.99
 STRONGLY_CONVEX_STEP = 0.05  # of 1/weight
 RELATIVE_RHO = 0.1  # of L, where no penalty gives a scale
 REACH = 1e3  # how many times less a balanced primal step may become than at first, and more where no bound forbids it
+EIGEN_ENTRIES = 1024  # more take seconds to find
+CHEAP_ENTRIES, CHEAP_SHARE = 256, 8  # entries, or entries² as a share of the operators' numbers, that cost little
+BALANCED = " at first; it balances primal and dual moves"
 BLIND_REACH = 1e12  # the same, where nothing in the problem says how long a step is
 
 
-def not_by_fourier(problem: Problem) -> str:
+def exactly(problem: Problem, policy: Policy) -> bool:
+    """Whether the choice is `admm` where nothing forces an algorithm."""
+    free = policy.algorithm is None and policy.step is None and not policy.diagonal and not policy.samples
+    if not free or problem.curved or not problem.dual or not_exactly(problem):
+        return False
+    if policy.family == "accelerated" and problem.smooth and not not_by_fourier(problem):
+        return True
+    return pays_exactly(problem)
+
+
+def not_by_admm(problem: Problem) -> str:
     """Why `admm` can't do a problem; empty when it can."""
-    hindrances = (
-        (len(problem.unknowns) > 1, "there are several"),
-        (problem.dtype.startswith("complex"), "it is complex"),
-        (not problem.dual, "there is no dual term"),
-        (problem.prox is not None, "a term enters by its prox"),
-    )
-    for hinders, why in hindrances:
-        if hinders:
-            return why
+    if why := not_exactly(problem):
+        return why
+    periodic = not_by_fourier(problem)
+    return periodic and ((why := not_by_eigenvectors(problem)) and f"{periodic}; {why}")
+
+
+def not_exactly(problem: Problem) -> str:
+    """What keeps an exact solver from a problem, whatever the basis."""
+    if problem.dtype.startswith("complex"):
+        return "the variable is complex"
+    if not problem.dual and problem.prox is None:
+        return "no term has a prox"
+    if problem.prox is not None and not problem.prox.convex:
+        return "the energy is not convex"
+    for term in problem.smooth:
+        if not term.atom.affine_gradient:
+            return f"{term.path} is smooth but not quadratic"
+    return ""
+
+
+def not_by_fourier(problem: Problem) -> str:
+    """Why the Fourier transform makes no diagonal of a problem that `admm` can do; empty when it does."""
+    if len(problem.unknowns) > 1:
+        return "there are several variables"
     for term in problem.smooth:
         if not isinstance(term.atom, Quadratic):
-            return f"{term.path} is smooth but not quadratic"
+            return f"{term.path} is no sum of squares"
     terms = (*problem.smooth, *problem.dual)
     powers = [power_of(term.operator, problem.shape) for term in terms]
     for term, power in zip(terms, powers, strict=True):
         if power is None:
             return f"the operator of {term.path} is not a periodic one"
     total = sum(jnp.asarray(power) for power in powers if power is not None)
-    return "" if float(jnp.min(total)) > 0 else "a part of the variable appears in no term"
+    seen = problem.prox is not None or float(jnp.min(total)) > 0
+    return "" if seen else "a part of the variable appears in no term"
+
+
+def not_by_eigenvectors(problem: Problem) -> str:
+    """The same for eigenvectors."""
+    size = entries(problem)
+    if size > EIGEN_ENTRIES:
+        return f"eigenvectors of {size} entries would take too long (up to {EIGEN_ENTRIES} can be had)"
+    if problem.prox is None and not matrices_of(problem).seen:
+        return "a part of the variable appears in no term"
+    return ""
+
+
+def pays_exactly(problem: Problem) -> bool:
+    """Whether products with eigenvectors cost little beside what the operators cost: then they save iterations."""
+    size = entries(problem)
+    operators = [term.operator for term in (*problem.smooth, *problem.dual)]
+    work = sum(one.size for one in jax.tree.leaves(operators))
+    return size <= EIGEN_ENTRIES and size**2 <= max(CHEAP_ENTRIES**2, CHEAP_SHARE * work)
+
+
+def entries(problem: Problem) -> int:
+    """Of all variables."""
+    return sum(math.prod(one.shape) for one in problem.unknowns)
 
 
 def choose_admm(problem: Problem, policy: Policy, at: str) -> Choice:
@@ -55,17 +110,46 @@ def choose_admm(problem: Problem, policy: Policy, at: str) -> Choice:
         raise DocumentError(
             "`admm` has a fixed step", path=join(at, "policy", "step"), remedy="Leave the step out, or write a number."
         )
+    fourier = not not_by_fourier(problem)
+    if not fourier:
+        return _by_eigenvectors(problem, policy)
     rho = min(
         (_threshold(problem, term) for term in problem.dual if hasattr(term.atom, "weight")), default=0.0
     ) or RELATIVE_RHO * max(lipschitz(problem.smooth), 1e-12)
-    bounds, moves = {"least": 1 / (REACH * rho), "most": REACH / rho}, " at first; it balances primal and dual moves"
+    bounds, moves = {"least": 1 / (REACH * rho), "most": REACH / rho}, BALANCED
     if policy.step is not None:
         rho, bounds, moves = 1 / policy.step, {}, ", the step given"
     reasons = (
         "admm: every operator is diagonal in Fourier space, so x is solved for exactly",
         f"rho = {rho:.4g}{moves}; over-relaxed by {RELAXATION}",
     )
-    return Choice(Admm(), hypers_of(problem, 1 / rho, (), **bounds), reasons)
+    return Choice(Admm(), hypers_of(problem, 1 / rho, (rho,) * len(problem.dual), **bounds), reasons)
+
+
+def _by_eigenvectors(problem: Problem, policy: Policy) -> Choice:
+    """Steps by the sizes of rows and columns; or 1/step for all of them."""
+    names = ", ".join(one.name for one in problem.unknowns)
+    matrices = matrices_of(problem)
+    rule: Literal["moves", "residuals", "anchor"]
+    rule, how = "moves", f"over-relaxed by {RELAXATION}"
+    if matrices.curved:
+        rule = "residuals"
+    elif all(one.polyhedral for one in _nonsmooth(problem)):
+        rule, how = "anchor", "anchored and begun anew, for the problem is like a linear program"
+    why = f"admm: {names} is solved for exactly, by eigenvectors of {entries(problem)} entries"
+    if policy.step is not None:
+        rho = 1 / float(policy.step)
+        hypers, moves = hypers_of(problem, 1 / rho, (rho,) * len(problem.dual)), f"rho = {rho:.4g}, the step given"
+    else:
+        hypers = scaled_steps(problem, matrices)
+        taus = [float(np.max(one)) for one in jax.tree.leaves(hypers.tau)]
+        moves = f"tau up to {max(taus):.4g}{BALANCED}"
+    return Choice(Admm(fourier=False, rule=rule), hypers, (why, f"{moves}; {how}"))
+
+
+def _nonsmooth(problem: Problem) -> list[Any]:
+    """The atoms that f is without."""
+    return [*(term.atom for term in problem.dual), *([] if problem.prox is None else [problem.prox])]
 
 
 def _threshold(problem: Problem, term: Term) -> float:

@@ -125,7 +125,7 @@ def _certified(
     away = drift(problem, now.invariants, method.point(after), chained=settings.chained)
     k = now.k + 1
     since = jnp.where(k % settings.every == 0, settings.every, 0)
-    state = method.adapted(now.hypers, now.state, after, evidence, since)
+    state = method.adapted(problem, now.hypers, now.state, after, evidence, since)
     value = energy(problem, evidence)
     relative, feasibility, balance = residual(evidence, rare.scales)
     size = norm(evidence.x) if evidence.imbalance is None else balance

@@ -1,137 +1,264 @@
-"""ADMM with the primal update solved exactly by the fast Fourier transform, over-relaxed.
+"""ADMM with the primal update solved exactly, in a basis that makes it diagonal (see `steps.exact`).
 
-    x⁺ = (Σ w_i K_iᵀK_i + ρ Σ W_jᵀW_j)⁻¹ (Σ w_i K_iᵀb_i + Σ W_jᵀ(ρz_j − y_j))
-    p_j = αW_j x⁺ + (1 − α)z_j + y_j/ρ,   z_j⁺ = prox_{h_j/ρ}(p_j),   y_j⁺ = ρ(p_j − z_j⁺) ∈ ∂h_j(z_j⁺)
+    x⁺ = (H + Σ σ_jW_jᵀW_j)⁻¹ (Σ W_jᵀ(σ_jz_j − y_j) − ∇f(0)),   v_j = z_j + y_j/σ_j
+    p_j = v_j + α(W_jx⁺ − z_j),   z_j⁺ = prox_{h_j/σ_j}(p_j),   y_j⁺ = σ_j(p_j − z_j⁺) ∈ ∂h_j(z_j⁺)
 
-for quadratic f and operators that the Fourier transform makes diagonal; α = 1.8.
-1/ρ = τ balances the moves of z and y (see `steps.balancing`).
+for quadratic f with Hessian H. Where there is a g it is h₀, with W₀ = I and σ₀ = 1/τ, and then z₀ is the point: it
+obeys g's constraints, and is as sparse as g makes it. τ and every 1/σ_j grow and shrink together. The map N: v ↦ p is
+nonexpansive in the norm Σ σ_j‖·‖². α is 1.8, and τ balances how far z and y move; or, where f curves in every
+direction, how far the residual's two parts are from 0. Of a linear program and what is like it α is 2, and v anchored
+(see `steps.anchoring`).
 Source: Boyd, Parikh, Chu, Peleato and Eckstein, Foundations and Trends in Machine Learning 3, 2011; Eckstein and
-Bertsekas, Mathematical Programming 55, 1992 (the over-relaxation).
+Bertsekas, Mathematical Programming 55, 1992 (α, and v); Stellato, Banjac, Goulart, Bemporad and Boyd, Mathematical
+Programming Computation 12, 2020 (the balance by residuals).
 """
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Int
 
-from flowengine.linops import half_grid, power_of
 from flowengine.methods.observing import Observing, stepped
-from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Term, Tree, pytree
-from flowengine.steps import Balanced, pull, rebalanced, smooth_gradient, smooth_images, unbalanced
-from flowengine.storage import add, dot, scale, zeros_like
+from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
+from flowengine.steps import (
+    Anchored,
+    Balanced,
+    Spectrum,
+    anchored,
+    by_eigenvectors,
+    by_fourier,
+    counted,
+    longest,
+    pull,
+    reanchored,
+    rebalanced,
+    smooth_gradient,
+    smooth_images,
+    solved,
+    unbalanced,
+)
+from flowengine.storage import add, dot, scale, subtract, weighed, zeros_like
 
 RELAXATION = 1.8
+REFLECTION = 2.0
 
 
 @pytree()
 @dataclass(frozen=True)
 class State:
-    """The point, the copies z_j of W_j x, the duals, and 1/ρ = τ; Σ w|K̂|² and Σ|Ŵ|² on the grid of `rfftn`."""
+    """The solution x of the last solve, the copies z_j and duals y_j, g's first, τ, and H and P in their basis.
 
-    x: Array
+    With a g, z₀ is the point and x is None.
+    """
+
+    x: Tree | None
     z: tuple[Tree, ...]
     y: tuple[Tree, ...]
-    steps: Balanced
-    fit: Array
-    penalty: Array
+    steps: Balanced | Anchored
+    spectrum: Spectrum
 
     @property
     def tau(self) -> Scalar:
-        """1/ρ."""
+        """Τ, the longest of its entries."""
         return self.steps.tau
 
 
 @dataclass(frozen=True)
 class Admm(Observing):
-    """The method `admm`; τ is 1/ρ."""
+    """The method `admm`, by the Fourier transform or by eigenvectors; τ by moves, by residuals, or with an anchor."""
 
+    fourier: bool = True
+    rule: Literal["moves", "residuals", "anchor"] = "moves"
     name: str = "admm"
 
     def init(self, problem: Problem, hypers: Hypers, key: Array) -> State:
-        """Start at the problem's `init`, with zero duals."""
-        images = tuple(term.operator.apply(problem.init) for term in problem.dual)
-        fit = _power(problem, [(term.atom.weight, term) for term in problem.smooth])
-        penalty = _power(problem, [(1.0, term) for term in problem.dual])
-        duals = tuple(zeros_like(one) for one in images)
-        return State(problem.init, images, duals, unbalanced(hypers), fit, penalty)
+        """Start at the problem's `init`, as a prox would have left it, with zero duals."""
+        x = problem.init if problem.prox is None else problem.prox.prox(problem.init, hypers.tau)
+        z = tuple(_images(problem, x))
+        y = tuple(zeros_like(one) for one in z)
+        if self.fourier:
+            spectrum = by_fourier(problem, hypers.sigma, None if problem.prox is None else 1 / hypers.tau)
+        else:
+            spectrum = by_eigenvectors(problem, functools.partial(_penalty, problem, hypers))
+        steps = anchored(hypers, (z, y)) if self.rule == "anchor" else unbalanced(hypers)
+        return State(x if problem.prox is None else None, z, y, steps, spectrum)
 
     def step(self, problem: Problem, hypers: Hypers, state: State) -> State:
-        """One update of x, and one of every z and y."""
-        tau = state.tau
-        rho = 1 / tau
-        pairs = list(zip(state.z, state.y, strict=True))
-        right = pull(problem, tuple(add(scale(z, rho), y, -1.0) for z, y in pairs))
-        for term in problem.smooth:
-            right = right + term.atom.weight * term.pulled
-        x = jnp.fft.irfftn(jnp.fft.rfftn(right) / (state.fit + rho * state.penalty), s=problem.shape)
-        z, y = [], []
-        for term, before, dual in zip(problem.dual, state.z, state.y, strict=True):
-            moved = add(scale(term.operator.apply(x), RELAXATION), before, 1 - RELAXATION)
-            point = add(moved, dual, tau)
-            z.append(term.atom.prox(point, tau))
-            y.append(scale(add(point, z[-1], -1.0), rho))
-        return replace(state, x=x, z=tuple(z), y=tuple(y))
+        """One update of x, and one of every copy and dual."""
+        weights = _weights(problem, hypers, state)
+        parts = zip(state.z, weights, state.y, strict=True)
+        right = _pulled(problem, [subtract(weighed(z, weight), y) for z, weight, y in parts])
+        x = solved(problem, state.spectrum, right, longest(hypers) / state.tau)
+        points = [
+            add(scale(subtract(image, z), self.relaxation), v)
+            for image, z, v in zip(_images(problem, x), state.z, _points(state.z, state.y, weights), strict=True)
+        ]
+        steps = state.steps
+        if isinstance(steps, Anchored):
+            z, y = steps.anchor
+            back = _points(z, y, weights)
+            points = [add(scale(p, 1 - steps.share), v, steps.share) for p, v in zip(points, back, strict=True)]
+            steps = counted(steps)
+        steps_of = zip(_proxes(problem), points, _inverse(weights), strict=True)
+        z = tuple(prox(p, step) for prox, p, step in steps_of)
+        y = tuple(weighed(subtract(p, one), weight) for p, one, weight in zip(points, z, weights, strict=True))
+        return replace(state, x=x if problem.prox is None else None, z=z, y=y, steps=steps)
 
-    def adapted(self, hypers: Hypers, old: State, new: State, evidence: Evidence, iterations: Int[Array, ""]) -> State:
-        """1/ρ balanced: the copies move by ρ‖Δz‖², the duals by ‖Δy‖²/ρ."""
-        del evidence
-        if hypers.least is None:
-            return new
-        copies, duals = (sum(dot(one, one) for one in each) for each in _changes(old, new))
-        tau = new.tau
-        return replace(new, steps=rebalanced(new.steps, copies / tau, duals * tau, hypers, iterations))
+    @property
+    def relaxation(self) -> float:
+        """Of the map, α."""
+        return REFLECTION if self.rule == "anchor" else RELAXATION
 
-    def point(self, state: State) -> Array:
+    def point(self, state: State) -> Tree:
         """The point."""
-        return state.x
+        return state.z[0] if state.x is None else state.x
 
     def pace(self, hypers: Hypers, state: State) -> Scalar:
-        """1/ρ."""
+        """The longest τ."""
         del hypers
         return state.tau
 
     def evidence(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Evidence:
-        """The imbalance is ∇f(x⁺) + Σ W_jᵀy_j."""
-        balance = self.balance(problem, hypers, old, new)
-        images = tuple(term.operator.apply(new.x) for term in problem.dual)
-        defects = tuple(add(image, z, -1.0) for image, z in zip(images, new.z, strict=True))
-        imbalance = sum(balance.summands[1:], start=balance.summands[0])
-        return Evidence(new.x, imbalance, images, defects, smooth=smooth_images(problem, new.x))
+        """The imbalance is ∇f(x⁺) + y₀⁺ + Σ W_jᵀy_j⁺."""
+        x, balance = self.point(new), self.balance(problem, hypers, old, new)
+        images = tuple(term.operator.apply(x) for term in problem.dual)
+        defects = tuple(subtract(image, z) for image, z in zip(images, _dual(problem, new.z), strict=True))
+        imbalance = functools.reduce(add, balance.summands)
+        return Evidence(x, imbalance, images, defects, smooth=smooth_images(problem, x))
 
     def balance(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Balance:
-        """There is no g."""
+        """ξ = y₀."""
         del hypers, old
-        gradient = smooth_gradient(problem, new.x) if problem.smooth else None
-        return Balance(gradient, jnp.zeros_like(new.x), new.y, pull(problem, new.y))
+        x, duals = self.point(new), _dual(problem, new.y)
+        gradient = smooth_gradient(problem, x) if problem.smooth else None
+        subgradient = zeros_like(x) if problem.prox is None else new.y[0]
+        return Balance(gradient, subgradient, duals, pull(problem, duals) if duals else None)
 
     def lyapunov(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Lyapunov:
-        """‖Δ(z + y/ρ)‖ of the step that would come next, at the same ρ: never more than of this one."""
-        points = tuple(add(z, y, new.tau) for z, y in zip(new.z, new.y, strict=True))
+        """‖N(v⁺) − N(v)‖ and ‖v⁺ − v‖ in the norm Σ σ_j‖·‖²: the first is never more, at the same τ."""
         following: State = stepped(problem, hypers, new, method=self)
-        return Lyapunov(_length(new, following), _length(old, new), jnp.sqrt(sum(dot(one, one) for one in points)))
+        weights = _weights(problem, hypers, old)
+        v, then = _points(old.z, old.y, weights), _points(new.z, new.y, weights)
+        moves = (_apart(then, v), _apart(_mapped(new, following, weights), _mapped(old, new, weights)))
+        before, value, size = (_length(one, weights) for one in (*moves, then))
+        return Lyapunov(value, before, size)
+
+    def adapted(
+        self, problem: Problem, hypers: Hypers, old: State, new: State, evidence: Evidence, iterations: Int[Array, ""]
+    ) -> State:
+        """A new anchor, where it is time; else τ balanced."""
+        if hypers.least is None and self.rule != "anchor":
+            return new
+        weights = _weights(problem, hypers, old)
+        turn = _apart(_mapped(old, new, weights), _points(old.z, old.y, weights))
+        if isinstance(new.steps, Anchored):
+            (z, y), here, length = new.steps.anchor, (new.z, new.y), _length(turn, weights)
+            primal, dual = _moved(z, y, new, _weights(problem, hypers))
+            return replace(new, steps=reanchored(new.steps, here, length, primal, dual, hypers, iterations))
+        if self.rule == "residuals":
+            primal, dual = self._misfits(problem, hypers, old, new, turn)
+        else:
+            primal, dual = _moved(old.z, old.y, new, weights)
+        return replace(new, steps=rebalanced(new.steps, primal, dual, hypers, iterations))
+
+    def _misfits(
+        self, problem: Problem, hypers: Hypers, old: State, new: State, turn: list[Tree]
+    ) -> tuple[Scalar, Scalar]:
+        """‖∇f(x) + Σ W_jᵀy_j‖² and Σ‖W_jx − z_j‖², relative to their largest summands, in the norms of the steps."""
+        weights = _weights(problem, hypers)
+        images = [add(z, one, 1 / self.relaxation) for z, one in zip(old.z, turn, strict=True)]
+        gradient = smooth_gradient(problem, images[0] if new.x is None else new.x)
+        duals = _dual(problem, new.y)
+        pulls = [*new.y[: len(new.y) - len(duals)], *([pull(problem, duals)] if duals else [])]
+        imbalance = functools.reduce(add, pulls, gradient)
+        stretch = [_length([one], [hypers.tau]) for one in (imbalance, gradient, *pulls)]
+        spread = [_length(one, weights) for one in (_apart(images, new.z), images, list(new.z))]
+        return _relative(stretch) ** 2, _relative(spread) ** 2
 
 
-def _length(old: State, new: State) -> Scalar:
-    """‖Δ(z + y/ρ)‖ of a step."""
-    moves = (add(dz, dy, new.tau) for dz, dy in zip(*_changes(old, new), strict=True))
-    return jnp.sqrt(sum(dot(one, one) for one in moves))
+def _dual(problem: Problem, each: tuple[Tree, ...]) -> tuple[Tree, ...]:
+    """Those of the dual terms, without g's."""
+    return each if problem.prox is None else each[1:]
 
 
-def _changes(old: State, new: State) -> tuple[list[Tree], list[Tree]]:
-    """Δz and Δy of a step."""
-    both = ((new.z, old.z), (new.y, old.y))
-    dz, dy = ([add(a, b, -1.0) for a, b in zip(after, before, strict=True)] for after, before in both)
-    return dz, dy
+def _images(problem: Problem, x: Tree) -> list[Tree]:
+    """W_j x."""
+    found = [term.operator.apply(x) for term in problem.dual]
+    return found if problem.prox is None else [x, *found]
 
 
-def _power(problem: Problem, terms: list[tuple[Scalar | float, Term]]) -> Array:
-    """Σ weight · |Ŵ|² of some terms."""
-    total = jnp.zeros(half_grid(problem.shape), problem.real)
-    for weight, term in terms:
-        power = power_of(term.operator, problem.shape)
-        if power is None:
-            raise ValueError(f"{term.path} is not diagonal in Fourier space")
-        total = total + (weight * power).astype(problem.real)
-    return total
+def _pulled(problem: Problem, each: list[Tree]) -> Tree:
+    """Σ W_jᵀ of each."""
+    if problem.prox is None:
+        return pull(problem, tuple(each))
+    return add(each[0], pull(problem, tuple(each[1:]))) if problem.dual else each[0]
+
+
+def _proxes(problem: Problem) -> list[Callable[[Tree, Tree], Tree]]:
+    found = [term.atom.prox for term in problem.dual]
+    return found if problem.prox is None else [problem.prox.prox, *found]
+
+
+def _weights(problem: Problem, hypers: Hypers, state: State | None = None) -> list[Tree]:
+    """σ_j of a state, as they are at first without one."""
+    found = hypers.sigma if problem.prox is None else (*_inverse([hypers.tau]), *hypers.sigma)
+    if state is None:
+        return list(found)
+    factor = longest(hypers) / state.tau
+    return [scale(one, factor) for one in found]
+
+
+def _inverse(weights: list[Tree]) -> list[Tree]:
+    """1/σ_j."""
+    found: list[Tree] = jax.tree.map(lambda one: 1 / one, weights)
+    return found
+
+
+def _penalty(problem: Problem, hypers: Hypers, x: Tree) -> Tree:
+    """Σ σ_jW_jᵀW_jx."""
+    parts = zip(_images(problem, x), _weights(problem, hypers), strict=True)
+    return _pulled(problem, [weighed(image, weight) for image, weight in parts])
+
+
+def _points(z: Sequence[Tree], y: Sequence[Tree], weights: list[Tree]) -> list[Tree]:
+    """v: z_j + y_j/σ_j."""
+    return [add(a, weighed(b, w)) for a, b, w in zip(z, y, _inverse(weights), strict=True)]
+
+
+def _mapped(old: State, new: State, weights: list[Tree]) -> list[Tree]:
+    """N(v) of a step from v, without the part that drew back to the anchor."""
+    points = _points(new.z, new.y, weights)
+    if not isinstance(old.steps, Anchored):
+        return points
+    share, (z, y) = old.steps.share, old.steps.anchor
+    back = _points(z, y, weights)
+    return [scale(add(p, one, -share), 1 / (1 - share)) for p, one in zip(points, back, strict=True)]
+
+
+def _apart(a: Sequence[Tree], b: Sequence[Tree]) -> list[Tree]:
+    """What some differ by from others."""
+    return [subtract(one, other) for one, other in zip(a, b, strict=True)]
+
+
+def _length(parts: list[Tree], weights: list[Tree]) -> Scalar:
+    """√(Σ weight_j · ‖part_j‖²)."""
+    squares = [dot(weighed(one, weight), one) for one, weight in zip(parts, weights, strict=True)]
+    return jnp.sqrt(functools.reduce(jnp.add, squares))
+
+
+def _moved(z: Sequence[Tree], y: Sequence[Tree], new: State, weights: list[Tree]) -> tuple[Scalar, Scalar]:
+    """Σ σ_j‖Δz_j‖² and Σ‖Δy_j‖²/σ_j from copies and duals to those of a state."""
+    return _length(_apart(new.z, z), weights) ** 2, _length(_apart(new.y, y), _inverse(weights)) ** 2
+
+
+def _relative(sizes: list[Scalar]) -> Scalar:
+    """The first, as a share of the largest of the others."""
+    largest = functools.reduce(jnp.maximum, sizes[1:])
+    return sizes[0] / jnp.maximum(largest, np.finfo(largest.dtype).tiny)

@@ -20,9 +20,11 @@ def stepped(problem: Problem, hypers: Hypers, state: Tree, *, method: Method) ->
 class Steady:
     """A method whose certificates change nothing of its steps."""
 
-    def adapted(self, hypers: Hypers, old: Tree, new: Tree, evidence: Evidence, iterations: Int[Array, ""]) -> Tree:
+    def adapted(
+        self, problem: Problem, hypers: Hypers, old: Tree, new: Tree, evidence: Evidence, iterations: Int[Array, ""]
+    ) -> Tree:
         """The state as it is."""
-        del hypers, old, evidence, iterations
+        del problem, hypers, old, evidence, iterations
         return new
 
 

@@ -42,9 +42,10 @@ class Palm(Observing):
 
     def init(self, problem: Problem, hypers: Hypers, key: Array) -> State:
         """Start at the problem's `init`, as a prox would have left it."""
-        x = backward(problem, problem.init, hypers.tau)
+        tau: Array = hypers.tau
+        x = backward(problem, problem.init, tau)
         zeros = {name: jnp.zeros_like(value) for name, value in x.items()}
-        return State(x, dict.fromkeys(x, hypers.tau), zeros)
+        return State(x, dict.fromkeys(x, tau), zeros)
 
     def step(self, problem: Problem, hypers: Hypers, state: State) -> State:
         """One visit of every block."""

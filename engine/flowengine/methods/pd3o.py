@@ -138,8 +138,11 @@ class PD3O(Steady):
         following = replace(following, pair=pair, y=y)
         return Lyapunov(_length(problem, new, following), now, jnp.sqrt(size))
 
-    def adapted(self, hypers: Hypers, old: State, new: State, evidence: Evidence, iterations: Int[Array, ""]) -> State:
+    def adapted(
+        self, problem: Problem, hypers: Hypers, old: State, new: State, evidence: Evidence, iterations: Int[Array, ""]
+    ) -> State:
         """τ balanced, by τ‖imbalance‖² = ‖Δx‖²/τ and by Σ σ_j‖W_jx − z_j‖², which certificates know."""
+        del problem
         if hypers.least is None:
             return new
         primal = new.tau * dot(evidence.imbalance, evidence.imbalance)

@@ -109,7 +109,8 @@ class Sampler(Observing):
     def pace(self, hypers: Hypers, state: State) -> Scalar:
         """The step."""
         del state
-        return hypers.tau
+        step: Array = hypers.tau
+        return step
 
     def evidence(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Evidence:
         """The chains' mean energy; nothing is to balance."""

@@ -1,6 +1,7 @@
 """The primitives that methods are composed of."""
 
-from flowengine.steps.balancing import Balanced, rebalanced, unbalanced
+from flowengine.steps.anchoring import Anchored, anchored, counted, reanchored
+from flowengine.steps.balancing import Balanced, longest, rebalanced, unbalanced
 from flowengine.steps.descent import (
     backtracked,
     backward,
@@ -14,6 +15,7 @@ from flowengine.steps.descent import (
     smooth_images,
     term_gradient,
 )
+from flowengine.steps.exact import Spectrum, by_eigenvectors, by_fourier, solved
 from flowengine.steps.manifolds import MANIFOLDS, retracted, steepest, tangent
 from flowengine.steps.sampling import (
     accepts,
@@ -26,10 +28,16 @@ from flowengine.steps.sampling import (
 
 __all__ = [
     "MANIFOLDS",
+    "Anchored",
     "Balanced",
+    "Spectrum",
     "accepts",
+    "anchored",
     "backtracked",
     "backward",
+    "by_eigenvectors",
+    "by_fourier",
+    "counted",
     "densities",
     "descend",
     "dual_ascent",
@@ -37,14 +45,17 @@ __all__ = [
     "forward",
     "kick_drift_kick",
     "langevin",
+    "longest",
     "momentum",
     "objective",
     "potential_gradient",
     "pull",
+    "reanchored",
     "rebalanced",
     "retracted",
     "smooth_gradient",
     "smooth_images",
+    "solved",
     "steepest",
     "tangent",
     "term_gradient",

@@ -15,8 +15,8 @@ in Neural Information Processing Systems 28, 2015.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -49,10 +49,16 @@ class Balanced:
     until: Int[Array, ""]
 
 
+def longest(hypers: Hypers) -> Scalar:
+    """The longest of the primal steps that entries may have of their own."""
+    return functools.reduce(jnp.maximum, (jnp.max(one) for one in jax.tree.leaves(hypers.tau)))
+
+
 def unbalanced(hypers: Hypers) -> Balanced:
     """Before the first iteration."""
-    zero = jnp.zeros_like(hypers.tau)
-    return Balanced(hypers.tau, zero, zero, jnp.zeros((), jnp.int64), jnp.full((), FIRST, jnp.int64))
+    tau = longest(hypers)
+    zero = jnp.zeros_like(tau)
+    return Balanced(tau, zero, zero, jnp.zeros((), jnp.int64), jnp.full((), FIRST, jnp.int64))
 
 
 def rebalanced(now: Balanced, primal: Scalar, dual: Scalar, hypers: Hypers, iterations: Int[Array, ""]) -> Balanced:
@@ -71,5 +77,5 @@ def rebalanced(now: Balanced, primal: Scalar, dual: Scalar, hypers: Hypers, iter
         count,
         jnp.where(ends, count + count // SHARE + MORE, now.until),
     )
-    chosen: Balanced = jax.tree.map(partial(jnp.where, iterations > 0), later, now)
+    chosen: Balanced = jax.tree.map(functools.partial(jnp.where, iterations > 0), later, now)
     return chosen

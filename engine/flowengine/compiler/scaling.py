@@ -1,0 +1,149 @@
+"""Steps for `admm` by eigenvectors: one for every entry and every row, where their sizes may differ.
+
+Users measure in units of their own: columns in millions beside columns in thousandths. Scaled so that rows and columns
+of the operators have norms about 1, none of them is lost beside the others.
+Source: Ruiz, RAL-TR-2001-034, 2001 (the scaling); Stellato, Banjac, Goulart, Bemporad and Boyd, Mathematical
+Programming Computation 12, 2020 (its use in ADMM).
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float
+
+from flowengine.problem import Hypers, Problem, Term, Tree
+from flowengine.steps import smooth_gradient
+from flowengine.storage import components, subtract, zeros_like
+
+ROUNDS = 10
+FIRM = 10.0  # how much more than the copy of the variable the copies of its images weigh
+REACH = 1e12  # how much longer or shorter than at first τ may become
+
+
+@dataclass(frozen=True)
+class Matrices:
+    """A problem of few entries in numbers: the Hessian H of f, and every W_j, on the entries in one row."""
+
+    hessian: Float[np.ndarray, "n n"]
+    maps: list[Float[np.ndarray, "m n"]]
+
+    @property
+    def seen(self) -> bool:
+        """Whether H + Σ W_jᵀW_j has full rank."""
+        return _full(self.hessian + sum(one.T @ one for one in self.maps))
+
+    @property
+    def curved(self) -> bool:
+        """Whether f curves in every direction."""
+        return _full(self.hessian)
+
+
+def _full(matrix: np.ndarray) -> bool:
+    """Whether a positive semidefinite matrix has full rank, whatever the units of its rows."""
+    size = np.sqrt(np.diag(matrix))
+    if not np.all(size > 0):
+        return False
+    values = np.linalg.eigvalsh(matrix / size / size[:, None])
+    return bool(values[0] > len(size) * np.finfo(matrix.dtype).eps * values[-1])
+
+
+def matrices_of(problem: Problem) -> Matrices:
+    """Write down its matrices."""
+    hessian, maps = (np.asarray(one, float) for one in _columns(problem, zeros_like(problem.init)))
+    sizes = [sum(math.prod(one.shape) for one in _image(problem, term)) for term in problem.dual]
+    return Matrices((hessian + hessian.T) / 2, np.split(maps.T, np.cumsum(sizes)[:-1]) if sizes else [])
+
+
+def scaled_steps(problem: Problem, matrices: Matrices) -> Hypers:
+    """τ, one an entry where g allows it, and σ_j, one a row where h_j does; together they weigh as f does.
+
+    With columns scaled by d and rows by r_j: τ = d²/ρ, σ_j = r_j²ρ, ρ = tr H/tr(diag(1/d²) + Σ W_jᵀdiag(r_j²)W_j).
+    """
+    columns, rows = _balanced(problem, matrices)
+    curvature, copied = np.diag(matrices.hessian), problem.prox is not None
+    weights = [(FIRM if copied else 1) * r**2 for r in rows]
+    stiff = sum(float(np.sum(w[:, None] * one**2)) for w, one in zip(weights, matrices.maps, strict=True))
+    rho = float(curvature.sum()) / (stiff + (float(np.sum(1 / columns**2)) if copied else 0)) or 1.0
+    tau = columns**2 / rho
+    sigma = tuple(_stored(problem, term, w * rho) for term, w in zip(problem.dual, weights, strict=True))
+    least, most = (np.asarray(factor * tau.max(), problem.real) for factor in (1 / REACH, REACH))
+    return Hypers(_by_variable(problem, tau), sigma, jnp.asarray(least), jnp.asarray(most))
+
+
+def _balanced(problem: Problem, matrices: Matrices) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Scales d and r_j: rows of r_jW_jd of norm 1, and columns of what f and the W_j make of them."""
+    curvature = np.diag(matrices.hessian)
+    columns, rows = np.ones(len(curvature)), [np.ones(len(one)) for one in matrices.maps]
+    for _ in range(ROUNDS):
+        for index, (one, term) in enumerate(zip(matrices.maps, problem.dual, strict=True)):
+            size = np.linalg.norm(rows[index][:, None] * one * columns, axis=1)
+            rows[index] = rows[index] / _root(size, apart=_by_row(problem, term))
+        squares = [np.sum((r[:, None] * one) ** 2, axis=0) for r, one in zip(rows, matrices.maps, strict=True)]
+        parts = [curvature * columns**2, sum(squares, start=np.zeros(len(columns))) * columns**2]
+        size = np.sqrt(sum(one / (one.max() or 1) for one in parts))
+        columns = columns / _root(size, apart=problem.prox is None or problem.prox.elementwise)
+    return columns, rows
+
+
+def _root(size: np.ndarray, *, apart: bool) -> np.ndarray:
+    """√size, 1 where it is 0; all by their mean where they can't be scaled `apart`."""
+    size = size if apart else np.full(size.shape, np.sqrt(np.mean(size**2)))
+    return np.sqrt(np.where(size > 0, size, 1))
+
+
+def _by_row(problem: Problem, term: Term) -> bool:
+    """Whether every entry of W_j x may have a dual step of its own."""
+    image = jax.eval_shape(term.operator.apply, problem.init)
+    plain = isinstance(image, jax.ShapeDtypeStruct) and not jnp.issubdtype(image.dtype, jnp.complexfloating)
+    return plain and bool(term.atom.elementwise)
+
+
+def _image(problem: Problem, term: Term) -> list[Array]:
+    parts: list[Array] = jax.eval_shape(lambda x: _parts(term.operator.apply(x)), problem.init)
+    return parts
+
+
+def _parts(image: Tree) -> list[Array]:
+    """All its numbers, real and imaginary parts apart."""
+    found = []
+    for one in components(image):
+        found += [one.real, one.imag] if jnp.iscomplexobj(one) else [one]
+    return found
+
+
+def _stored(problem: Problem, term: Term, weights: np.ndarray) -> Array:
+    """One weight a row, or one for all."""
+    (image, *_) = _image(problem, term)
+    chosen = weights.reshape(image.shape) if _by_row(problem, term) else weights[0]
+    return jnp.asarray(chosen.astype(problem.real))
+
+
+def _by_variable(problem: Problem, flat: np.ndarray) -> Tree:
+    """Numbers of all entries in one row, as the variables are."""
+    ends = itertools.accumulate(math.prod(one.shape) for one in problem.unknowns)
+    parts = np.split(flat.astype(problem.real), list(ends)[:-1])
+    arrays = {one.name: jnp.asarray(part.reshape(one.shape)) for one, part in zip(problem.unknowns, parts, strict=True)}
+    return arrays if len(arrays) > 1 else next(iter(arrays.values()))
+
+
+@jax.jit
+def _columns(problem: Problem, origin: Tree) -> tuple[Array, Array]:
+    """H, and the W_j one beside the other, for unit vectors in turn."""
+    flat, unravel = ravel_pytree(origin)
+    still = smooth_gradient(problem, origin)
+
+    def column(one: Array) -> tuple[Array, Array]:
+        x = unravel(one)
+        curved, _ = ravel_pytree(subtract(smooth_gradient(problem, x), still))
+        images = [part.reshape(-1) for term in problem.dual for part in _parts(term.operator.apply(x))]
+        return curved, jnp.concatenate([*images, jnp.zeros(0, flat.dtype)])
+
+    columns: tuple[Array, Array] = jax.vmap(column)(jnp.eye(len(flat), dtype=flat.dtype))
+    return columns

@@ -1,0 +1,107 @@
+"""Halpern's iteration with restarts, for maps that turn about their fixed point rather than approach it.
+
+    v⁺ = (1 − s) N(v) + s v̄,   s = 1/(j + 2) after j steps from the anchor v̄,
+
+of a nonexpansive N brings ‖v − N(v)‖ down as 1/j; begun anew from where it is, it falls by a factor each time, which on
+linear programs, support vector machines and quantiles takes a tenth or less of the iterations of N alone. A new anchor
+is set where ‖v − N(v)‖ is down to a fifth of what it was at the last, or below four fifths and growing, or where there
+was none for a third of the run; with it τ goes half the way, on a logarithmic scale, to where primal and dual parts
+have moved as far.
+Sources: Lieder, Optimization Letters 15, 2021; Applegate, Hinder, Lu and Lubin, Mathematical Programming 201, 2023
+(the restarts); Applegate and others, Advances in Neural Information Processing Systems 34, 2021 (τ).
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int
+
+from flowengine.problem import Hypers, Scalar, Tree, pytree
+from flowengine.steps.balancing import longest
+
+ENOUGH, SOME, LONG = 0.2, 0.8, 0.36
+SMOOTHED = 0.5
+
+
+@pytree()
+@dataclass(frozen=True)
+class Anchored:
+    """A step τ, and the anchor.
+
+    Attributes:
+        tau: τ.
+        anchor: What is to be moved back to: a tree of any form.
+        since: Steps from the anchor, j.
+        count: Steps of the run.
+        first: ‖v − N(v)‖ at the first look after the anchor was set; 0 before that.
+        last: The same at the last look.
+    """
+
+    tau: Scalar
+    anchor: Tree
+    since: Int[Array, ""]
+    count: Int[Array, ""]
+    first: Scalar
+    last: Scalar
+
+    @property
+    def share(self) -> Scalar:
+        """How much of a step goes back to the anchor, s."""
+        return 1 / (self.since + 2).astype(self.tau.dtype)
+
+
+def anchored(hypers: Hypers, start: Tree) -> Anchored:
+    """Before the first iteration."""
+    tau = longest(hypers)
+    zero, none = jnp.zeros_like(tau), jnp.zeros((), jnp.int64)
+    return Anchored(tau, start, none, none, zero, zero)
+
+
+def counted(now: Anchored) -> Anchored:
+    """One step later."""
+    return replace(now, since=now.since + 1, count=now.count + 1)
+
+
+def reanchored(
+    now: Anchored, here: Tree, length: Scalar, primal: Scalar, dual: Scalar, hypers: Hypers, iterations: Int[Array, ""]
+) -> Anchored:
+    """At a look, where ‖v − N(v)‖ is this `length`.
+
+    Args:
+        now: As the steps left it.
+        here: The anchor to be, if it is time.
+        length: ‖v − N(v)‖.
+        primal: Σ‖Δ‖²/τ₀ between the anchor and here, at the first τ₀.
+        dual: Σ‖Δ‖²·τ₀ of the duals.
+        hypers: The bounds of τ; without them it is fixed.
+        iterations: Since the last look; after none nothing changes.
+    """
+    first = jnp.where(now.first > 0, now.first, length)
+    grows = (length <= SOME * first) & (length > now.last) & (now.last > 0)
+    ends = (length <= ENOUGH * first) | grows | (now.since >= LONG * now.count)
+    again = Anchored(
+        _between(now.tau, primal, dual, hypers),
+        here,
+        jnp.zeros_like(now.since),
+        now.count,
+        jnp.zeros_like(first),
+        jnp.zeros_like(first),
+    )
+    later = replace(now, first=first, last=length)
+    chosen: Anchored = jax.tree.map(functools.partial(jnp.where, ends & (iterations > 0)), again, later)
+    kept: Anchored = jax.tree.map(functools.partial(jnp.where, iterations > 0), chosen, now)
+    return kept
+
+
+def _between(tau: Scalar, primal: Scalar, dual: Scalar, hypers: Hypers) -> Scalar:
+    """τ half the way to where both moves are as long; itself where it is fixed."""
+    if hypers.least is None:
+        return tau
+    ideal = longest(hypers) * jnp.sqrt(primal / jnp.maximum(dual, np.finfo(dual.dtype).tiny))
+    ideal = jnp.where((primal > 0) & (dual > 0), jnp.clip(ideal, hypers.least, hypers.most), tau)
+    return jnp.exp(SMOOTHED * jnp.log(ideal) + (1 - SMOOTHED) * jnp.log(tau))

@@ -1,0 +1,107 @@
+"""The minimiser of a quadratic f and quadratic penalties, where a basis makes both diagonal.
+
+    x = (H + ρP)⁻¹ r = V ((Vᵀr) / (h + ρp)),   VᵀHV = diag(h),   VᵀPV = diag(p)
+
+for any ρ at the price of two products. For periodic operators V is the Fourier transform; else the columns of V are the
+generalised eigenvectors of H and P, which any two such matrices have where no direction is in the kernels of both.
+Source: Golub and Van Loan, Matrix Computations, section 8.7, 2013.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental.layout import Layout, with_layout_constraint
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float
+
+from flowengine.linops import half_grid, power_of
+from flowengine.problem import Problem, Scalar, Term, Tree, pytree
+from flowengine.steps.descent import smooth_gradient
+from flowengine.storage import subtract, zeros_like
+
+
+@pytree()
+@dataclass(frozen=True)
+class Spectrum:
+    """H and P in their basis.
+
+    Attributes:
+        fit: h, of the Hessian of f; on the grid of `rfftn` where the basis is Fourier's.
+        penalty: p.
+        basis: V; None for the Fourier transform.
+        right: −∇f(0), with V; None with the Fourier transform, where the terms know theirs.
+    """
+
+    fit: Array
+    penalty: Array
+    basis: Float[Array, "n n"] | None = None
+    right: Tree | None = None
+
+
+def by_fourier(problem: Problem, weights: tuple[Scalar, ...], own: Scalar | None) -> Spectrum:
+    """H = Σ w_iA_iᵀA_i and P = own·I + Σ weight_j·W_jᵀW_j of periodic operators."""
+    fit = _power(problem, [(term.atom.weight, term) for term in problem.smooth])
+    penalty = _power(problem, list(zip(weights, problem.dual, strict=True)))
+    return Spectrum(fit, penalty if own is None else penalty + own)
+
+
+def by_eigenvectors(problem: Problem, penalty: Callable[[Tree], Tree]) -> Spectrum:
+    """H = f'', and P as a function, of any variables of few entries.
+
+    Both are brought to one scale and a diagonal of ones first, so that neither is lost in the other's rounding.
+    """
+    origin = zeros_like(problem.init)
+    still = smooth_gradient(problem, origin)
+    fit, stiff = (_matrix(act, origin) for act in (lambda x: subtract(smooth_gradient(problem, x), still), penalty))
+    both = sum(one / jnp.maximum(jnp.trace(one), np.finfo(one.dtype).tiny) for one in (fit, stiff))
+    root = 1 / jnp.sqrt(jnp.diag(both))
+    values, vectors = jnp.linalg.eigh(root[:, None] * both * root)
+    white = root[:, None] * vectors / jnp.sqrt(jnp.maximum(values, np.finfo(values.dtype).eps * values[-1]))
+    _, turned = jnp.linalg.eigh(white.T @ (fit / jnp.maximum(jnp.trace(fit), np.finfo(fit.dtype).tiny)) @ white)
+    basis = white @ turned
+    h, p = (jnp.maximum(jnp.sum(basis * (one @ basis), axis=0), 0) for one in (fit, stiff))
+    return Spectrum(h, p, basis, jax.tree.map(jnp.negative, still))
+
+
+def _matrix(act: Callable[[Tree], Tree], origin: Tree) -> Array:
+    """A symmetric map of variables as a matrix, on their entries in one row."""
+    flat, unravel = ravel_pytree(origin)
+    rows = jax.vmap(lambda one: ravel_pytree(act(unravel(one)))[0])(jnp.eye(len(flat), dtype=flat.dtype))
+    return (rows + rows.T) / 2
+
+
+def solved(problem: Problem, spectrum: Spectrum, right: Tree, rho: Scalar) -> Tree:
+    """(H + ρP)⁻¹(right − ∇f(0))."""
+    if spectrum.basis is None:
+        for term in problem.smooth:
+            right = right + term.atom.weight * term.pulled
+        powers = spectrum.fit + rho * spectrum.penalty
+        return _by_rows(jnp.fft.irfftn(_by_rows(jnp.fft.rfftn(_by_rows(right)) / powers), s=problem.shape))
+    flat, unravel = ravel_pytree(jax.tree.map(jnp.add, right, spectrum.right))
+    basis = spectrum.basis
+    return unravel(basis @ ((flat @ basis) / (spectrum.fit + rho * spectrum.penalty)))
+
+
+def _by_rows(a: Array) -> Array:
+    """A itself, row by row in memory.
+
+    Eigenvalue routines want columns; XLA hands that on to the Fourier transforms about them, which then fail.
+    """
+    kept: Array = with_layout_constraint(a, Layout(major_to_minor=tuple(range(a.ndim))))
+    return kept
+
+
+def _power(problem: Problem, terms: list[tuple[Scalar, Term]]) -> Array:
+    """Σ weight · |Ŵ|² of some terms."""
+    total = jnp.zeros(half_grid(problem.shape), problem.real)
+    for weight, term in terms:
+        power = power_of(term.operator, problem.shape)
+        if power is None:
+            raise ValueError(f"{term.path} is not diagonal in Fourier space")
+        total = total + (weight * power).astype(problem.real)
+    return total

@@ -1,0 +1,209 @@
+"""Problems in units of their own, against the solvers of others: linear and quadratic programs, machines, trends."""
+
+import cvxpy as cp
+import numpy as np
+import pytest
+from scipy.optimize import linprog
+from solve import compiled, document, solve
+
+TIGHT = {"solver": "CLARABEL", "tol_gap_abs": 1e-11, "tol_gap_rel": 1e-11, "tol_feas": 1e-11}
+EXACTLY = {"maxIterations": 20_000, "residual": 1e-8}
+
+
+def rule(flow) -> tuple[str, str]:
+    return flow.choice.method.name, getattr(flow.choice.method, "rule", "")
+
+
+def test_a_diet_in_calories_and_milligrams_against_highs() -> None:
+    """Stigler, Journal of Farm Economics 27, 1945: rows differ by five orders of magnitude."""
+    rng = np.random.default_rng(20)
+    units = np.array([2000, 50, 1000, 5, 60, 0.02, 2, 15, 70])
+    K = rng.random((9, 30)) * (rng.random((9, 30)) < 0.7) * units[:, None] / 10
+    cost, least = rng.random(30) + 0.2, units * 1.0
+    x, end, flow = solve(document(
+        {"c": cost, "K": K, "least": least, "most": 2 * least}, variables={"x": {"shape": [30]}},
+        operators={"K": {"matrix": "K"}},
+        terms=[
+            {"atom": "linear", "arg": "x", "costs": "c"}, {"atom": "nonnegative", "arg": "x"},
+            {"atom": "box", "arg": "K x", "data": "least", "lo": 0}, {"atom": "box", "arg": "K x", "data": "most", "hi": 0},
+        ],
+        stop=EXACTLY,
+    ))  # fmt: skip
+    best = linprog(cost, A_ub=np.vstack([-K, K]), b_ub=np.concatenate([-least, 2 * least]))
+    assert rule(flow) == ("admm", "anchor")
+    assert (end.reason, end.controller) == ("Converged", "GREEN")
+    assert end.iteration < 3_000  # not there after 20,000 iterations of pd3o
+    assert abs(end.energy - best.fun) / best.fun < 1e-5
+    assert x.min() == 0  # the point obeys g to the last bit
+
+
+def test_a_trend_of_a_quantile_against_cvxpy() -> None:
+    """Kim, Koh, Boyd and Gorinevsky, SIAM Review 51, 2009, with Koenker's loss: not there after 20,000 of pd3o."""
+    rng = np.random.default_rng(21)
+    b = np.interp(np.linspace(0, 1, 80), [0, 0.3, 0.7, 1], [0, 6, -2, 5]) + rng.standard_normal(80)
+    second = np.diff(np.eye(80), 2, axis=0)
+    _, end, flow = solve(document(
+        {"b": b, "S": second}, variables={"x": {"like": "b"}}, operators={"S": {"matrix": "S"}},
+        terms=[
+            {"atom": "pinball", "arg": "x", "data": "b", "quantile": 0.8}, {"atom": "l1", "arg": "S x", "weight": 10.0},
+        ],
+        stop=EXACTLY,
+    ))  # fmt: skip
+    z = cp.Variable(80)
+    loss = cp.sum(cp.maximum(0.8 * (b - z), -0.2 * (b - z))) + 10 * cp.norm1(second @ z)
+    best = cp.Problem(cp.Minimize(loss)).solve(**TIGHT)
+    assert rule(flow) == ("admm", "anchor")
+    assert end.reason == "Converged"
+    assert abs(end.energy - best) / best < 1e-6
+
+
+def test_a_machine_on_features_as_they_were_measured_against_cvxpy() -> None:
+    """Cortes and Vapnik, Machine Learning 20, 1995, with a bias that nothing shrinks; columns of 0.01 to 1,000."""
+    rng = np.random.default_rng(22)
+    X = np.exp(rng.standard_normal((200, 8))) * 10.0 ** np.array([0, 1, 2, 3, -1, -2, 0, 1])
+    y = np.sign((X / X.std(0) - (X / X.std(0)).mean(0)) @ rng.standard_normal(8) + 0.3 * rng.standard_normal(200))
+    point, end, flow = solve(document(
+        {"X": X, "y": y, "one": np.ones((200, 1))}, variables={"w": {"shape": [8]}, "bias": {"shape": [1]}},
+        operators={"X": {"matrix": "X"}, "O": {"matrix": "one"}},
+        terms=[
+            {"atom": "tikhonov", "arg": "w"},
+            {"atom": "hinge", "arg": [{"op": "X", "var": "w"}, {"op": "O", "var": "bias"}], "data": "y"},
+        ],
+        stop=EXACTLY,
+    ))  # fmt: skip
+    w, bias = cp.Variable(8), cp.Variable()
+    loss = 0.5 * cp.sum_squares(w) + cp.sum(cp.pos(1 - cp.multiply(y, X @ w + bias)))
+    best = cp.Problem(cp.Minimize(loss)).solve(**TIGHT)
+    assert rule(flow) == ("admm", "anchor")
+    assert end.reason == "Converged"
+    assert abs(end.energy - best) / best < 1e-5
+    assert np.abs(point["w"] - w.value).max() < 1e-2
+
+
+@pytest.mark.parametrize("most", [None, 0.1])
+def test_a_portfolio_against_cvxpy(most) -> None:
+    """Markowitz, Journal of Finance 7, 1952: x on the simplex, with no more than `most` in one place."""
+    rng = np.random.default_rng(23)
+    F = rng.standard_normal((50, 5))
+    S, mean = 0.01 * (F @ F.T + np.diag(rng.random(50))), 0.01 * rng.random(50)
+    terms = [
+        {"atom": "quadratic_form", "arg": "x", "matrix": "S", "weight": 5.0}, {"atom": "simplex", "arg": "x"},
+        {"atom": "linear", "arg": "x", "costs": "m"}, *([{"atom": "box", "arg": "x", "hi": most}] if most else []),
+    ]  # fmt: skip
+    x, end, flow = solve(document({"S": S, "m": -mean}, variables={"x": {"shape": [50]}}, terms=terms, stop=EXACTLY))
+    z = cp.Variable(50)
+    held = [z >= 0, cp.sum(z) == 1, *([z <= most] if most else [])]
+    best = cp.Problem(cp.Minimize(2.5 * cp.quad_form(z, cp.psd_wrap(S)) - mean @ z), held).solve(**TIGHT)
+    assert rule(flow) == (("admm", "residuals") if most else ("pg", ""))
+    assert end.reason == "Converged"
+    assert abs(end.energy - best) < 1e-8
+    assert np.abs(x - z.value).max() < 1e-4
+
+
+def test_bounds_on_rows_that_differ_by_six_orders_of_magnitude_against_cvxpy() -> None:
+    rng = np.random.default_rng(24)
+    A, b = rng.standard_normal((40, 10)), rng.standard_normal(40)
+    K = rng.standard_normal((15, 10)) * 10.0 ** rng.uniform(-3, 3, 15)[:, None]
+    size = np.linalg.norm(K, axis=1)
+    most = K @ rng.standard_normal(10) + 0.1 * size
+    x, end, flow = solve(document(
+        {"A": A, "b": b, "K": K, "most": most}, variables={"x": {"shape": [10]}},
+        operators={"A": {"matrix": "A"}, "K": {"matrix": "K"}},
+        terms=[{"atom": "quadratic", "arg": "A x", "data": "b"}, {"atom": "box", "arg": "K x", "data": "most", "hi": 0}],
+        stop=EXACTLY,
+    ))  # fmt: skip
+    z = cp.Variable(10)
+    held = [(K / size[:, None]) @ z <= most / size]
+    best = cp.Problem(cp.Minimize(0.5 * cp.sum_squares(A @ z - b)), held).solve(**TIGHT)
+    assert rule(flow) == ("admm", "residuals")
+    assert end.reason == "Converged"
+    assert abs(end.energy - best) / best < 1e-6
+    assert np.abs(x - z.value).max() < 1e-5
+
+
+def test_a_long_trend_takes_few_iterations() -> None:
+    """Second differences of 300 points have a condition of 1e9; 12,500 iterations of pd3o."""
+    rng = np.random.default_rng(25)
+    b = np.cumsum(rng.standard_normal(300))
+    second = np.diff(np.eye(300), 2, axis=0)
+    x, end, flow = solve(document(
+        {"b": b, "S": second}, variables={"x": {"like": "b"}}, operators={"S": {"matrix": "S"}},
+        terms=[{"atom": "quadratic", "arg": "x", "data": "b"}, {"atom": "l1", "arg": "S x", "weight": 100.0}],
+        stop=EXACTLY,
+    ))  # fmt: skip
+    z = cp.Variable(300)
+    cp.Problem(cp.Minimize(0.5 * cp.sum_squares(z - b) + 100 * cp.norm1(second @ z))).solve(**TIGHT)
+    assert rule(flow) == ("admm", "residuals")
+    assert (end.reason, end.iteration < 5_000) == ("Converged", True)
+    assert np.abs(x - z.value).max() < 1e-4
+
+
+def test_bounds_of_a_deblurred_picture_hold_by_fourier_too() -> None:
+    rng = np.random.default_rng(26)
+    b, k = rng.random((12, 10)) * 1.5 - 0.2, rng.random((3, 3)) / 9
+    found = {}
+    for name in ("admm", "pd3o"):
+        found[name], end, flow = solve(document(
+            {"b": b, "k": k}, variables={"x": {"like": "b"}}, operators={"K": {"conv": {"kernel": "k"}}},
+            terms=[
+                {"atom": "quadratic", "arg": "K x", "data": "b"}, {"atom": "tv", "arg": "x", "weight": 0.05, "boundary": "periodic"},
+                {"atom": "box", "arg": "x", "lo": 0, "hi": 1},
+            ],
+            policy={"family": "accelerated", "algorithm": name if name == "pd3o" else None}, stop={"maxIterations": 50_000, "residual": 1e-9},
+        ))  # fmt: skip
+        assert (flow.choice.method.name, end.reason) == (name, "Converged")
+    assert flow.choice.method.name == "pd3o"
+    assert found["admm"].min() >= 0
+    assert np.abs(found["admm"] - found["pd3o"]).max() < 1e-6
+
+
+def test_eigenvalue_atoms_beside_fourier_transforms() -> None:
+    """Eigenvalue routines want memory by columns, Fourier transforms by rows; both stand in one step."""
+    rng = np.random.default_rng(27)
+    G = rng.standard_normal((6, 6))
+    x, end, flow = solve(document(
+        {"G": G + G.T}, variables={"X": {"like": "G"}},
+        terms=[
+            {"atom": "quadratic", "arg": "X", "data": "G"}, {"atom": "tv", "arg": "X", "boundary": "periodic", "weight": 0.1},
+            {"atom": "nuclear", "arg": "X", "weight": 0.1}, {"atom": "semidefinite", "arg": "X"},
+        ],
+        policy={"algorithm": "admm"}, stop={"maxIterations": 5_000, "residual": 1e-8},
+    ))  # fmt: skip
+    assert flow.choice.method.fourier
+    assert end.reason == "Converged"
+    assert np.linalg.eigvalsh((x + x.T) / 2).min() > -1e-6
+
+
+def small(**changes):
+    rng = np.random.default_rng(40)
+    terms = [{"atom": "quadratic", "arg": "A x", "data": "b"}, {"atom": "l1", "arg": "D x", "weight": 0.1}]
+    return document(
+        {"A": rng.standard_normal((8, 20)), "b": rng.standard_normal(8)},
+        **({
+            "variables": {"x": {"shape": [20]}}, "operators": {"A": {"matrix": "A"}, "D": {"gradient": {}}},
+            "terms": terms, "stop": {"maxIterations": 5},
+        } | changes),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "method"),
+    [
+        ({}, "admm"),
+        ({"policy": {"step": 0.01}}, "pd3o"),  # a τ of pd3o's
+        ({"policy": {"algorithm": "pd3o"}}, "pd3o"),
+        ({"dtype": "complex128"}, "pd3o"),
+        ({"terms": [{"atom": "huber", "arg": "A x", "data": "b"}, {"atom": "l1", "arg": "D x"}]}, "pd3o"),
+        ({"terms": [{"atom": "l1", "arg": "D x"}]}, "pd3o"),  # a constant is in no term
+    ],
+)
+def test_when_a_variable_is_solved_for_exactly(changes, method) -> None:
+    assert compiled(small(**changes)).choice.method.name == method
+
+
+def test_stencils_of_many_entries_stay_with_cheap_steps() -> None:
+    def plain(size):
+        terms = [{"atom": "quadratic", "arg": "x", "data": "b"}, {"atom": "tv", "arg": "x"}]
+        return compiled(document({"b": np.ones(size)}, variables={"x": {"like": "b"}}, terms=terms, stop={"maxIterations": 5}))  # fmt: skip
+
+    assert (rule(plain(200))[0], rule(plain(300))[0]) == ("admm", "pd3o")
