@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.experimental.layout import Layout, with_layout_constraint
 from jaxtyping import Array, Float
 
 from flowengine.problem import Scalar, Tree, pytree
@@ -64,6 +65,15 @@ class Components:
 def on_cpu() -> bool:
     """Whether programs run on a CPU: what this file does for XLA's compiler of them would slow a GPU down."""
     return jax.default_backend() == "cpu"
+
+
+def by_rows(a: Array) -> Array:
+    """A itself, row by row in memory.
+
+    Eigenvalue routines want columns; XLA hands that on to the Fourier transforms about them, which then fail.
+    """
+    kept: Array = with_layout_constraint(a, Layout(major_to_minor=tuple(range(a.ndim))))
+    return kept
 
 
 def paired(a: Tree, b: Tree, most: float = math.inf) -> Tree:

@@ -207,3 +207,125 @@ def test_stencils_of_many_entries_stay_with_cheap_steps() -> None:
         return compiled(document({"b": np.ones(size)}, variables={"x": {"like": "b"}}, terms=terms, stop={"maxIterations": 5}))  # fmt: skip
 
     assert (rule(plain(200))[0], rule(plain(300))[0]) == ("admm", "pd3o")
+
+
+def agree(doc_of, *, tolerance: float = 1e-5) -> dict[str, object]:
+    """What `admm` and `pd3o` find is the same; the flows, by method."""
+    flows, points = {}, []
+    for name in ("admm", "pd3o"):
+        point, end, flow = solve(doc_of({"algorithm": name}))
+        assert (flow.choice.method.name, end.reason, end.controller) == (name, "Converged", "GREEN")
+        flows[name] = flow
+        points.append(point if isinstance(point, dict) else {"x": point})
+    for name, array in points[0].items():
+        assert np.abs(array - points[1][name]).max() < tolerance * (1 + np.abs(array).max())
+    return flows
+
+
+@pytest.mark.parametrize(
+    "penalty",
+    [{"atom": "norm_l21", "arg": "x", "groups": "g"}, {"atom": "norm_l21", "arg": "x"},
+     {"atom": "l2_ball", "arg": "x", "radius": 0.5}, {"atom": "simplex", "arg": "x"}],
+    ids=["groups", "norm", "ball", "simplex"],
+)  # fmt: skip
+def test_penalties_that_couple_entries_take_one_step_for_all(penalty) -> None:
+    rng = np.random.default_rng(50)
+    data = {"A": rng.standard_normal((12, 6)), "b": rng.standard_normal(12), "K": rng.standard_normal((3, 6))}
+    data |= {"g": np.array([0, 0, 0, 1, 1, -1])} if "groups" in penalty else {}
+
+    def doc(policy):
+        terms = [
+            {"atom": "quadratic", "arg": "A x", "data": "b"},
+            penalty,
+            {"atom": "box", "arg": "K x", "lo": -0.2, "hi": 0.2},
+        ]
+        return document(
+            data, variables={"x": {"shape": [6]}}, operators={"A": {"matrix": "A"}, "K": {"matrix": "K"}}, terms=terms,
+            policy=policy, stop={"maxIterations": 50_000, "residual": 1e-9},
+        )  # fmt: skip
+
+    assert compiled(doc({})).choice.method.name == "admm"
+    assert agree(doc)["admm"].choice.hypers.tau.shape == ()
+
+
+def test_several_variables_with_proxes_and_a_step_for_each_entry() -> None:
+    rng = np.random.default_rng(51)
+    data = {"A": rng.standard_normal((10, 4)), "B": rng.standard_normal((10, 5)), "b": rng.standard_normal(10)}
+    flows = agree(lambda policy: document(
+        data, variables={"u": {"shape": [4]}, "v": {"shape": [5]}},
+        operators={"A": {"matrix": "A"}, "B": {"matrix": "B"}},
+        terms=[
+            {"atom": "l1", "arg": [{"op": "A", "var": "u"}, {"op": "B", "var": "v"}], "data": "b"},
+            {"atom": "nonnegative", "arg": "u"}, {"atom": "simplex", "arg": "v"}, {"atom": "tikhonov", "arg": "v", "weight": 0.1},
+        ],
+        policy=policy, stop={"maxIterations": 200_000, "residual": 1e-8},
+    ), tolerance=1e-3)  # fmt: skip
+    tau = flows["admm"].choice.hypers.tau
+    assert (tau["u"].shape, tau["v"].shape) == ((4,), ())
+
+
+def test_a_real_variable_with_a_complex_image() -> None:
+    b = np.random.default_rng(52).standard_normal(8)
+    agree(lambda policy: document(
+        {"b": b}, variables={"x": {"like": "b"}}, operators={"F": {"fft": {}}},
+        terms=[
+            {"atom": "quadratic", "arg": "x", "data": "b"}, {"atom": "l1", "arg": "F x", "weight": 0.3, "as": "dual"},
+            {"atom": "tv", "arg": "x", "weight": 0.1},
+        ],
+        policy=policy, stop={"maxIterations": 50_000, "residual": 1e-9},
+    ))  # fmt: skip
+
+
+def test_a_gap_that_the_quick_steps_can_show_is_shown() -> None:
+    """Quadratics leave the prox to be solved for, and with them goes the dual's finite value."""
+    b = np.random.default_rng(53).random((12, 12))
+    terms = [{"atom": "quadratic", "arg": "x", "data": "b"}, {"atom": "tv", "arg": "x", "weight": 0.1}]
+    for stop, method in (({"gap": 1e-6}, "pd3o"), ({"residual": 1e-6}, "admm")):
+        _, end, flow = solve(
+            document({"b": b}, variables={"x": {"like": "b"}}, terms=terms, stop={"maxIterations": 20_000, **stop})
+        )
+        assert (flow.choice.method.name, end.reason) == (method, "Converged")
+
+
+@pytest.mark.parametrize("policy", [{}, {"algorithm": "admm", "step": 0.5}])
+@pytest.mark.parametrize("kind", ["number", "nothing", "anchored"])
+def test_the_smallest_problems_and_a_given_step(kind, policy) -> None:
+    data, variables = (
+        {"Z": np.zeros((3, 4)), "b": np.arange(4.0), "c": np.array(3.0)},
+        {"x": {"shape": [4], "init": 1.0}},
+    )
+    operators = {"Z": {"matrix": "Z"}}
+    terms = [{"atom": "quadratic", "arg": "x", "data": "b"}, {"atom": "l1", "arg": "Z x"}]
+    if kind == "number":
+        operators, variables = {}, {"x": {"shape": [], "init": 1.0}}
+        terms = [{"atom": "l1", "arg": "x"}, {"atom": "box", "arg": "x", "lo": 0.5, "as": "dual"}]
+    if kind == "anchored":
+        terms = [{"atom": "l1", "arg": "x", "data": "b"}, {"atom": "box", "arg": "Z x", "lo": -1}]
+    used = {name: data[name] for name in ("Z", "b") if kind != "number"}
+    x, end, flow = solve(document(
+        used, variables=variables, operators=operators, terms=terms, policy=policy,
+        stop={"maxIterations": 5_000, "residual": 1e-8},
+    ))  # fmt: skip
+    assert (flow.choice.method.name, end.reason) == ("admm", "Converged")
+    assert np.allclose(x, 0.5 if kind == "number" else np.arange(4.0), atol=1e-6)
+
+
+def test_a_wide_sparse_matrix_stays_with_cheap_steps() -> None:
+    """Written out, its rows would fill the memory."""
+    terms = [{"atom": "l1", "arg": "A x"}, {"atom": "box", "arg": "x", "lo": 1}]
+    A = np.ones((100_000, 200), np.float32)
+    doc = document({"A": A}, variables={"x": {"shape": [200]}}, operators={"A": {"matrix": "A"}}, terms=terms, stop={"maxIterations": 5})  # fmt: skip
+    assert compiled(doc).choice.method.name == "pd3o"
+
+
+def test_units_in_float32_break_no_gate() -> None:
+    rng = np.random.default_rng(54)
+    X = np.exp(rng.standard_normal((100, 6))) * 10.0 ** np.array([0, 2, 3, -2, 1, -1])
+    y = np.sign(rng.standard_normal(100))
+    _, end, flow = solve(document(
+        {"X": X, "y": y}, dtype="float32", variables={"w": {"shape": [6]}}, operators={"X": {"matrix": "X"}},
+        terms=[{"atom": "tikhonov", "arg": "w"}, {"atom": "hinge", "arg": "X w", "data": "y"}],
+        stop={"maxIterations": 5_000, "residual": 1e-5},
+    ))  # fmt: skip
+    assert flow.choice.method.name == "admm"
+    assert end.controller == "GREEN"

@@ -42,6 +42,7 @@ flow:
   - {{atom: box, arg: x, lo: 0, hi: 1}}
   stop: {{maxIterations: {limit}}}
 """
+BOUNDED = DEBLUR.replace("  stop:", "  policy: {{family: accelerated}}\n  stop:")
 SPARSE = """
 flow:
   name: sparse

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from flows import CFLOW, DENOISE, saved, write_flow
+from flows import BOUNDED, CFLOW, DENOISE, saved, write_flow
 
 from flowapi.reader import read_one
 from flowapi.report import RunReport
@@ -113,15 +113,16 @@ def test_finish_restart_and_older_attempt(tmp_path) -> None:
     assert (code, late.error.reason, late.max_attempt) == (77, "Fenced", 4)
 
 
-def test_spec_rollback_and_continue(tmp_path) -> None:
+@pytest.mark.parametrize(("template", "weight"), [(DENOISE, "0.1"), (BOUNDED, "0.01")], ids=["pd3o", "admm"])
+def test_spec_rollback_and_continue(template, weight, tmp_path) -> None:
     """A → B (Continue) → A: B warm-starts from A's state once; A goes on from its own latest checkpoint."""
-    pod = Pod(tmp_path, limit=600)
+    pod = Pod(tmp_path, limit=600, template=template)
     manifest = tmp_path / "flow" / "flow.yaml"
     text = manifest.read_text()
     a = pod.edit(manifest)
     assert pod.run(1)[0] == 0
     pod.settings = pod.settings.replace("600", "900")
-    manifest.write_text(text.replace("weight: 0.1", "weight: 0.3"))
+    manifest.write_text(text.replace(f"weight: {weight}", "weight: 0.3"))
     b = pod.edit(manifest)
     code, report = pod.run(2, "--start", f"{a}/latest", "--jump", "j1", "--retain", f"{a},{b}")
     assert (code, report.revision) == (0, b)

@@ -91,7 +91,8 @@ def compile_flow(document: FlowDocument, inputs: Path, *, at: str = "flow") -> C
     if exactly(problem, policy):
         exact = policy.model_copy(update={"algorithm": "admm"})
         others = classify(terms, forced, exact)
-        if not not_by_admm(other := _filled(blank, others)):
+        other = _filled(blank, others)
+        if not not_by_admm(other) and (document.stop.gap is None or has_conjugate(other)):
             policy, roles, problem = exact, others, other
     _check_gap(document.stop, problem, at)
     settings = _settings(document, chained=policy.samples and named_chains(document) is not None)

@@ -23,6 +23,7 @@ from flowapi.model import is_name, join
 from flowengine.compiler.choice import Choice, hypers_of
 from flowengine.compiler.choose import choose
 from flowengine.compiler.load import Arrays
+from flowengine.compiler.splitting import exactly, not_by_admm
 from flowengine.compiler.variables import structure
 from flowengine.methods import External
 from flowengine.problem import Problem, Unknown
@@ -44,7 +45,10 @@ def built_by_entry(document: FlowDocument, entrypoint: str, data: Arrays, at: st
     source = hashlib.sha256(Path(found.__file__).read_bytes()).hexdigest() if found.__file__ else ""
     if isinstance(built, Problem):
         _check_problem(built, document, at)
-        return built, _answer(lambda: choose(built, document.policy, at), "its problem", place), source
+        policy = document.policy
+        if exactly(built, policy) and not not_by_admm(built):
+            policy = policy.model_copy(update={"algorithm": "admm"})
+        return built, _answer(lambda: choose(built, policy, at), "its problem", place), source
     _check_program(built, document, entrypoint, at)
     method = External(built)
     _check_forms(method, place)

@@ -15,50 +15,62 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
-from flowengine.problem import Hypers, Problem, Term, Tree
+from flowengine.atoms import Separable
+from flowengine.problem import Hypers, Problem, Term, Tree, Unknown
 from flowengine.steps import smooth_gradient
 from flowengine.storage import components, subtract, zeros_like
 
 ROUNDS = 10
 FIRM = 10.0  # how much more than the copy of the variable the copies of its images weigh
-REACH = 1e12  # how much longer or shorter than at first τ may become
+REACH = 1e12  # how much longer or shorter than at first τ may become, as far as the numbers' precision goes
+AT_ONCE = 32  # unit vectors that are mapped at a time
 
 
 @dataclass(frozen=True)
 class Matrices:
-    """A problem of few entries in numbers: the Hessian H of f, and every W_j, on the entries in one row."""
+    """A problem of few entries in numbers: the Hessian H of f, and every W_j, on the entries in one row.
+
+    `eps` is the precision that they were computed in.
+    """
 
     hessian: Float[np.ndarray, "n n"]
     maps: list[Float[np.ndarray, "m n"]]
+    eps: float
 
     @property
     def seen(self) -> bool:
         """Whether H + Σ W_jᵀW_j has full rank."""
-        return _full(self.hessian + sum(one.T @ one for one in self.maps))
+        return _full(self.hessian + sum(one.T @ one for one in self.maps), self._rounding)
 
     @property
     def curved(self) -> bool:
         """Whether f curves in every direction."""
-        return _full(self.hessian)
+        return _full(self.hessian, self._rounding)
+
+    @property
+    def _rounding(self) -> float:
+        return self.eps * max(len(self.hessian), *(len(one) for one in self.maps), 0)
 
 
-def _full(matrix: np.ndarray) -> bool:
-    """Whether a positive semidefinite matrix has full rank, whatever the units of its rows."""
+def _full(matrix: np.ndarray, rounding: float) -> bool:
+    """Whether a positive semidefinite matrix has full rank but for rounding, whatever the units of its rows."""
     size = np.sqrt(np.diag(matrix))
     if not np.all(size > 0):
         return False
     values = np.linalg.eigvalsh(matrix / size / size[:, None])
-    return bool(values[0] > len(size) * np.finfo(matrix.dtype).eps * values[-1])
+    return bool(values[0] > rounding * values[-1])
 
 
 def matrices_of(problem: Problem) -> Matrices:
     """Write down its matrices."""
     hessian, maps = (np.asarray(one, float) for one in _columns(problem, zeros_like(problem.init)))
     sizes = [sum(math.prod(one.shape) for one in _image(problem, term)) for term in problem.dual]
-    return Matrices((hessian + hessian.T) / 2, np.split(maps.T, np.cumsum(sizes)[:-1]) if sizes else [])
+    split = np.split(maps.T, np.cumsum(sizes)[:-1]) if sizes else []
+    return Matrices((hessian + hessian.T) / 2, split, float(np.finfo(problem.real).eps))
 
 
 def scaled_steps(problem: Problem, matrices: Matrices) -> Hypers:
@@ -70,10 +82,12 @@ def scaled_steps(problem: Problem, matrices: Matrices) -> Hypers:
     curvature, copied = np.diag(matrices.hessian), problem.prox is not None
     weights = [(FIRM if copied else 1) * r**2 for r in rows]
     stiff = sum(float(np.sum(w[:, None] * one**2)) for w, one in zip(weights, matrices.maps, strict=True))
-    rho = float(curvature.sum()) / (stiff + (float(np.sum(1 / columns**2)) if copied else 0)) or 1.0
+    stiff += float(np.sum(1 / columns**2)) if copied else 0
+    rho = (float(curvature.sum()) / stiff if stiff else 0) or 1.0
     tau = columns**2 / rho
     sigma = tuple(_stored(problem, term, w * rho) for term, w in zip(problem.dual, weights, strict=True))
-    least, most = (np.asarray(factor * tau.max(), problem.real) for factor in (1 / REACH, REACH))
+    reach = min(REACH, 0.01 / matrices.eps)
+    least, most = (np.asarray(factor * tau.max(), problem.real) for factor in (1 / reach, reach))
     return Hypers(_by_variable(problem, tau), sigma, jnp.asarray(least), jnp.asarray(most))
 
 
@@ -88,7 +102,8 @@ def _balanced(problem: Problem, matrices: Matrices) -> tuple[np.ndarray, list[np
         squares = [np.sum((r[:, None] * one) ** 2, axis=0) for r, one in zip(rows, matrices.maps, strict=True)]
         parts = [curvature * columns**2, sum(squares, start=np.zeros(len(columns))) * columns**2]
         size = np.sqrt(sum(one / (one.max() or 1) for one in parts))
-        columns = columns / _root(size, apart=problem.prox is None or problem.prox.elementwise)
+        for unknown, place in _places(problem):
+            columns[place] = columns[place] / _root(size[place], apart=_by_entry(problem, unknown))
     return columns, rows
 
 
@@ -98,11 +113,25 @@ def _root(size: np.ndarray, *, apart: bool) -> np.ndarray:
     return np.sqrt(np.where(size > 0, size, 1))
 
 
+def _places(problem: Problem) -> list[tuple[Unknown, slice]]:
+    """Where the entries of each variable lie in one row: by name, as jax puts them."""
+    ordered = sorted(problem.unknowns, key=lambda one: one.name)
+    ends = list(itertools.accumulate(math.prod(one.shape) for one in ordered))
+    return [(one, slice(begin, end)) for one, begin, end in zip(ordered, [0, *ends], ends, strict=False)]
+
+
+def _by_entry(problem: Problem, unknown: Unknown) -> bool:
+    """Whether every entry of a variable may have a primal step of its own."""
+    prox = problem.prox
+    part = prox.parts[unknown.name] if isinstance(prox, Separable) else prox
+    return part is None or bool(part.elementwise)
+
+
 def _by_row(problem: Problem, term: Term) -> bool:
     """Whether every entry of W_j x may have a dual step of its own."""
     image = jax.eval_shape(term.operator.apply, problem.init)
     plain = isinstance(image, jax.ShapeDtypeStruct) and not jnp.issubdtype(image.dtype, jnp.complexfloating)
-    return plain and bool(term.atom.elementwise)
+    return plain and bool(getattr(term.atom, "elementwise", False))
 
 
 def _image(problem: Problem, term: Term) -> list[Array]:
@@ -126,10 +155,11 @@ def _stored(problem: Problem, term: Term, weights: np.ndarray) -> Array:
 
 
 def _by_variable(problem: Problem, flat: np.ndarray) -> Tree:
-    """Numbers of all entries in one row, as the variables are."""
-    ends = itertools.accumulate(math.prod(one.shape) for one in problem.unknowns)
-    parts = np.split(flat.astype(problem.real), list(ends)[:-1])
-    arrays = {one.name: jnp.asarray(part.reshape(one.shape)) for one, part in zip(problem.unknowns, parts, strict=True)}
+    """Numbers of all entries in one row, as the variables are; one for a variable whose entries have none apart."""
+    arrays = {}
+    for one, place in _places(problem):
+        part = flat[place].reshape(one.shape) if _by_entry(problem, one) else flat[place][0]
+        arrays[one.name] = jnp.asarray(part.astype(problem.real))
     return arrays if len(arrays) > 1 else next(iter(arrays.values()))
 
 
@@ -145,5 +175,5 @@ def _columns(problem: Problem, origin: Tree) -> tuple[Array, Array]:
         images = [part.reshape(-1) for term in problem.dual for part in _parts(term.operator.apply(x))]
         return curved, jnp.concatenate([*images, jnp.zeros(0, flat.dtype)])
 
-    columns: tuple[Array, Array] = jax.vmap(column)(jnp.eye(len(flat), dtype=flat.dtype))
+    columns: tuple[Array, Array] = lax.map(column, jnp.eye(len(flat), dtype=flat.dtype), batch_size=AT_ONCE)
     return columns

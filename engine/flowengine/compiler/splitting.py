@@ -1,4 +1,4 @@
-"""The steps of the methods that split: `admm` where Fourier solves for the variable, else `pd3o`."""
+"""The methods that split: `admm` where the variable can be solved for exactly, else `pd3o`; their steps."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ RELATIVE_RHO = 0.1  # of L, where no penalty gives a scale
 REACH = 1e3  # how many times less a balanced primal step may become than at first, and more where no bound forbids it
 EIGEN_ENTRIES = 1024  # more take seconds to find
 CHEAP_ENTRIES, CHEAP_SHARE = 256, 8  # entries, or entries² as a share of the operators' numbers, that cost little
+EXPLICIT_NUMBERS = 2**24  # of all operators, written out
 BALANCED = " at first; it balances primal and dual moves"
-BLIND_REACH = 1e12  # the same, where nothing in the problem says how long a step is
+BLIND_REACH = 1e12  # as REACH, where nothing in the problem says how long a step is
 
 
 def exactly(problem: Problem, policy: Policy) -> bool:
@@ -59,7 +60,7 @@ def not_exactly(problem: Problem) -> str:
     if problem.prox is not None and not problem.prox.convex:
         return "the energy is not convex"
     for term in problem.smooth:
-        if not term.atom.affine_gradient:
+        if not getattr(term.atom, "affine_gradient", False):
             return f"{term.path} is smooth but not quadratic"
     return ""
 
@@ -68,6 +69,8 @@ def not_by_fourier(problem: Problem) -> str:
     """Why the Fourier transform makes no diagonal of a problem that `admm` can do; empty when it does."""
     if len(problem.unknowns) > 1:
         return "there are several variables"
+    if problem.shape == ():
+        return "the variable is one number"
     for term in problem.smooth:
         if not isinstance(term.atom, Quadratic):
             return f"{term.path} is no sum of squares"
@@ -83,12 +86,20 @@ def not_by_fourier(problem: Problem) -> str:
 
 def not_by_eigenvectors(problem: Problem) -> str:
     """The same for eigenvectors."""
-    size = entries(problem)
-    if size > EIGEN_ENTRIES:
-        return f"eigenvectors of {size} entries would take too long (up to {EIGEN_ENTRIES} can be had)"
+    if why := _too_large(problem):
+        return why
     if problem.prox is None and not matrices_of(problem).seen:
         return "a part of the variable appears in no term"
     return ""
+
+
+def _too_large(problem: Problem) -> str:
+    size = entries(problem)
+    if size > EIGEN_ENTRIES:
+        return f"eigenvectors of {size} entries would take too long (up to {EIGEN_ENTRIES} can be had)"
+    like = jax.eval_shape(lambda x: [term.operator.apply(x) for term in problem.dual], problem.init)
+    rows = sum(math.prod(one.shape) for one in jax.tree.leaves(like))
+    return f"{rows} × {size} numbers would take too much memory" if rows * size > EXPLICIT_NUMBERS else ""
 
 
 def pays_exactly(problem: Problem) -> bool:
@@ -96,7 +107,7 @@ def pays_exactly(problem: Problem) -> bool:
     size = entries(problem)
     operators = [term.operator for term in (*problem.smooth, *problem.dual)]
     work = sum(one.size for one in jax.tree.leaves(operators))
-    return size <= EIGEN_ENTRIES and size**2 <= max(CHEAP_ENTRIES**2, CHEAP_SHARE * work)
+    return size**2 <= max(CHEAP_ENTRIES**2, CHEAP_SHARE * work) and not _too_large(problem)
 
 
 def entries(problem: Problem) -> int:
@@ -134,7 +145,7 @@ def _by_eigenvectors(problem: Problem, policy: Policy) -> Choice:
     rule, how = "moves", f"over-relaxed by {RELAXATION}"
     if matrices.curved:
         rule = "residuals"
-    elif all(one.polyhedral for one in _nonsmooth(problem)):
+    elif all(getattr(one, "polyhedral", False) for one in _nonsmooth(problem)):
         rule, how = "anchor", "anchored and begun anew, for the problem is like a linear program"
     why = f"admm: {names} is solved for exactly, by eigenvectors of {entries(problem)} entries"
     if policy.step is not None:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from flowengine.problem import pytree
+from flowengine.storage import by_rows
 
 
 @pytree("axes")
@@ -22,11 +23,11 @@ class Fourier:
 
     def apply(self, x: Array) -> Array:
         """Fx."""
-        return jnp.fft.fftn(x, axes=self.axes, norm="ortho")
+        return by_rows(jnp.fft.fftn(by_rows(x), axes=self.axes, norm="ortho"))
 
     def adjoint(self, y: Array) -> Array:
         """Fᴴy."""
-        return jnp.fft.ifftn(y, axes=self.axes, norm="ortho")
+        return by_rows(jnp.fft.ifftn(by_rows(y), axes=self.axes, norm="ortho"))
 
     def gram(self, x: Array) -> Array:
         """X."""

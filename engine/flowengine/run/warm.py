@@ -20,6 +20,7 @@ from flowengine.store import CheckpointStore, Restored
 STATE = "state"
 STATE_POINT = "state/x"
 STATE_PAIR = "state/pair"
+STATE_COPY = "state/z/0"  # of `admm`, where it is the point
 
 
 def flow_of(store: CheckpointStore, warm: Restored) -> Mapping[str, Any]:
@@ -61,10 +62,11 @@ def warm_point(warm: Restored, old: Mapping[str, Any], problem: Problem) -> Tree
 
 
 def _variable(warm: Restored, path: str) -> np.ndarray | None:
-    """A variable in a checkpoint of whatever method: by itself, or the first of a pair (see `storage.paired`)."""
-    pair = STATE_PAIR + path.removeprefix(STATE_POINT)
-    if leaf := warm.leaves.get(path) or warm.leaves.get(f"{pair}/components/0"):
-        return leaf.array
+    """A variable in a checkpoint of whatever method: by itself, first of a pair (see `storage.paired`), or a copy."""
+    pair, copy = (place + path.removeprefix(STATE_POINT) for place in (STATE_PAIR, STATE_COPY))
+    for place in (path, f"{pair}/components/0", copy):
+        if (leaf := warm.leaves.get(place)) is not None:
+            return leaf.array
     packed = warm.leaves.get(f"{pair}/packed")
     return None if packed is None else packed.array.real
 

@@ -104,4 +104,4 @@ def _between(tau: Scalar, primal: Scalar, dual: Scalar, hypers: Hypers) -> Scala
         return tau
     ideal = longest(hypers) * jnp.sqrt(primal / jnp.maximum(dual, np.finfo(dual.dtype).tiny))
     ideal = jnp.where((primal > 0) & (dual > 0), jnp.clip(ideal, hypers.least, hypers.most), tau)
-    return jnp.exp(SMOOTHED * jnp.log(ideal) + (1 - SMOOTHED) * jnp.log(tau))
+    return tau * jnp.exp(SMOOTHED * jnp.log(ideal / tau))

@@ -15,14 +15,16 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.experimental.layout import Layout, with_layout_constraint
+from jax import lax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from flowengine.linops import half_grid, power_of
 from flowengine.problem import Problem, Scalar, Term, Tree, pytree
 from flowengine.steps.descent import smooth_gradient
-from flowengine.storage import subtract, zeros_like
+from flowengine.storage import by_rows, subtract, zeros_like
+
+AT_ONCE = 32  # unit vectors that are mapped at a time
 
 
 @pytree()
@@ -62,17 +64,21 @@ def by_eigenvectors(problem: Problem, penalty: Callable[[Tree], Tree]) -> Spectr
     root = 1 / jnp.sqrt(jnp.diag(both))
     values, vectors = jnp.linalg.eigh(root[:, None] * both * root)
     white = root[:, None] * vectors / jnp.sqrt(jnp.maximum(values, np.finfo(values.dtype).eps * values[-1]))
-    _, turned = jnp.linalg.eigh(white.T @ (fit / jnp.maximum(jnp.trace(fit), np.finfo(fit.dtype).tiny)) @ white)
-    basis = white @ turned
-    h, p = (jnp.maximum(jnp.sum(basis * (one @ basis), axis=0), 0) for one in (fit, stiff))
+    share = fit / jnp.maximum(jnp.trace(fit), np.finfo(fit.dtype).tiny)
+    _, turned = jnp.linalg.eigh(_times(white.T, _times(share, white)))
+    basis = _times(white, turned)
+    h, p = (jnp.maximum(jnp.sum(basis * _times(one, basis), axis=0), 0) for one in (fit, stiff))
     return Spectrum(h, p, basis, jax.tree.map(jnp.negative, still))
 
 
 def _matrix(act: Callable[[Tree], Tree], origin: Tree) -> Array:
     """A symmetric map of variables as a matrix, on their entries in one row."""
     flat, unravel = ravel_pytree(origin)
-    rows = jax.vmap(lambda one: ravel_pytree(act(unravel(one)))[0])(jnp.eye(len(flat), dtype=flat.dtype))
-    return (rows + rows.T) / 2
+    rows: Array = lax.map(
+        lambda one: ravel_pytree(act(unravel(one)))[0], jnp.eye(len(flat), dtype=flat.dtype), batch_size=AT_ONCE
+    )
+    even: Array = (rows + rows.T) / 2
+    return even
 
 
 def solved(problem: Problem, spectrum: Spectrum, right: Tree, rho: Scalar) -> Tree:
@@ -81,19 +87,17 @@ def solved(problem: Problem, spectrum: Spectrum, right: Tree, rho: Scalar) -> Tr
         for term in problem.smooth:
             right = right + term.atom.weight * term.pulled
         powers = spectrum.fit + rho * spectrum.penalty
-        return _by_rows(jnp.fft.irfftn(_by_rows(jnp.fft.rfftn(_by_rows(right)) / powers), s=problem.shape))
+        return by_rows(jnp.fft.irfftn(by_rows(jnp.fft.rfftn(by_rows(right)) / powers), s=problem.shape))
     flat, unravel = ravel_pytree(jax.tree.map(jnp.add, right, spectrum.right))
     basis = spectrum.basis
-    return unravel(basis @ ((flat @ basis) / (spectrum.fit + rho * spectrum.penalty)))
+    powers = spectrum.fit + rho * spectrum.penalty
+    return unravel(_times(basis, _times(flat, basis) / powers))
 
 
-def _by_rows(a: Array) -> Array:
-    """A itself, row by row in memory.
-
-    Eigenvalue routines want columns; XLA hands that on to the Fourier transforms about them, which then fail.
-    """
-    kept: Array = with_layout_constraint(a, Layout(major_to_minor=tuple(range(a.ndim))))
-    return kept
+def _times(a: Array, b: Array) -> Array:
+    """The product, on a GPU too in the precision of its factors."""
+    product: Array = jnp.matmul(a, b, precision=lax.Precision.HIGHEST)
+    return product
 
 
 def _power(problem: Problem, terms: list[tuple[Scalar, Term]]) -> Array:
