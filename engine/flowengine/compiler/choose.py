@@ -12,7 +12,7 @@ from flowapi.model import join
 from flowapi.policy import Policy
 from flowengine.compiler.choice import Choice, explicit, hypers_of, lipschitz
 from flowengine.compiler.metric import jacobi_steps, metric_hindrance
-from flowengine.compiler.splitting import choose_admm, choose_pd3o, not_by_admm
+from flowengine.compiler.splitting import choose_admm, choose_pd3o
 from flowengine.methods import Fista, Palm, ProximalGradient, RiemannianGradient
 from flowengine.problem import Hypers, Method, Problem
 from flowengine.steps import smooth_gradient
@@ -38,12 +38,6 @@ def choose(problem: Problem, policy: Policy, at: str) -> Choice:
     if policy.diagonal:
         _check_metric(problem, policy, at)
     if policy.algorithm == "admm":
-        if hindrance := not_by_admm(problem):
-            raise DocumentError(
-                f"`admm` solves for the variable exactly, and {hindrance}",
-                path=place,
-                remedy="Leave the algorithm out, or use `pd3o`.",
-            )
         return choose_admm(problem, policy, at)
     if problem.dual:
         return choose_pd3o(problem, policy, at)

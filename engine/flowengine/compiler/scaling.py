@@ -21,13 +21,12 @@ from jaxtyping import Array, Float
 
 from flowengine.atoms import Separable
 from flowengine.problem import Hypers, Problem, Term, Tree, Unknown
-from flowengine.steps import smooth_gradient
+from flowengine.steps import AT_ONCE, smooth_gradient
 from flowengine.storage import components, subtract, zeros_like
 
 ROUNDS = 10
 FIRM = 10.0  # how much more than the copy of the variable the copies of its images weigh
 REACH = 1e12  # how much longer or shorter than at first τ may become, as far as the numbers' precision goes
-AT_ONCE = 32  # unit vectors that are mapped at a time
 
 
 @dataclass(frozen=True)
@@ -95,10 +94,11 @@ def _balanced(problem: Problem, matrices: Matrices) -> tuple[np.ndarray, list[np
     """Scales d and r_j: rows of r_jW_jd of norm 1, and columns of what f and the W_j make of them."""
     curvature = np.diag(matrices.hessian)
     columns, rows = np.ones(len(curvature)), [np.ones(len(one)) for one in matrices.maps]
+    apart = [_by_row(problem, term) for term in problem.dual]
     for _ in range(ROUNDS):
-        for index, (one, term) in enumerate(zip(matrices.maps, problem.dual, strict=True)):
+        for index, one in enumerate(matrices.maps):
             size = np.linalg.norm(rows[index][:, None] * one * columns, axis=1)
-            rows[index] = rows[index] / _root(size, apart=_by_row(problem, term))
+            rows[index] = rows[index] / _root(size, apart=apart[index])
         squares = [np.sum((r[:, None] * one) ** 2, axis=0) for r, one in zip(rows, matrices.maps, strict=True)]
         parts = [curvature * columns**2, sum(squares, start=np.zeros(len(columns))) * columns**2]
         size = np.sqrt(sum(one / (one.max() or 1) for one in parts))

@@ -14,7 +14,7 @@ from flowapi.model import join
 from flowapi.policy import Policy
 from flowengine.atoms import Quadratic
 from flowengine.compiler.choice import Choice, explicit, hypers_of, lipschitz
-from flowengine.compiler.scaling import matrices_of, scaled_steps
+from flowengine.compiler.scaling import Matrices, matrices_of, scaled_steps
 from flowengine.linops import power_of
 from flowengine.methods import PD3O, Admm
 from flowengine.methods.admm import RELAXATION
@@ -29,6 +29,7 @@ REACH = 1e3  # how many times less a balanced primal step may become than at fir
 EIGEN_ENTRIES = 1024  # more take seconds to find
 CHEAP_ENTRIES, CHEAP_SHARE = 256, 8  # entries, or entries² as a share of the operators' numbers, that cost little
 EXPLICIT_NUMBERS = 2**24  # of all operators, written out
+UNSEEN = "a part of the variable appears in no term"
 BALANCED = " at first; it balances primal and dual moves"
 BLIND_REACH = 1e12  # as REACH, where nothing in the problem says how long a step is
 
@@ -81,16 +82,19 @@ def not_by_fourier(problem: Problem) -> str:
             return f"the operator of {term.path} is not a periodic one"
     total = sum(jnp.asarray(power) for power in powers if power is not None)
     seen = problem.prox is not None or float(jnp.min(total)) > 0
-    return "" if seen else "a part of the variable appears in no term"
+    return "" if seen else UNSEEN
 
 
 def not_by_eigenvectors(problem: Problem) -> str:
     """The same for eigenvectors."""
     if why := _too_large(problem):
         return why
-    if problem.prox is None and not matrices_of(problem).seen:
-        return "a part of the variable appears in no term"
-    return ""
+    return UNSEEN if _hidden(problem, matrices_of(problem)) else ""
+
+
+def _hidden(problem: Problem, matrices: Matrices) -> bool:
+    """Whether a part of the variable appears in no term."""
+    return problem.prox is None and not matrices.seen
 
 
 def _too_large(problem: Problem) -> str:
@@ -121,9 +125,18 @@ def choose_admm(problem: Problem, policy: Policy, at: str) -> Choice:
         raise DocumentError(
             "`admm` has a fixed step", path=join(at, "policy", "step"), remedy="Leave the step out, or write a number."
         )
-    fourier = not not_by_fourier(problem)
-    if not fourier:
-        return _by_eigenvectors(problem, policy)
+    hindrance = not_exactly(problem)
+    if not hindrance and (periodic := not_by_fourier(problem)):
+        matrices = None if _too_large(problem) else matrices_of(problem)
+        if matrices is not None and not _hidden(problem, matrices):
+            return _by_eigenvectors(problem, policy, matrices)
+        hindrance = f"{periodic}; {_too_large(problem) or UNSEEN}"
+    if hindrance:
+        raise DocumentError(
+            f"`admm` solves for the variable exactly, and {hindrance}",
+            path=join(at, "policy", "algorithm"),
+            remedy="Leave the algorithm out, or use `pd3o`.",
+        )
     rho = min(
         (_threshold(problem, term) for term in problem.dual if hasattr(term.atom, "weight")), default=0.0
     ) or RELATIVE_RHO * max(lipschitz(problem.smooth), 1e-12)
@@ -137,10 +150,9 @@ def choose_admm(problem: Problem, policy: Policy, at: str) -> Choice:
     return Choice(Admm(), hypers_of(problem, 1 / rho, (rho,) * len(problem.dual), **bounds), reasons)
 
 
-def _by_eigenvectors(problem: Problem, policy: Policy) -> Choice:
+def _by_eigenvectors(problem: Problem, policy: Policy, matrices: Matrices) -> Choice:
     """Steps by the sizes of rows and columns; or 1/step for all of them."""
     names = ", ".join(one.name for one in problem.unknowns)
-    matrices = matrices_of(problem)
     rule: Literal["moves", "residuals", "anchor"]
     rule, how = "moves", f"over-relaxed by {RELAXATION}"
     if matrices.curved:

@@ -15,7 +15,7 @@ from flowengine.steps.descent import (
     smooth_images,
     term_gradient,
 )
-from flowengine.steps.exact import Spectrum, by_eigenvectors, by_fourier, solved
+from flowengine.steps.exact import AT_ONCE, Spectrum, by_eigenvectors, by_fourier, solved
 from flowengine.steps.manifolds import MANIFOLDS, retracted, steepest, tangent
 from flowengine.steps.sampling import (
     accepts,
@@ -27,6 +27,7 @@ from flowengine.steps.sampling import (
 )
 
 __all__ = [
+    "AT_ONCE",
     "MANIFOLDS",
     "Anchored",
     "Balanced",
