@@ -5,7 +5,6 @@ Formulas and keys are the models' own. The tables of docs/flows.md are made from
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,11 @@ from pydantic.alias_generators import to_camel
 from flowapi.argument import TermSpec
 from flowapi.atoms import ATOMS
 from flowapi.examples import ATOM_EXAMPLES, OPERATOR_EXAMPLES, Flow
+from flowapi.frozen import frozen
 from flowapi.operators import OPERATORS
 
 
-@dataclass(frozen=True)
+@frozen
 class Entry:
     """One word of the vocabulary.
 

@@ -1,7 +1,6 @@
 """The flow document: keys, types, and references between names. What it means is the engine's business."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
@@ -10,6 +9,7 @@ from pydantic.alias_generators import to_camel
 
 from flowapi.argument import Argument, Summand, TermSpec
 from flowapi.errors import DocumentError, DocumentErrors
+from flowapi.frozen import frozen
 from flowapi.model import (
     LABEL_PATTERN,
     DocumentFinding,
@@ -162,7 +162,7 @@ class Outline(Model):
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
+@frozen
 class FlowDocument:
     """A flow document whose keys, types and references are right. `raw` is its canonical form, which is hashed."""
 

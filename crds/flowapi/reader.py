@@ -13,6 +13,7 @@ import yaml
 from pydantic import JsonValue
 
 from flowapi.errors import DataError, DocumentError, DocumentErrors
+from flowapi.frozen import frozen
 from flowapi.numbers import canonical
 
 MAX_BYTES = 3 * 2**20  # the apiserver refuses larger requests
@@ -159,7 +160,7 @@ class _Walk:
         self.errors.append(DocumentError(f"{message} (line {line})", path=path, remedy=remedy))
 
 
-@dataclass(frozen=True)
+@frozen
 class _Refused:
     remedy: str
 

@@ -5,14 +5,17 @@ as written. Everything else is a run-time setting: changing it restarts the pod 
 """
 
 import hashlib
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import StringConstraints
 
 from flowapi.flow import FlowDocument, Stop, Telemetry
+from flowapi.inputs import EnvVar, InputSpec
 from flowapi.model import Model
 from flowapi.numbers import canonical_json
-from flowapi.spec import EnvVar, FlowSpec, InputSpec
+
+if TYPE_CHECKING:
+    from flowapi.spec import FlowSpec  # a pod's start does without the models of the resource
 
 HASH_VERSION = 1
 HASH_DIGITS = 10
@@ -30,7 +33,7 @@ class RevisionTuple(Model):
     image: str | None = None
 
     @classmethod
-    def of(cls, spec: FlowSpec) -> "RevisionTuple":
+    def of(cls, spec: "FlowSpec") -> "RevisionTuple":
         """The part of a spec that decides the numbers; lists whose order means nothing are sorted."""
         return cls(
             flow={key: value for key, value in spec.flow.items() if key not in _NOT_HASHED},
@@ -68,7 +71,7 @@ class RuntimeSettings(Model):
     checkpoint: CheckpointSettings = CheckpointSettings()
 
     @classmethod
-    def of(cls, spec: FlowSpec, document: FlowDocument) -> "RuntimeSettings":
+    def of(cls, spec: "FlowSpec", document: FlowDocument) -> "RuntimeSettings":
         """The run-time settings of a spec."""
         checkpoint = spec.checkpoint
         return cls(

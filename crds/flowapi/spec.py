@@ -1,13 +1,14 @@
 """The resource `ComputableFlow`: what its spec says, key by key. Defaults live here, never in the user's object."""
 
-from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, JsonValue, StringConstraints, model_validator
 
 from flowapi.errors import DocumentError, DocumentErrors
 from flowapi.flow import FlowDocument
-from flowapi.model import LABEL_PATTERN, DocumentFinding, Model, nearest
+from flowapi.frozen import frozen
+from flowapi.inputs import DnsName, EnvVar, InputSpec
+from flowapi.model import DocumentFinding, Model, nearest
 from flowapi.numbers import canonical
 
 GROUP = "computableflow.dev"
@@ -15,8 +16,6 @@ VERSION = "v1alpha1"
 KIND = "ComputableFlow"
 API_VERSION = f"{GROUP}/{VERSION}"
 
-DnsLabel = Annotated[str, StringConstraints(pattern=LABEL_PATTERN, min_length=1, max_length=63)]
-DnsName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$", min_length=1, max_length=253)]
 LabelKey = Annotated[str, StringConstraints(min_length=1, max_length=317)]
 LabelValue = Annotated[str, StringConstraints(max_length=63)]
 Quantity = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?(m|[kKMGTPE]i?)?$", max_length=32)]
@@ -25,13 +24,6 @@ Flag = Annotated[bool, Field(strict=True)]
 Text = Annotated[str, StringConstraints(max_length=253)]
 Whole = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
 Count = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
-
-
-class EnvVar(Model):
-    """One environment variable of the engine; values only, no references to secrets."""
-
-    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=128)]
-    value: Annotated[str, StringConstraints(max_length=4096)] = ""
 
 
 class PullSecret(Model):
@@ -88,22 +80,6 @@ class EngineSpec(Model):
         names = [variable.name for variable in self.env]
         if len(names) != len(set(names)):
             raise DocumentFinding("an environment variable stands here twice", path="env", remedy="Keep one of them.")
-        return self
-
-
-class InputSpec(Model):
-    """A claim or a config map, mounted read-only at /inputs/<name>."""
-
-    name: DnsLabel
-    claim_name: DnsName | None = None
-    config_map_name: DnsName | None = None
-
-    @model_validator(mode="after")
-    def _one_source(self) -> "InputSpec":
-        if (self.claim_name is None) == (self.config_map_name is None):
-            raise DocumentFinding(
-                "an input has either `claimName` or `configMapName`", remedy="Write exactly one of them."
-            )
         return self
 
 
@@ -191,7 +167,7 @@ class FlowSpec(Model):
         return self
 
 
-@dataclass(frozen=True)
+@frozen
 class Manifest:
     """A file that `cflow run` and `kubectl apply` both take, or a bare flow document."""
 

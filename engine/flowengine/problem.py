@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from enum import StrEnum
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, dataclass_transform
 
 import jax
 import numpy as np
 from jaxtyping import Array, Float, Int
+
+from flowapi.frozen import frozen
 
 Scalar = Float[Array, ""]
 Tree = Any
@@ -18,13 +20,15 @@ Tree = Any
 C = TypeVar("C")
 
 
+@dataclass_transform(frozen_default=True)
 def pytree(*static: str) -> Callable[[type[C]], type[C]]:
-    """Make jax see through a dataclass: all fields hold arrays or trees of them but those named here."""
+    """Make a value that jax sees through: all fields hold arrays or trees of them but those named here."""
 
     def register(cls: type[C]) -> type[C]:
-        names = [field.name for field in fields(cls) if field.name not in static]  # type: ignore[arg-type]
-        jax.tree_util.register_dataclass(cls, data_fields=names, meta_fields=list(static))
-        return cls
+        made = frozen(cls)
+        names = [field.name for field in fields(made) if field.name not in static]  # type: ignore[arg-type]
+        jax.tree_util.register_dataclass(made, data_fields=names, meta_fields=list(static))
+        return made
 
     return register
 
@@ -71,7 +75,6 @@ class Atom(Protocol):
 
 
 @pytree("path")
-@dataclass(frozen=True)
 class Term:
     """ψ(Wx): an atom on a linear map of the variable.
 
@@ -89,7 +92,6 @@ class Term:
 
 
 @pytree("kind")
-@dataclass(frozen=True)
 class Invariant:
     """A quantity that an exact run would keep.
 
@@ -104,7 +106,7 @@ class Invariant:
     kind: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Unknown:
     """A variable: its name, the shape of its array, and what it lies on (see `steps.manifolds`)."""
 
@@ -119,7 +121,6 @@ class Unknown:
 
 
 @pytree("unknowns", "dtype")
-@dataclass(frozen=True)
 class Problem:
     """min_x Σ f_i(x) + g(x) + Σ h_j(W_j x).
 
@@ -168,7 +169,6 @@ class Problem:
 
 
 @pytree()
-@dataclass(frozen=True)
 class Hypers:
     """Step sizes: part of the carry, saved with it, so that a resumed run never chooses them again.
 
@@ -190,7 +190,6 @@ class Hypers:
 
 
 @pytree()
-@dataclass(frozen=True)
 class Evidence:
     """What a method knows of its last step, for every certificate.
 
@@ -214,7 +213,6 @@ class Evidence:
 
 
 @pytree()
-@dataclass(frozen=True)
 class Balance:
     """The summands of the imbalance, for the certificates that need them apart.
 
@@ -237,7 +235,6 @@ class Balance:
 
 
 @pytree()
-@dataclass(frozen=True)
 class Lyapunov:
     """A quantity that must not grow.
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -24,7 +23,6 @@ from flowengine.problem import Scalar, Tree, pytree
 
 
 @pytree()
-@dataclass(frozen=True)
 class Packed:
     """Two real components as one complex array of their shape."""
 
@@ -46,7 +44,6 @@ class Packed:
 
 
 @pytree()
-@dataclass(frozen=True)
 class Components:
     """Any number of components, each an array of its own."""
 
@@ -264,4 +261,10 @@ def zeros_like(a: Any) -> Tree:
 
 def zero_for(a: Any) -> Tree:
     """One 0 for all entries of every array: of the same form, and never read from memory entry by entry."""
-    return jax.tree.map(lambda x: jnp.zeros((), x.dtype), a)
+    return jax.tree.map(lambda x: placed(0, x.dtype), a)
+
+
+def placed(values: np.ndarray | complex, dtype: Any = None) -> Array:
+    """Numbers of the host as an array; unlike `jnp.asarray` it compiles nothing, which a start would wait for."""
+    array: Array = jax.device_put(np.asarray(values, dtype))
+    return array

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import jax
@@ -27,7 +26,6 @@ class Indicator(Base):
 
 
 @pytree()
-@dataclass(frozen=True)
 class Interval(Indicator):
     """Lo ≤ z ≤ hi entry by entry; `box`, and with lo = 0, hi = +∞ `nonnegative`.
 
@@ -57,7 +55,6 @@ class Interval(Indicator):
 
 
 @pytree("axis")
-@dataclass(frozen=True)
 class Simplex(Indicator):
     """Z ≥ 0 and Σ zᵢ = total, over all entries or along an axis.
 
@@ -87,7 +84,6 @@ class Simplex(Indicator):
 
 
 @pytree()
-@dataclass(frozen=True)
 class L1Ball(Indicator):
     """‖z‖₁ ≤ radius. The projection is that of |v| to a simplex. ψ*(y) = radius · ‖y‖∞.
 
@@ -115,7 +111,6 @@ class L1Ball(Indicator):
 
 
 @pytree()
-@dataclass(frozen=True)
 class L2Ball(Indicator):
     """‖z − data‖₂ ≤ radius. ψ*(y) = radius · ‖y‖₂ + ⟨y, data⟩.
 
@@ -140,7 +135,6 @@ class L2Ball(Indicator):
 
 
 @pytree()
-@dataclass(frozen=True)
 class BlockBalls(Indicator):
     """‖z‖₂ ≤ radius over the axes of a norm of weight radius, for each of the others.
 
@@ -162,7 +156,6 @@ class BlockBalls(Indicator):
 
 
 @pytree()
-@dataclass(frozen=True)
 class Knapsack(Indicator):
     """⟨c, z⟩ ≤ budget, a half-space. ψ*(λc) = λ·budget for λ ≥ 0.
 
@@ -185,7 +178,6 @@ class Knapsack(Indicator):
 
 
 @pytree()
-@dataclass(frozen=True)
 class Affine(Indicator):
     """A·ravel(z) = data, with A's pseudo-inverse. ψ*(Aᵀν) = ⟨ν, data⟩.
 
@@ -213,7 +205,6 @@ class Affine(Indicator):
 
 
 @pytree("count")
-@dataclass(frozen=True)
 class Cardinality(Indicator):
     """At most `count` entries that are not 0; not convex. The projection keeps the largest, of equals the first.
 

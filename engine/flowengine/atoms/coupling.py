@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
@@ -25,7 +24,6 @@ class Coupling(Base):
 
 
 @pytree()
-@dataclass(frozen=True)
 class LowRank(Coupling):
     """Ψ(z, w) = weight · ½‖m ⊙ (z wᵀ − data)‖², z of shape (m, r) and w (n, r), or vectors for r = 1.
 
@@ -61,7 +59,6 @@ def _columns(a: Array) -> Array:
 
 
 @pytree()
-@dataclass(frozen=True)
 class Bilinear(Coupling):
     """Ψ(z, w) = weight · ⟨z, w⟩; ∇ = weight · (w, z)."""
 
@@ -78,7 +75,6 @@ class Bilinear(Coupling):
 
 
 @pytree()
-@dataclass(frozen=True)
 class Orthogonality(Coupling):
     """Ψ(Z) = weight · ½‖ZᵀZ − I‖²; ∇ = 2·weight · Z(ZᵀZ − I).
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import jax.numpy as jnp
@@ -14,7 +13,6 @@ from flowengine.storage import add, clipped, components, dot, entrywise, squared
 
 
 @pytree()
-@dataclass(frozen=True)
 class Quadratic(Additive, Base):
     """Ψ(z) = weight · ½‖z − data‖².
 
@@ -59,7 +57,6 @@ class Quadratic(Additive, Base):
 
 
 @pytree("definite", "top")
-@dataclass(frozen=True)
 class QuadraticForm(Base):
     """Ψ(z) = weight · ½(z − data)ᵀP(z − data) on the raveled z, with P = VΛVᵀ given by its eigenvectors and -values.
 
@@ -117,7 +114,6 @@ class QuadraticForm(Base):
 
 
 @pytree()
-@dataclass(frozen=True)
 class Huber(Additive, Base):
     """Ψ(z) = weight · Σ h(zᵢ − dataᵢ), h(a) = ½a² where |a| ≤ δ, else δ|a| − ½δ².
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import jax.numpy as jnp
@@ -18,7 +17,6 @@ NEWTON_STEPS = 12  # quadratic from above: rounding is reached in 6 at most (tes
 
 
 @pytree()
-@dataclass(frozen=True)
 class NegativeEntropy(Base):
     """Ψ(z) = weight · Σ zᵢ log zᵢ for z ≥ 0.
 
@@ -44,7 +42,6 @@ class NegativeEntropy(Base):
 
 
 @pytree()
-@dataclass(frozen=True)
 class RelativeEntropy(Base):
     """Ψ(z) = weight · Σ (zᵢ log(zᵢ/dᵢ) − zᵢ + dᵢ) for z ≥ 0, d > 0.
 
@@ -75,7 +72,6 @@ class RelativeEntropy(Base):
 
 
 @pytree()
-@dataclass(frozen=True)
 class LogBarrier(Base):
     """Ψ(z) = weight · Σ −log zᵢ for z > 0.
 

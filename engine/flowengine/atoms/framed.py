@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from jaxtyping import Array
@@ -13,7 +12,6 @@ from flowengine.storage import add, scale, subtract
 
 
 @pytree("bound", "square")
-@dataclass(frozen=True)
 class Framed(Additive):
     """Ψ(z) = φ(Wz) with WWᵀ = bound·I; with `square` Wᵀ/bound is the inverse of W.
 

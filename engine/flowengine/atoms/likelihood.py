@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import jax
@@ -18,7 +17,6 @@ NEWTON_STEPS = 40
 
 
 @pytree()
-@dataclass(frozen=True)
 class Poisson(Base):
     """Ψ(z) = weight · Σ (zᵢ − dᵢ log zᵢ) for z ≥ 0.
 
@@ -59,7 +57,6 @@ class Poisson(Base):
 
 
 @pytree()
-@dataclass(frozen=True)
 class KullbackLeibler(Poisson):
     """Ψ(z) = weight · Σ (dᵢ log(dᵢ/zᵢ) − dᵢ + zᵢ) for z ≥ 0: `Poisson` and the constant that makes it 0 at z = d."""
 
@@ -76,7 +73,6 @@ class KullbackLeibler(Poisson):
 
 
 @pytree()
-@dataclass(frozen=True)
 class Logistic(Base):
     """Ψ(z) = weight · Σ log(1 + exp(−yᵢzᵢ)), labels y ∈ {−1, 1}.
 
@@ -118,7 +114,6 @@ class Logistic(Base):
 
 
 @pytree()
-@dataclass(frozen=True)
 class CrossEntropy(Base):
     """Ψ(z) = weight · Σ over rows of log Σ_c exp(z_c) − z_label; `data` is 1 at the labels and 0 elsewhere.
 

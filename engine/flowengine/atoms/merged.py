@@ -8,7 +8,6 @@ nonnegative part and after it groups, for a group's shrinkage keeps signs; or an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
@@ -23,7 +22,6 @@ from flowengine.storage import dot
 
 
 @pytree("dual_domain")
-@dataclass(frozen=True)
 class Merged(Additive):
     """Ψ = quadratic + l1 + interval + other, each or none of them, in the combinations that `merges` allows."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import jax.numpy as jnp
@@ -14,7 +13,6 @@ from flowengine.storage import add, dot, entrywise, scale, total
 
 
 @pytree()
-@dataclass(frozen=True)
 class Linear(Base):
     """Ψ(z) = weight · ⟨c, z⟩; ∇ψ = weight·c, Lipschitz with 0. ψ* is 0 at weight·c, +∞ elsewhere.
 
@@ -54,7 +52,6 @@ class Linear(Base):
 
 
 @pytree()
-@dataclass(frozen=True)
 class Hinge(Base):
     """Ψ(z) = weight · Σ max(0, 1 − yᵢzᵢ), labels y ∈ {−1, 1}.
 
@@ -86,7 +83,6 @@ class Hinge(Base):
 
 
 @pytree()
-@dataclass(frozen=True)
 class Pinball(Base):
     """Ψ(z) = weight · Σ max(q·aᵢ, (q − 1)·aᵢ), a = data − z: least where a share q of the data lies below z.
 

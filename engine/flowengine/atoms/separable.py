@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
@@ -14,7 +13,6 @@ from flowengine.problem import Scalar, Tree, pytree
 
 
 @pytree()
-@dataclass(frozen=True)
 class Separable(Additive):
     """Ψ(x) = Σ_v ψ_v(x_v) over the variables by name; None where a variable has no ψ."""
 

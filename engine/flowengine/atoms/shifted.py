@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from jaxtyping import Array
@@ -13,7 +12,6 @@ from flowengine.storage import add, dot, subtract
 
 
 @pytree()
-@dataclass(frozen=True)
 class Shifted(Additive):
     """Ψ(z) = φ(z − data), by its prox alone.
 

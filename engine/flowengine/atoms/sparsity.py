@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import jax
@@ -24,7 +23,6 @@ class Norm(Additive, Base):
 
 
 @pytree()
-@dataclass(frozen=True)
 class L1(Norm):
     """Ψ(z) = weight · ‖z − data‖₁.
 
@@ -60,7 +58,6 @@ class L1(Norm):
 
 
 @pytree("covered")
-@dataclass(frozen=True)
 class WeightedL1(Norm):
     """Ψ(z) = weight · Σ wᵢ|zᵢ − dataᵢ|, `factors` w ≥ 0 stored as z is.
 
@@ -101,7 +98,6 @@ class WeightedL1(Norm):
 
 
 @pytree("axes")
-@dataclass(frozen=True)
 class NormL21(Norm):
     """Ψ(z) = weight · Σ ‖z‖₂ over `axes`, summed over the others.
 
@@ -159,7 +155,6 @@ def _tiny(z: Tree) -> float:
 
 
 @pytree("count", "covered")
-@dataclass(frozen=True)
 class GroupNorm(Norm):
     """Ψ(z) = weight · Σ_g w_g‖z_g‖₂ over groups that don't overlap.
 
@@ -206,7 +201,6 @@ class GroupNorm(Norm):
 
 
 @pytree()
-@dataclass(frozen=True)
 class Nuclear(Norm):
     """Ψ(Z) = weight · Σ of the singular values of a matrix.
 

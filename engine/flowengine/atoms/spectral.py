@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import ClassVar
 
 import jax
@@ -19,7 +18,6 @@ Square = Float[Array, "n n"]
 
 
 @pytree()
-@dataclass(frozen=True)
 class LogDet(Base):
     """Ψ(Z) = −weight · log det S of the symmetric part S = (Z + Zᵀ)/2, positive definite.
 
@@ -55,7 +53,6 @@ class LogDet(Base):
 
 
 @pytree()
-@dataclass(frozen=True)
 class Semidefinite(Indicator):
     """Z symmetric and positive semidefinite. ψ*(Y) = 0 where Y's symmetric part is negative semidefinite.
 

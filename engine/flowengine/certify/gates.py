@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int
@@ -19,7 +17,6 @@ LYAPUNOV_ROUNDING = 100.0
 
 
 @pytree()
-@dataclass(frozen=True)
 class Controller:
     """What the gates said so far.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool
@@ -13,7 +11,6 @@ from flowengine.storage import logical, norm
 
 
 @pytree()
-@dataclass(frozen=True)
 class Reference:
     """What an invariant was at the start, and what its drift is relative to; with an axis of chains if there is one."""
 

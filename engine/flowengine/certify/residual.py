@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +19,6 @@ ROUNDING = 1e3  # of eps: norms at zero that are no more than this share of the 
 
 
 @pytree()
-@dataclass(frozen=True)
 class Scales:
     """Running maxima of the norms that make residuals relative.
 
@@ -59,6 +57,7 @@ def start_scales(problem: Problem, hypers: Hypers, *, relative: bool) -> Scales:
     return Scales(jnp.where(least > 0, least, first), images, least)
 
 
+@jax.jit  # traced once
 def _pulls(problem: Problem, hypers: Hypers, x: Tree) -> tuple[Scalar, Scalar]:
     """‖∇f(x)‖ and ‖x − prox_{τg}(x)‖/τ, no more than the shortest of ∂g(x)."""
     moved = weighed(subtract(x, backward(problem, x, hypers.tau)), jax.tree.map(lambda tau: 1 / tau, hypers.tau))

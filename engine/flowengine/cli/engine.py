@@ -1,7 +1,6 @@
 """`cflow engine`: how the operator starts a flow in a pod."""
 
 import argparse
-import gc
 import json
 import os
 import sys
@@ -56,7 +55,7 @@ def _run(board: Board, stop: StopRequest, asked: argparse.Namespace) -> int:
         request = _request(asked)
         board.update(revision=request.revision.hash)
         platform.prepare(request.revision.document(request.settings).policy.threads, Layout(request.root).cache)
-        gc.disable()  # until the loop runs: what a start makes stays, looking through it again and again takes 0.1 s
+        platform.load_jax()
         from flowengine.run.session import Session  # noqa: PLC0415 - jax comes after `prepare`
 
         code = Session(request, board, stop, _Log().observe).run()

@@ -1,5 +1,6 @@
 """The entry point of `cflow`. A pod's start is on the path of every recovery: it loads no more than it needs."""
 
+import gc
 import os
 import sys
 
@@ -7,6 +8,8 @@ import sys
 def main() -> None:
     """Run the command that was asked for."""
     if sys.argv[1:2] == ["engine"]:
+        gc.disable()  # until the loop runs: what a start makes stays, looking through it again and again takes 0.1 s
+        os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # searched for in every installed package
         from flowengine.cli import engine  # noqa: PLC0415 - the pod's command: without the others and their libraries
 
         code = engine.main(sys.argv[2:])

@@ -116,6 +116,7 @@ def _compiled(file: Path) -> tuple[Manifest, CompiledFlow]:
     """The manifest, and its flow ready to run."""
     manifest = _read(file)
     platform.prepare(manifest.document.policy.threads)
+    platform.load_jax()
     from flowengine.compiler import compile_flow  # noqa: PLC0415 - jax comes after `prepare`
 
     return manifest, compile_flow(manifest.document, file.resolve().parent, at=manifest.at)
@@ -138,6 +139,7 @@ def _owner(name: str) -> Owner:
 def _go(request: RunRequest, shown: Display) -> None:
     threads = request.revision.document(request.settings).policy.threads
     platform.prepare(threads, Layout(request.root).cache)
+    platform.load_jax()
     from flowengine.run.session import Session  # noqa: PLC0415 - jax comes after `prepare`
 
     board = Board(RunReport(revision=request.revision.hash, attempt=request.attempt))

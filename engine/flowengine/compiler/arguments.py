@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -14,6 +13,7 @@ from flowapi import operators as specs
 from flowapi.argument import Summand
 from flowapi.errors import DataError
 from flowapi.flow import FlowDocument
+from flowapi.frozen import frozen
 from flowapi.model import join
 from flowengine import linops
 from flowengine.compiler.load import Arrays
@@ -24,7 +24,7 @@ from flowengine.storage import Components, Packed, dot, logical, norm, subtract
 FRAME_TOLERANCE = 1e3  # of the dtype's rounding: how well WᵀWx must agree with bound · x
 
 
-@dataclass(frozen=True)
+@frozen
 class Maps:
     """What the operators of a document are built from.
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 
 from flowapi.errors import DocumentError
 from flowapi.flow import FlowDocument, Stop
+from flowapi.frozen import frozen
 from flowapi.model import join
 from flowapi.numbers import canonical_json
 from flowapi.references import unused
@@ -30,12 +31,12 @@ from flowengine.compiler.variables import initial_value, structure, unknowns_of
 from flowengine.loop import LoopSettings, Stops
 from flowengine.methods import External
 from flowengine.problem import Invariant, Problem, Role, Term, Tree, Unknown
-from flowengine.storage import real_dtype, zero_for
+from flowengine.storage import placed, real_dtype, zero_for
 
 FLOAT32_FLOOR = 1e-6  # below this float32 residuals are rounding
 
 
-@dataclass(frozen=True)
+@frozen
 class CompiledFlow:
     """A flow ready to run.
 
@@ -135,10 +136,10 @@ def _by_entry(document: FlowDocument, entrypoint: str, data: Arrays, at: str) ->
 def stops_of(stop: Stop, dtype: str) -> Stops:
     """The traced thresholds of a document's stop rules."""
     return Stops(
-        limit=jnp.asarray(stop.max_iterations or 2**53, jnp.int64),
-        residual=jnp.asarray(stop.residual or 0, real_dtype(dtype)),
-        gap=jnp.asarray(stop.gap or 0, real_dtype(dtype)),
-        change=jnp.asarray(stop.relative_change or 0, real_dtype(dtype)),
+        limit=placed(stop.max_iterations or 2**53, np.int64),
+        residual=placed(stop.residual or 0, real_dtype(dtype)),
+        gap=placed(stop.gap or 0, real_dtype(dtype)),
+        change=placed(stop.relative_change or 0, real_dtype(dtype)),
     )
 
 
@@ -153,7 +154,7 @@ def _invariants(maps: Maps) -> tuple[Invariant, ...]:
     found = []
     for index, spec in enumerate(maps.document.certificates.invariants):
         operator = maps.argument(spec.arg, join(maps.at, "certificates", "invariants", index, spec.kind))
-        found.append(Invariant(operator, jnp.asarray(spec.tolerance, real_dtype(maps.document.dtype)), spec.kind))
+        found.append(Invariant(operator, placed(spec.tolerance, real_dtype(maps.document.dtype)), spec.kind))
     return tuple(found)
 
 

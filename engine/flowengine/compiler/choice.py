@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-import jax.numpy as jnp
-
+from flowapi.frozen import frozen
 from flowapi.model import join
 from flowengine.problem import Hypers, Method, Problem, Term
+from flowengine.storage import placed
 
 
-@dataclass(frozen=True)
+@frozen
 class Choice:
     """What runs, and why.
 
@@ -47,6 +46,6 @@ def hypers_of(
     problem: Problem, tau: float, sigma: tuple[float, ...], *, least: float | None = None, most: float | None = None
 ) -> Hypers:
     """Steps as arrays."""
-    values = tuple(jnp.asarray(value, problem.real) for value in (tau, *sigma))
-    bounds = (None if value is None else jnp.asarray(value, problem.real) for value in (least, most))
+    values = tuple(placed(value, problem.real) for value in (tau, *sigma))
+    bounds = (None if value is None else placed(value, problem.real) for value in (least, most))
     return Hypers(values[0], values[1:], *bounds)

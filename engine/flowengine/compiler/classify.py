@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from flowapi.errors import DocumentError
+from flowapi.frozen import frozen
 from flowapi.model import join
 from flowapi.policy import Policy
 from flowengine.atoms import Framed, Merged, Quadratic, Separable, disjoint, merges
@@ -16,7 +17,7 @@ from flowengine.linops import Blocks, Identity, cotight, tight
 from flowengine.problem import Role, Term, Unknown
 
 
-@dataclass(frozen=True)
+@frozen
 class Classified:
     """A term with its role and the reason for it."""
 

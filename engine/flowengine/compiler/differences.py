@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from flowapi.errors import DataError, DocumentError
+from flowapi.frozen import frozen
 from flowapi.model import join
 from flowengine import linops
 from flowengine.compiler.checks import build_axes, check_shape, positions
@@ -30,7 +30,7 @@ class Differences(Protocol):
         """None for all."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Along:
     """Differences along some axes."""
 

@@ -7,7 +7,6 @@ import os
 import stat
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +15,7 @@ import numpy as np
 
 from flowapi.errors import DataError
 from flowapi.flow import FlowDocument
+from flowapi.frozen import frozen
 from flowapi.model import join
 from flowapi.sources import Csr, Csv, Image, Inline, Npy, Npz, Parquet, Safetensors, SourceSpec
 from flowengine.compiler import formats
@@ -24,7 +24,7 @@ from flowengine.compiler.formats import MAX_FILE_BYTES
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
+@frozen
 class Sparse:
     """A sparse matrix among the arrays; only a `matrix` operator takes it."""
 

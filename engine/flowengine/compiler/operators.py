@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable
 from typing import Any, Protocol
 
-import jax.numpy as jnp
 import numpy as np
 
 from flowapi.errors import DataError, DocumentError
@@ -32,6 +31,7 @@ from flowengine.compiler.checks import build_axes, check_shape, nonnegative, pos
 from flowengine.compiler.differences import build_gradient, build_incidence
 from flowengine.compiler.load import Arrays, Sparse
 from flowengine.problem import Tree
+from flowengine.storage import placed
 
 MOST_RADON_ENTRIES = 50_000_000
 
@@ -61,7 +61,7 @@ def _fft(spec: Fft, data: Arrays, shape: tuple[int, ...], place: str) -> linops.
 def _mask(spec: Mask, data: Arrays, shape: tuple[int, ...], place: str) -> linops.Mask:
     mask = data[spec.mask]
     check_shape(mask, shape, place, f"the mask `{spec.mask}`")
-    return linops.Mask(jnp.asarray(mask), float(np.abs(mask).max(initial=0)))
+    return linops.Mask(placed(mask), float(np.abs(mask).max(initial=0)))
 
 
 def _reshape(spec: Reshape, data: Arrays, shape: tuple[int, ...], place: str) -> linops.Reshape:
@@ -109,7 +109,7 @@ def _matrix(spec: Matrix, data: Arrays, shape: tuple[int, ...], place: str) -> l
             remedy="Transpose it, or change the variable's shape or `apply`.",
         )
     if not isinstance(matrix, Sparse):
-        return linops.Matrix(jnp.asarray(matrix), spec.apply, shape, linops.spectral_norm(matrix))
+        return linops.Matrix(placed(matrix), spec.apply, shape, linops.spectral_norm(matrix))
     if spec.apply != "ravel":
         raise DocumentError("a sparse matrix acts on the raveled variable", path=join(place, "apply"))
     return linops.build_sparse(matrix.matrix, shape)

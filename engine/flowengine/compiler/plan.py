@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from flowapi.frozen import frozen
 from flowengine.compiler.build import FLOAT32_FLOOR, CompiledFlow
 from flowengine.compiler.metric import jacobi_steps, metric_hindrance
 from flowengine.linops import Chain, Conv
@@ -21,7 +21,7 @@ UNEVEN = 4.0  # times the common step: what the median entry could take
 FREQUENT = 10  # iterations between certificates below which they cost noticeably
 
 
-@dataclass(frozen=True)
+@frozen
 class Cost:
     """What one iteration takes, by the compiler's own count; None where it gives none.
 

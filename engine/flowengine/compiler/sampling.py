@@ -6,7 +6,6 @@ import math
 from dataclasses import replace
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from flowapi.errors import DocumentError
@@ -18,6 +17,7 @@ from flowengine.compiler.choose import check_start, measured
 from flowengine.methods import Hmc, Leapfrog, Mala, Myula, Sampler, Statistic, Ula
 from flowengine.methods.sampler import Kernel
 from flowengine.problem import Hypers, Problem
+from flowengine.storage import placed
 
 ULA_STEP = 0.2  # of 1/L: the variance of the stiffest direction is a ninth too large
 LEAPFROG_STEP = 0.2  # of 1/√L
@@ -76,12 +76,12 @@ def sample(problem: Problem, document: FlowDocument, at: str) -> Choice:
         ),
     )
     temperature, envelope = (
-        None if value is None else jnp.asarray(value, problem.real) for value in (policy.temperature, smoothing)
+        None if value is None else placed(value, problem.real) for value in (policy.temperature, smoothing)
     )
     reasons = [_why(name), f"step = {step:.4g}, with L = {bound:.4g}; temperature {policy.temperature:g}"]
     if smoothing is not None:
         reasons.append(f"smoothing = {smoothing:.4g}: smaller is nearer to the energy, and slower")
-    hypers = Hypers(jnp.asarray(step, problem.real), (), temperature=temperature, smoothing=envelope)
+    hypers = Hypers(placed(step, problem.real), (), temperature=temperature, smoothing=envelope)
     return Choice(method, hypers, tuple(reasons), tuple(warnings))
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -19,17 +18,18 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
+from flowapi.frozen import frozen
 from flowengine.atoms import Separable
 from flowengine.problem import Hypers, Problem, Term, Tree, Unknown
 from flowengine.steps import AT_ONCE, smooth_gradient
-from flowengine.storage import components, subtract, zeros_like
+from flowengine.storage import components, placed, subtract, zeros_like
 
 ROUNDS = 10
 FIRM = 10.0  # how much more than the copy of the variable the copies of its images weigh
 REACH = 1e12  # how much longer or shorter than at first τ may become, as far as the numbers' precision goes
 
 
-@dataclass(frozen=True)
+@frozen
 class Matrices:
     """A problem of few entries in numbers: the Hessian H of f, and every W_j, on the entries in one row.
 
@@ -87,7 +87,7 @@ def scaled_steps(problem: Problem, matrices: Matrices) -> Hypers:
     sigma = tuple(_stored(problem, term, w * rho) for term, w in zip(problem.dual, weights, strict=True))
     reach = min(REACH, 0.01 / matrices.eps)
     least, most = (np.asarray(factor * tau.max(), problem.real) for factor in (1 / reach, reach))
-    return Hypers(_by_variable(problem, tau), sigma, jnp.asarray(least), jnp.asarray(most))
+    return Hypers(_by_variable(problem, tau), sigma, placed(least), placed(most))
 
 
 def _balanced(problem: Problem, matrices: Matrices) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -151,7 +151,7 @@ def _stored(problem: Problem, term: Term, weights: np.ndarray) -> Array:
     """One weight a row, or one for all."""
     (image, *_) = _image(problem, term)
     chosen = weights.reshape(image.shape) if _by_row(problem, term) else weights[0]
-    return jnp.asarray(chosen.astype(problem.real))
+    return placed(chosen, problem.real)
 
 
 def _by_variable(problem: Problem, flat: np.ndarray) -> Tree:
@@ -159,7 +159,7 @@ def _by_variable(problem: Problem, flat: np.ndarray) -> Tree:
     arrays = {}
     for one, place in _places(problem):
         part = flat[place].reshape(one.shape) if _by_entry(problem, one) else flat[place][0]
-        arrays[one.name] = jnp.asarray(part.astype(problem.real))
+        arrays[one.name] = placed(part, problem.real)
     return arrays if len(arrays) > 1 else next(iter(arrays.values()))
 
 

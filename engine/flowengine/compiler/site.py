@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
 from flowapi.argument import Summand, TermSpec
 from flowapi.errors import DataError, DocumentError
 from flowapi.flow import FlowDocument
+from flowapi.frozen import frozen
 from flowapi.model import join
 from flowengine import linops
 from flowengine.compiler.arguments import Maps, output_shape
@@ -19,10 +19,10 @@ from flowengine.compiler.checks import check_shape, nonnegative
 from flowengine.compiler.load import Arrays
 from flowengine.compiler.variables import structure
 from flowengine.problem import Scalar, Tree
-from flowengine.storage import Components, Packed, real_dtype, zero_for
+from flowengine.storage import Components, Packed, placed, real_dtype, zero_for
 
 
-@dataclass(frozen=True)
+@frozen
 class Site:
     """What a builder of an atom needs.
 
@@ -50,7 +50,7 @@ class Site:
             DocumentError: the argument or the weight is wrong.
             DataError: an operator's data don't fit.
         """
-        weight = jnp.ones((), real_dtype(maps.document.dtype))
+        weight = placed(1, real_dtype(maps.document.dtype))
         bare = cls(maps, linops.Identity(), (), None, weight, join(maps.at, "terms", index))
         whole = bare.on(spec.arg, "arg")
         return replace(whole, weight=whole.positive(spec.weight, "weight"))
@@ -78,7 +78,7 @@ class Site:
 
     def scalar(self, value: float) -> Scalar:
         """A number in the flow's dtype."""
-        return jnp.asarray(value, real_dtype(self.document.dtype))
+        return placed(value, real_dtype(self.document.dtype))
 
     def positive(self, value: float | str, key: str) -> Scalar:
         """A number or a param's, above 0."""
@@ -101,16 +101,16 @@ class Site:
             )
         values = values.astype(self.dtype)
         if isinstance(self.output, Packed | Components):
-            return type(self.output).of(tuple(jnp.asarray(part) for part in values))
-        return jnp.asarray(values)
+            return type(self.output).of(tuple(placed(part) for part in values))
+        return placed(values)
 
     def reals(self, name: str, key: str) -> Tree:
         """As `target` of real numbers, nowhere below 0."""
         values = nonnegative(self.data[name], self.path(key))
         check_shape(values, self.shape, self.path(key))
         if isinstance(self.output, Packed | Components):
-            return type(self.output).of(tuple(jnp.asarray(part) for part in values))
-        return jnp.asarray(values)
+            return type(self.output).of(tuple(placed(part) for part in values))
+        return placed(values)
 
     def counts(self, name: str) -> Tree:
         """As `target`, nowhere below 0."""
@@ -179,11 +179,11 @@ class Site:
         if name is None:
             return zero_for(jax.eval_shape(operator.apply, like))
         check_shape(self.data[name], shape, self.path("data"))
-        return jnp.asarray(self.data[name])
+        return placed(self.data[name])
 
     def array(self, values: np.ndarray) -> Array:
         """On the device, in the flow's real dtype."""
-        return jnp.asarray(values, real_dtype(self.document.dtype))
+        return placed(values, real_dtype(self.document.dtype))
 
     @property
     def is_complex(self) -> bool:

@@ -15,6 +15,7 @@ from flowapi.model import join
 from flowengine.compiler.load import Arrays
 from flowengine.problem import Tree, Unknown
 from flowengine.steps import MANIFOLDS
+from flowengine.storage import placed
 
 
 def unknowns_of(document: FlowDocument, data: Arrays) -> tuple[Unknown, ...]:
@@ -45,7 +46,7 @@ def initial_value(unknown: Unknown, document: FlowDocument, data: Arrays, chains
     if np.iscomplexobj(start) and not document.dtype.startswith("complex"):
         raise DataError("these numbers are complex, the variable is not", path=join(place, "init"))
     whole = shape if chains is None else (chains, *shape)
-    value = jnp.broadcast_to(jnp.asarray(start, document.dtype), whole)
+    value = placed(np.broadcast_to(start, whole), document.dtype)
     if variable.spread is not None:
         key = jax.random.fold_in(jax.random.key(document.seed), zlib.crc32(unknown.name.encode()))
         value = value + variable.spread * jax.random.normal(key, whole, document.dtype)

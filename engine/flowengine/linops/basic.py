@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import jax.numpy as jnp
@@ -18,7 +17,6 @@ POWER_MARGIN = 1.05  # power iteration comes from below, by up to a percent
 
 
 @pytree()
-@dataclass(frozen=True)
 class Identity:
     """X ↦ x; norm 1."""
 
@@ -48,7 +46,6 @@ class Identity:
 
 
 @pytree("norm")
-@dataclass(frozen=True)
 class Mask:
     """X ↦ m ⊙ x; norm max|mᵢ|."""
 
@@ -69,7 +66,6 @@ class Mask:
 
 
 @pytree("before", "after")
-@dataclass(frozen=True)
 class Reshape:
     """The same numbers in C order in another shape; norm 1."""
 
@@ -97,7 +93,6 @@ class Reshape:
 
 
 @pytree("mode", "shape", "norm")
-@dataclass(frozen=True)
 class Matrix:
     """A dense matrix A: x ↦ A·ravel(x), or X ↦ AX (`left`), or X ↦ XA (`right`)."""
 
@@ -133,7 +128,6 @@ class Matrix:
 
 
 @pytree()
-@dataclass(frozen=True)
 class Chain:
     """X ↦ W₁W₂…x, the last operator first."""
 
@@ -184,7 +178,6 @@ class Chain:
 
 
 @pytree("scales")
-@dataclass(frozen=True)
 class Sum:
     """X ↦ Σ sᵢ Wᵢ x."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass
 
 import jax.numpy as jnp
 
@@ -14,7 +13,6 @@ from flowengine.storage import add
 
 
 @pytree("unknowns", "dtype")
-@dataclass(frozen=True)
 class Blocks:
     """X ↦ Σ_v A_v x_v, over some of the variables; ‖·‖² ≤ Σ ‖A_v‖²."""
 
@@ -54,7 +52,6 @@ class Blocks:
 
 
 @pytree()
-@dataclass(frozen=True)
 class Pair:
     """X ↦ (Ax, Bx): the two arguments of a coupling; ‖·‖² ≤ ‖A‖² + ‖B‖²."""
 

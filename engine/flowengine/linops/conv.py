@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array
 
 from flowengine.problem import pytree
+from flowengine.storage import placed
 
 
 @pytree("axes", "shape", "padded", "offset", "norm")
-@dataclass(frozen=True)
 class Conv:
     """(Kx)ₙ = Σ_m k_m x_{n−m}, the kernel's centre at its index n//2 along each axis.
 
@@ -107,8 +105,8 @@ def build_conv(kernel: np.ndarray, shape: tuple[int, ...], boundary: str, axes: 
     spectrum = spectrum.reshape(broadcast)
     power = np.abs(spectrum) ** 2
     return Conv(
-        jnp.asarray(spectrum),
-        jnp.asarray(power),
+        placed(spectrum),
+        placed(power),
         axes,
         shape,
         padded,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -14,7 +13,6 @@ from flowengine.storage import Components, Packed, logical, storage_for
 
 
 @pytree()
-@dataclass(frozen=True)
 class Hessian:
     """All second differences: −D_iᵀD_i x for every axis, and √2·D_iD_j x for every pair of them, as components.
 
@@ -64,7 +62,6 @@ class Hessian:
 
 
 @pytree()
-@dataclass(frozen=True)
 class Divergence:
     """Z ↦ −Dᵀz of a vector field z of the shape (axes, *shape): Σ_i of backward differences; norm ‖D‖."""
 
@@ -89,7 +86,6 @@ class Divergence:
 
 
 @pytree()
-@dataclass(frozen=True)
 class Curl:
     """The curl of a vector field by forward differences.
 

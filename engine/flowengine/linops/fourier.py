@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import jax.numpy as jnp
@@ -13,7 +12,6 @@ from flowengine.storage import by_rows
 
 
 @pytree("axes")
-@dataclass(frozen=True)
 class Fourier:
     """The unitary discrete Fourier transform along some axes, of complex arrays: FᴴF = I, norm 1."""
 
@@ -40,7 +38,6 @@ class Fourier:
 
 
 @pytree()
-@dataclass(frozen=True)
 class Embed:
     """X ↦ x + 0i of real numbers. With ⟨x, y⟩ = Re Σ x̄ᵢyᵢ its adjoint is the real part; norm 1."""
 

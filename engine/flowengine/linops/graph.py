@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
 from flowengine.problem import pytree
+from flowengine.storage import placed
 
 
 @pytree("shape", "norm")
-@dataclass(frozen=True)
 class Incidence:
     """(Bx)_e = f_e (x_i − x_j) for each edge e = (i, j), on the raveled variable.
 
@@ -50,9 +48,7 @@ def build_incidence(edges: np.ndarray, factors: np.ndarray, shape: tuple[int, ..
     np.add.at(degrees, heads, factors**2)
     np.add.at(degrees, tails, factors**2)
     bound = (degrees[heads] + degrees[tails]).max(initial=0)
-    return Incidence(
-        jnp.asarray(heads), jnp.asarray(tails), jnp.asarray(factors), shape, float(np.sqrt(bound)) * (1 + 1e-6)
-    )
+    return Incidence(placed(heads), placed(tails), placed(factors), shape, float(np.sqrt(bound)) * (1 + 1e-6))
 
 
 def graph_wavelets(laplacian: np.ndarray, scales: int) -> np.ndarray:

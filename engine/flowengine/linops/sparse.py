@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
 from flowengine.problem import pytree
+from flowengine.storage import placed
 
 POWER_ITERATIONS = 50
 POWER_MARGIN = 1.05  # power iteration comes from below, by up to a percent
 
 
 @pytree("shape", "output", "norm")
-@dataclass(frozen=True)
 class SparseMatrix:
     """X ↦ A·ravel(x), A given by its entries twice: in the order of its rows, and in that of its columns."""
 
@@ -53,12 +51,12 @@ def build_sparse(matrix: Any, shape: tuple[int, ...], output: tuple[int, ...] | 
     """Build the operator of a SciPy sparse matrix on arrays of this shape; its output is a vector unless it says."""
     by_row, by_column = matrix.tocsr().tocoo(), matrix.tocsc().tocoo()
     return SparseMatrix(
-        values=jnp.asarray(by_row.data),
-        rows=jnp.asarray(by_row.row),
-        columns=jnp.asarray(by_row.col),
-        values_by_column=jnp.asarray(by_column.data),
-        rows_by_column=jnp.asarray(by_column.row),
-        columns_by_column=jnp.asarray(by_column.col),
+        values=placed(by_row.data),
+        rows=placed(by_row.row),
+        columns=placed(by_row.col),
+        values_by_column=placed(by_column.data),
+        rows_by_column=placed(by_column.row),
+        columns_by_column=placed(by_column.col),
         shape=shape,
         output=output or (matrix.shape[0],),
         norm=sparse_norm(matrix),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass
 from typing import ClassVar
 
 import jax.numpy as jnp
@@ -12,11 +11,10 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from flowengine.problem import Tree, pytree
-from flowengine.storage import Components, Packed, add, logical, scale
+from flowengine.storage import Components, Packed, add, logical, placed, scale
 
 
 @pytree("factor")
-@dataclass(frozen=True)
 class Scale:
     """X ↦ s·x; norm |s|."""
 
@@ -55,7 +53,6 @@ class Scale:
 
 
 @pytree("kind")
-@dataclass(frozen=True)
 class Logical:
     """Components that are stored apart ↦ one array with them along a new axis 0; norm 1."""
 
@@ -83,7 +80,6 @@ class Logical:
 
 
 @pytree("kind")
-@dataclass(frozen=True)
 class Apart:
     """One array ↦ its parts along axis 0 as components that are stored apart; norm 1."""
 
@@ -111,7 +107,6 @@ class Apart:
 
 
 @pytree("tight", "cotight")
-@dataclass(frozen=True)
 class TightFrame:
     """Another operator W of which WᵀW = tight·I is known, and if it is square WWᵀ = cotight·I too."""
 
@@ -138,7 +133,6 @@ class TightFrame:
 
 
 @pytree("stored")
-@dataclass(frozen=True)
 class Stack:
     """X ↦ the outputs of several operators, raveled, one after another; ‖·‖² ≤ Σ ‖W_i‖².
 
@@ -174,7 +168,6 @@ class Stack:
 
 
 @pytree("axis", "start", "stop", "step", "shape")
-@dataclass(frozen=True)
 class Slice:
     """Every `step`-th entry along an axis, from `start` to before `stop`; norm 1."""
 
@@ -209,7 +202,6 @@ class Slice:
 
 
 @pytree("shape", "norm", "cotight")
-@dataclass(frozen=True)
 class Gather:
     """(Wx)_k = x at position i_k of the raveled array; ‖W‖² is how often the commonest position occurs."""
 
@@ -232,7 +224,6 @@ class Gather:
 
 
 @pytree("axis", "size")
-@dataclass(frozen=True)
 class Broadcast:
     """X ↦ x repeated along a new axis; norm √size."""
 
@@ -265,4 +256,4 @@ class Broadcast:
 def build_gather(positions: np.ndarray, shape: tuple[int, ...]) -> Gather:
     """Build the choice of these positions of arrays of this shape."""
     most = int(np.bincount(positions).max(initial=0))
-    return Gather(jnp.asarray(positions), shape, math.sqrt(most), 1.0 if most == 1 else None)
+    return Gather(placed(positions), shape, math.sqrt(most), 1.0 if most == 1 else None)

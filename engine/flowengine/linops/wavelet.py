@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 import jax.numpy as jnp
@@ -14,7 +13,6 @@ from flowengine.problem import pytree
 
 
 @pytree("low", "high", "axes", "levels", "offset")
-@dataclass(frozen=True)
 class Wavelet:
     """The periodised discrete wavelet transform along some axes: square and orthonormal, norm 1.
 

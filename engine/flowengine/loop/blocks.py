@@ -10,7 +10,7 @@ waits for; XLA puts it where it is called before it does anything else.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -37,7 +37,6 @@ from flowengine.storage import norm
 
 
 @pytree()
-@dataclass(frozen=True)
 class Rare:
     """The slow part of a certificate: scales of the residual, growth of the Lyapunov quantity, duality gap."""
 
@@ -56,17 +55,18 @@ def advance(
     the certificates and every step are those of an uncut run.
     """
     target = jnp.minimum(until, stops.limit)
+    every, seldom = np.int64(settings.every), np.int64(settings.rare)  # lax.rem: % is ten operations
 
     def last(now: Carry) -> Array:
         """The step that closes the block."""
-        return jnp.minimum((now.k // settings.every + 1) * settings.every, stops.limit) - 1
+        return jnp.minimum(now.k - lax.rem(now.k, every) + every, stops.limit) - 1
 
     def unfinished(now: Carry) -> Array:
         return (now.status.code == RUNNING) & (now.k < target)
 
     def closes(now: Carry, *, rare: bool) -> Array:
         count = now.certificates
-        looks = (count % settings.rare == 0) | (count & (count - 1) == 0)
+        looks = (lax.rem(count, seldom) == 0) | (count & (count - 1) == 0)
         return unfinished(now) & (now.k == last(now)) & (looks == rare)
 
     def block(now: Carry) -> Carry:
@@ -124,7 +124,8 @@ def _certified(
     pace = method.pace(now.hypers, after)
     away = drift(problem, now.invariants, method.point(after), chained=settings.chained)
     k = now.k + 1
-    since = jnp.where(k % settings.every == 0, settings.every, 0)
+    every = np.int64(settings.every)
+    since = lax.select(lax.rem(k, every) == 0, every, np.int64(0))
     state = method.adapted(problem, now.hypers, now.state, after, evidence, since)
     value = energy(problem, evidence)
     relative, feasibility, balance = residual(evidence, rare.scales)
@@ -136,7 +137,7 @@ def _certified(
     converged = (status.code == BY_RESIDUAL) | (status.code == BY_GAP) | (status.code == BY_CHANGE)
     controller = judge(now.controller, holds=is_finite & away[1], growth=rare.growth, converged=converged)
     row = (k, value, relative, rare.duality, feasibility, balance, pace, away[0], controller.colour)
-    index = now.certificates % settings.rows
+    place = lax.rem(now.certificates, np.int64(settings.rows)), np.int64(0)
     return replace(
         now,
         k=k,
@@ -145,7 +146,7 @@ def _certified(
         controller=controller,
         status=status,
         certificates=now.certificates + 1,
-        ring=now.ring.at[index].set(jnp.stack([jnp.asarray(one, jnp.float64) for one in row])),
+        ring=lax.dynamic_update_slice(now.ring, jnp.stack([one.astype(jnp.float64) for one in row])[None], place),
     )
 
 

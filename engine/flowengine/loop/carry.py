@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -10,14 +10,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from flowapi.frozen import frozen
 from flowengine.certify import Controller, Reference, Scales, references, start_controller, start_scales
 from flowengine.problem import Hypers, Method, Problem, Scalar, Tree, pytree
+from flowengine.storage import placed
 
 COLUMNS = ("iter", "E", "residual", "gap", "feasibility", "grad_norm", "alpha", "drift", "controller")
 RUNNING, BY_RESIDUAL, BY_GAP, BY_CHANGE, BY_LIMIT, DIVERGED = range(6)
 
 
-@dataclass(frozen=True)
+@frozen
 class LoopSettings:
     """The static part of a run: a change compiles the loop again.
 
@@ -39,7 +41,6 @@ class LoopSettings:
 
 
 @pytree()
-@dataclass(frozen=True)
 class Stops:
     """Thresholds, traced, so that changing one compiles nothing; 0 never stops.
 
@@ -57,7 +58,6 @@ class Stops:
 
 
 @pytree()
-@dataclass(frozen=True)
 class Status:
     """The last certificate.
 
@@ -77,7 +77,6 @@ class Status:
 
 
 @pytree()
-@dataclass(frozen=True)
 class Carry:
     """The run: iteration, the method's state and steps, what certificates remember, random key, telemetry rows.
 
@@ -135,4 +134,4 @@ def reopened(carry: Carry, stops: Stops) -> Carry:
     code = status.code.item()
     if not held.get(code, False):
         code = BY_LIMIT if carry.k.item() >= stops.limit.item() else RUNNING
-    return replace(carry, status=replace(status, code=jnp.asarray(np.int32(code))))
+    return replace(carry, status=replace(status, code=placed(code, np.int32)))

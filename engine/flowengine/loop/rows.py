@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
+from flowapi.frozen import frozen
 from flowengine.certify import COLOURS
 from flowengine.loop.carry import BY_LIMIT, DIVERGED, RUNNING, Carry
 
 REASONS = {BY_LIMIT: "IterationLimit", DIVERGED: "Diverged"}
 
 
-@dataclass(frozen=True)
+@frozen
 class Row:
     """One certificate. A quantity that isn't computed is None."""
 
@@ -28,7 +28,7 @@ class Row:
     controller: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Snapshot:
     """Where a run stands."""
 

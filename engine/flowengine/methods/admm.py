@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 import jax
@@ -25,6 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
+from flowapi.frozen import frozen
 from flowengine.methods.observing import Observing, stepped
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
 from flowengine.steps import (
@@ -51,7 +52,6 @@ REFLECTION = 2.0
 
 
 @pytree()
-@dataclass(frozen=True)
 class State:
     """The solution x of the last solve, the copies z_j and duals y_j, g's first, τ, and H and P in their basis.
 
@@ -70,7 +70,7 @@ class State:
         return self.steps.tau
 
 
-@dataclass(frozen=True)
+@frozen
 class Admm(Observing):
     """The method `admm`, by the Fourier transform or by eigenvectors; τ by moves, by residuals, or with an anchor."""
 

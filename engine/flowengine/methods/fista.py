@@ -9,12 +9,11 @@ Mathematics 15, 2015 (the restart).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
+from flowapi.frozen import frozen
 from flowengine.methods.observing import Steady
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
 from flowengine.steps import backtracked, backward, densities, descend, forward, smooth_gradient, smooth_images
@@ -33,7 +32,6 @@ from flowengine.storage import (
 
 
 @pytree()
-@dataclass(frozen=True)
 class State:
     """The point and the extrapolated point as a pair, t, and τ where it is searched for."""
 
@@ -52,7 +50,7 @@ class State:
         return pair_of(self.pair)[1]
 
 
-@dataclass(frozen=True)
+@frozen
 class Fista(Steady):
     """The method `fista`; with `backtracking` the step is searched for, without `restart` t only grows."""
 

@@ -6,13 +6,12 @@ Source: Neal, in the Handbook of Markov Chain Monte Carlo, chapter 5, 2011.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
+from flowapi.frozen import frozen
 from flowengine.methods.mala import Own
 from flowengine.methods.sampler import Moved, chosen
 from flowengine.problem import Hypers, Problem, Tree
@@ -23,7 +22,7 @@ JITTER = 0.1
 STEP = 3  # what the key of the step is folded with, after those of `steps.sampling`
 
 
-@dataclass(frozen=True)
+@frozen
 class Hmc:
     """The kernel `hmc`: `trajectory` leapfrog steps a draw."""
 

@@ -7,12 +7,11 @@ Source: Hairer, Lubich and Wanner, Acta Numerica 12, 2003.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from flowapi.frozen import frozen
 from flowengine.methods.sampler import Moved
 from flowengine.problem import Hypers, Problem, Scalar, Tree, pytree
 from flowengine.steps import kick_drift_kick, momentum, objective, smooth_gradient
@@ -20,7 +19,6 @@ from flowengine.storage import dot
 
 
 @pytree()
-@dataclass(frozen=True)
 class Own:
     """Momentum, ∇E(x), H at the start, H now, and the lowest E met so far."""
 
@@ -31,7 +29,7 @@ class Own:
     lowest: Scalar
 
 
-@dataclass(frozen=True)
+@frozen
 class Leapfrog:
     """The kernel `leapfrog`."""
 

@@ -8,11 +8,10 @@ Source: Roberts and Tweedie, Bernoulli 2, 1996.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from flowapi.frozen import frozen
 from flowengine.methods.sampler import Moved, chosen
 from flowengine.problem import Hypers, Problem, Scalar, Tree, pytree
 from flowengine.steps import accepts, langevin, objective, smooth_gradient
@@ -20,7 +19,6 @@ from flowengine.storage import add, dot, subtract
 
 
 @pytree()
-@dataclass(frozen=True)
 class Own:
     """E(x) and ∇E(x)."""
 
@@ -28,7 +26,7 @@ class Own:
     gradient: Tree
 
 
-@dataclass(frozen=True)
+@frozen
 class Mala:
     """The kernel `mala`."""
 

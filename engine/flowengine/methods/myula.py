@@ -7,12 +7,11 @@ Source: Durmus, Moulines and Pereyra, SIAM Journal on Imaging Sciences 11, 2018.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from flowapi.frozen import frozen
 from flowengine.methods.ula import Ula
 
 
-@dataclass(frozen=True)
+@frozen
 class Myula(Ula):
     """The kernel `myula`; `hypers.smoothing` is λ."""
 

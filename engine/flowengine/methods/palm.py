@@ -9,13 +9,12 @@ Source: Bolte, Sabach and Teboulle, Mathematical Programming 146, 2014.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array
 
+from flowapi.frozen import frozen
 from flowengine.methods.observing import Observing
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
 from flowengine.steps import backward, objective, smooth_gradient
@@ -25,7 +24,6 @@ GROWTH = 1.1  # of a step from one visit of its block to the next
 
 
 @pytree()
-@dataclass(frozen=True)
 class State:
     """The variables, the step of each, and ξ_v ∈ ∂g_v(x_v) from the last prox of each."""
 
@@ -34,7 +32,7 @@ class State:
     subgradient: dict[str, Array]
 
 
-@dataclass(frozen=True)
+@frozen
 class Palm(Observing):
     """The method `palm`."""
 

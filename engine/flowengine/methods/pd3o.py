@@ -12,13 +12,14 @@ Source: Yan, Journal of Scientific Computing 76, 2018.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Int
 
+from flowapi.frozen import frozen
 from flowengine.methods.observing import Steady, stepped
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
 from flowengine.steps import (
@@ -36,7 +37,6 @@ from flowengine.storage import add, computed_once, dot, pair_of, paired, scale, 
 
 
 @pytree()
-@dataclass(frozen=True)
 class State:
     """Point and q = x₋ − τ∇f(x₋) as a pair, duals, ∇f(x) where there is an f (else None), τ and σ_j."""
 
@@ -62,7 +62,7 @@ class State:
         return pair_of(self.pair)[1]
 
 
-@dataclass(frozen=True)
+@frozen
 class PD3O(Steady):
     """The method `pd3o`."""
 

@@ -5,11 +5,10 @@ Source: Combettes and Wajs, Multiscale Modeling & Simulation 4, 2005.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from flowapi.frozen import frozen
 from flowengine.methods.observing import Observing
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
 from flowengine.steps import backtracked, backward, descend, forward, objective, smooth_gradient, smooth_images
@@ -17,7 +16,6 @@ from flowengine.storage import add, computed_once, scale, subtract
 
 
 @pytree()
-@dataclass(frozen=True)
 class State:
     """The point, ∇f there (handed on so that a certificate needs no second one), and τ where it is searched for."""
 
@@ -26,7 +24,7 @@ class State:
     tau: Scalar | None
 
 
-@dataclass(frozen=True)
+@frozen
 class ProximalGradient(Observing):
     """The method `pg`; with `backtracking` the step is searched for."""
 

@@ -6,16 +6,16 @@ chains at a time; quantiles, R-hat and effective sample size from a buffer of th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
+from flowapi.frozen import frozen
 from flowengine.problem import Problem, Scalar, Tree, pytree
 
 
-@dataclass(frozen=True)
+@frozen
 class Statistic:
     """One of a flow's outputs.
 
@@ -37,7 +37,6 @@ class Statistic:
 
 
 @pytree()
-@dataclass(frozen=True)
 class Recorded:
     """What one statistic has seen.
 

@@ -9,13 +9,12 @@ Borwein, IMA Journal of Numerical Analysis 8, 1988 (the first step).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array
 
+from flowapi.frozen import frozen
 from flowengine.methods.observing import Observing
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
 from flowengine.steps import objective, retracted, smooth_gradient, steepest, tangent
@@ -26,7 +25,6 @@ CHANGE = 4.0  # of τ from one step to the next, at most
 
 
 @pytree()
-@dataclass(frozen=True)
 class State:
     """The point, ∇f's part in the tangent space there, the step that led to it, and the one to try next."""
 
@@ -36,7 +34,7 @@ class State:
     ahead: Scalar
 
 
-@dataclass(frozen=True)
+@frozen
 class RiemannianGradient(Observing):
     """The method `rgd`."""
 

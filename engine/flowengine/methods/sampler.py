@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
+from flowapi.frozen import frozen
 from flowengine.methods.observing import Observing
 from flowengine.methods.recording import Recorded, Statistic, record, start_recording
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
@@ -19,7 +19,6 @@ LEAST_ACCEPTANCE = 0.05
 
 
 @pytree()
-@dataclass(frozen=True)
 class Moved:
     """One chain after a move: its point, what its kernel keeps, and the probability with which it moved."""
 
@@ -43,7 +42,6 @@ class Kernel(Protocol):
 
 
 @pytree()
-@dataclass(frozen=True)
 class State:
     """All chains, along the first axis of everything.
 
@@ -64,7 +62,7 @@ class State:
     recorded: tuple[Recorded, ...]
 
 
-@dataclass(frozen=True)
+@frozen
 class Sampler(Observing):
     """A kernel run as a method.
 

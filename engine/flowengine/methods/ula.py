@@ -7,17 +7,16 @@ Source: Roberts and Tweedie, Bernoulli 2, 1996.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from flowapi.frozen import frozen
 from flowengine.methods.sampler import Moved
 from flowengine.problem import Hypers, Problem, Tree
 from flowengine.steps import langevin, potential_gradient
 
 
-@dataclass(frozen=True)
+@frozen
 class Ula:
     """The kernel `ula`: it keeps nothing but the point."""
 

@@ -1,13 +1,15 @@
 """When to save, and how long a chunk is. Pure: the clock's readings come as arguments, and no bit depends on them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from flowapi.frozen import frozen
 
 CHUNK_SECONDS = 0.05
 GROWTH = 4.0
 LONGEST_PAUSE_SECONDS = 60.0
 
 
-@dataclass(frozen=True)
+@frozen
 class Cadence:
     """When checkpoints are due: at multiples of `every_iterations`, but not within `every_seconds` of the last."""
 
@@ -41,7 +43,7 @@ class Cadence:
         return replace(self, saved_iteration=durable, saved_at=saved_at, failures=self.failures + 1)
 
 
-@dataclass(frozen=True)
+@frozen
 class Pace:
     """How many iterations make a chunk of about `CHUNK_SECONDS`: long against its overhead, short for a signal."""
 

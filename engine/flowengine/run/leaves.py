@@ -12,6 +12,7 @@ import numpy as np
 
 from flowapi.errors import IncompatibleError
 from flowengine.loop import Carry
+from flowengine.storage import placed
 from flowengine.store import Leaf
 
 T = TypeVar("T")
@@ -76,7 +77,7 @@ def _array(name: str, leaf: Leaf, like: jax.Array) -> jax.Array | np.ndarray:
 
 def _key(name: str, leaf: Leaf, like: jax.Array) -> jax.Array:
     try:
-        key: jax.Array = jax.random.wrap_key_data(jnp.asarray(leaf.array), impl=leaf.impl)
+        key: jax.Array = jax.random.wrap_key_data(placed(leaf.array), impl=leaf.impl)
     except (ValueError, TypeError) as error:
         raise IncompatibleError(f"{name} is no random key of {leaf.impl!r}") from error
     if (key.dtype, key.shape) != (like.dtype, like.shape):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import jax
 
 from flowapi.errors import IncompatibleError
+from flowapi.frozen import frozen
 from flowapi.report import RestoredFrom
 from flowengine.compiler import CompiledFlow, compile_flow, stops_of
 from flowengine.loop import Carry, reopened, run_key, start
@@ -24,7 +25,7 @@ from flowengine.run.warm import flow_of, warm_point, warm_state
 from flowengine.store import CheckpointStore, Claimed, Latest, Restored
 
 
-@dataclass(frozen=True)
+@frozen
 class Opened:
     """A run that is ready to iterate.
 

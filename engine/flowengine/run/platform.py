@@ -3,12 +3,13 @@
 import ctypes
 import gc
 import hashlib
+import importlib
+import importlib.metadata
 import os
 import platform as machine
 import shutil
 import zlib
 from contextlib import suppress
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ XLA_FLAGS = (
     "--xla_cpu_enable_concurrency_optimized_scheduler=false",  # keeps nearly twice the temporaries alive
 )
 
+CACHE_FOLDER = "JAX_COMPILATION_CACHE_DIR"
 CACHE_BYTES = 128 * 2**20
 
 
@@ -35,17 +37,32 @@ def prepare(threads: int, cache: Path | None = None) -> None:
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     if cache is not None:
         folder = cache / hashlib.sha256(_instruction_set().encode()).hexdigest()[:10]  # never another CPU's code
-        sweep(folder)
-        os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
+        os.environ[CACHE_FOLDER] = str(folder)
         os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
         os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 
-def sweep(folder: Path) -> None:
+def load_jax() -> None:
+    """Import jax, after `prepare`.
+
+    It looks for a plugin of AMD's by reading the metadata of every installed package, 0.06 s where there are a
+    hundred; on a CPU nobody wants to know.
+    """
+    search = importlib.metadata.distributions
+    if os.environ.get("JAX_PLATFORMS") == "cpu":
+        importlib.metadata.distributions = lambda **_: iter(())
+    try:
+        importlib.import_module("jax.numpy")
+    finally:
+        importlib.metadata.distributions = search
+
+
+def sweep() -> None:
     """Drop compiled programs that a kill or bit rot has damaged, and all of them when they have grown too many.
 
     They are compressed with a checksum; jax itself would keep a torn one for ever and compile anew at each start.
     """
+    folder = Path(os.environ.get(CACHE_FOLDER, os.devnull))
     with suppress(OSError):
         files = sorted(folder.iterdir())
         if sum(file.stat().st_size for file in files) > CACHE_BYTES:
@@ -75,8 +92,8 @@ def describe(threads: int) -> dict[str, Any]:
 
     device = jax.devices()[0]
     return {
-        "jax": version("jax"),
-        "jaxlib": version("jaxlib"),
+        "jax": importlib.metadata.version("jax"),
+        "jaxlib": importlib.metadata.version("jaxlib"),
         "platform": device.platform,
         "deviceKind": device.device_kind,
         "cpuIsa": _instruction_set(),

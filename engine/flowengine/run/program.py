@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 
+from flowapi.frozen import frozen
 from flowengine.compiler import CompiledFlow
 from flowengine.loop import Carry, Stops, advance
 from flowengine.problem import Problem
+from flowengine.run import platform
+from flowengine.storage import placed
 
 
-@dataclass(frozen=True)
+@frozen
 class Program:
     """The loop for carries of one form.
 
@@ -32,7 +35,7 @@ class Program:
 
     def __call__(self, carry: Carry, until: int) -> Carry:
         """As `advance`; waits for the program, and for the result."""
-        after: Carry = self.compiled.result()(self.problem, carry, self.stops, jnp.asarray(until, jnp.int64))
+        after: Carry = self.compiled.result()(self.problem, carry, self.stops, placed(until, np.int64))
         after.k.block_until_ready()
         return after
 
@@ -46,9 +49,10 @@ def begin(flow: CompiledFlow, stops: Stops, form: Carry) -> Program:
         form: The shapes of its carry.
     """
     problem = replace(flow.problem, init=None)
-    until = jax.ShapeDtypeStruct((), jnp.int64)
-    lowered = advance.lower(problem, form, stops, until, method=flow.choice.method, settings=flow.settings)
+    until = jax.ShapeDtypeStruct((), np.int64)
     pool = ThreadPoolExecutor(1, thread_name_prefix="compile")
+    pool.submit(platform.sweep)
+    lowered = advance.lower(problem, form, stops, until, method=flow.choice.method, settings=flow.settings)
     compiled = pool.submit(lowered.compile)
     pool.shutdown(wait=False)
     return Program(problem, stops, form, compiled)

@@ -1,13 +1,14 @@
 """What a run is asked to do."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
+from flowapi.frozen import frozen
 from flowapi.revision import RevisionFile, RuntimeSettings
 from flowengine.store import Latest, Owner, Start
 
 
-@dataclass(frozen=True)
+@frozen
 class RunRequest:
     """One start of a flow.
 

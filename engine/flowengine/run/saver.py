@@ -5,16 +5,17 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from queue import Empty, SimpleQueue
 
 from flowapi.errors import FlowError, VolumeError
+from flowapi.frozen import frozen
 from flowengine.store import CheckpointRef, CheckpointStore, Leaf, Retention, SaveMeta
 
 NICENESS = 10
 
 
-@dataclass(frozen=True)
+@frozen
 class Job:
     """A state to save. Its arrays must not change; on a CPU they are views of the run's own, which jax then copies."""
 
@@ -23,7 +24,7 @@ class Job:
     meta: SaveMeta
 
 
-@dataclass(frozen=True)
+@frozen
 class Outcome:
     """How a save ended: with a durable checkpoint, or with an error. `warning` is about what goes along with it."""
 

@@ -14,7 +14,7 @@ Sources: Lieder, Optimization Letters 15, 2021; Applegate, Hinder, Lu and Lubin,
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -29,7 +29,6 @@ SMOOTHED = 0.5
 
 
 @pytree()
-@dataclass(frozen=True)
 class Anchored:
     """A step τ, and the anchor.
 

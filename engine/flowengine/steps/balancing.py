@@ -16,11 +16,11 @@ in Neural Information Processing Systems 28, 2015.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, Int
 
 from flowengine.problem import Hypers, Scalar, pytree
@@ -30,7 +30,6 @@ AT_ONCE = 4.0  # the largest factor
 
 
 @pytree()
-@dataclass(frozen=True)
 class Balanced:
     """A step that is balanced.
 
@@ -66,16 +65,15 @@ def rebalanced(now: Balanced, primal: Scalar, dual: Scalar, hypers: Hypers, iter
 
     τ stays between `hypers.least` and `hypers.most`; after no iteration nothing changes.
     """
-    primal, dual, count = now.primal + primal, now.dual + dual, now.count + iterations
+    counts, count = iterations > 0, now.count + iterations
+    primal, dual = (before + jnp.where(counts, more, 0) for before, more in ((now.primal, primal), (now.dual, dual)))
     ends = count >= now.until
     ratio = primal / jnp.maximum(dual, np.finfo(dual.dtype).tiny)
     factor = jnp.where((primal > 0) & (dual > 0), jnp.clip(jnp.sqrt(jnp.sqrt(ratio)), 1 / AT_ONCE, AT_ONCE), 1)
-    later = Balanced(
+    return Balanced(
         jnp.where(ends, jnp.clip(now.tau * factor, hypers.least, hypers.most), now.tau),
         jnp.where(ends, 0, primal),
         jnp.where(ends, 0, dual),
         count,
-        jnp.where(ends, count + count // SHARE + MORE, now.until),
+        jnp.where(ends, count + lax.div(count, np.int64(SHARE)) + MORE, now.until),
     )
-    chosen: Balanced = jax.tree.map(functools.partial(jnp.where, iterations > 0), later, now)
-    return chosen

@@ -10,7 +10,6 @@ Source: Golub and Van Loan, Matrix Computations, section 8.7, 2013.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +27,6 @@ AT_ONCE = 32  # unit vectors that are mapped at a time
 
 
 @pytree()
-@dataclass(frozen=True)
 class Spectrum:
     """H and P in their basis.
 

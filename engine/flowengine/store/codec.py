@@ -11,7 +11,6 @@ import math
 import operator
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +20,7 @@ import xxhash
 from typing_extensions import Buffer
 
 from flowapi.errors import CorruptError
+from flowapi.frozen import frozen
 from flowengine.store.io import IO
 from flowengine.store.manifest import FileRecord, LeafRecord, Manifest
 
@@ -45,7 +45,7 @@ class TornError(CorruptError):
     """A manifest without its state: a power cut left it before it was acknowledged, or somebody removed the state."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Leaf:
     """One array of the state.
 
@@ -70,7 +70,7 @@ def dtype_of(name: str) -> np.dtype:
     return np.dtype(getattr(ml_dtypes, name)) if hasattr(ml_dtypes, name) else np.dtype(name)
 
 
-@dataclass(frozen=True)
+@frozen
 class Encoded:
     """The bytes of a state, ready to stream, and the records that are complete once they have been streamed."""
 

@@ -3,10 +3,11 @@
 import errno
 import json
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from flowapi.errors import CorruptError, FencedError
+from flowapi.frozen import frozen
 from flowapi.model import Model
 from flowapi.report import PreviousEpoch
 from flowengine.store.io import IO, put_file, read_file, refused
@@ -34,7 +35,7 @@ class BaseRecord(Model):
     base: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Claim:
     """A claim on the volume.
 

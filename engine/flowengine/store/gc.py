@@ -1,9 +1,9 @@
 """Retention: which checkpoints may go. Deciding is pure; only the fenced owner of the volume deletes."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from flowapi.errors import DataError, IncompatibleError
+from flowapi.frozen import frozen
 from flowengine.store.io import IO
 from flowengine.store.layout import (
     CORRUPT_MARK,
@@ -18,7 +18,7 @@ from flowengine.store.reader import Reader
 from flowengine.store.writer import discard
 
 
-@dataclass(frozen=True)
+@frozen
 class Retention:
     """How much is kept.
 
@@ -40,7 +40,7 @@ class Retention:
         return Retention(self.current, 1, self.retain, evidence=False)
 
 
-@dataclass(frozen=True)
+@frozen
 class Standing:
     """One checkpoint folder as retention sees it."""
 

@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
+from flowapi.frozen import frozen
 from flowengine.store.io import IO
 
 REVISION = re.compile(r"[0-9a-f]{10}")
@@ -43,7 +44,7 @@ class CheckpointId:
         return f"{self.iteration:012d}-e{self.epoch:06d}-{self.suffix}"
 
 
-@dataclass(frozen=True)
+@frozen
 class Layout:
     """Paths below the root of a flow."""
 

@@ -3,10 +3,10 @@
 Listing and reading work on a volume mounted read-only.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from flowapi.errors import DataError, FencedError
+from flowapi.frozen import frozen
 from flowengine.store import fence, gc, layout
 from flowengine.store.io import IO, put_file, refused
 from flowengine.store.owner import Lock
@@ -14,7 +14,7 @@ from flowengine.store.reader import CheckpointRef, Reader, Restored, ref_of
 from flowengine.store.writer import discard
 
 
-@dataclass(frozen=True)
+@frozen
 class Listed:
     """A committed checkpoint in a listing. `problem` says what is wrong with it."""
 

@@ -1,10 +1,10 @@
 """Reading checkpoints: what is corrupt is passed over and reported, what is only unreachable is tried again."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from flowapi.errors import CorruptError
+from flowapi.frozen import frozen
 from flowengine.store.chain import visible
 from flowengine.store.codec import Leaf, TornError, decode
 from flowengine.store.fence import read_claims
@@ -21,7 +21,7 @@ from flowengine.store.layout import (
 from flowengine.store.manifest import MAX_MANIFEST_BYTES, Manifest
 
 
-@dataclass(frozen=True)
+@frozen
 class CheckpointRef:
     """A committed checkpoint. `digest` is its manifest's, which covers every byte."""
 
@@ -32,7 +32,7 @@ class CheckpointRef:
     digest: str
 
 
-@dataclass(frozen=True)
+@frozen
 class Restored:
     """A checkpoint in memory, every byte verified."""
 
@@ -41,7 +41,7 @@ class Restored:
     manifest: Manifest
 
 
-@dataclass(frozen=True)
+@frozen
 class PassedOver:
     """A checkpoint that was not used, and why; `torn` when its commit itself is in doubt."""
 

@@ -1,10 +1,10 @@
 """The checkpoint store of a flow's volume: claim it, save to it, restore from it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from flowapi.errors import CorruptError, DataError, FencedError
+from flowapi.frozen import frozen
 from flowapi.report import PreviousEpoch
 from flowengine.store import fence, gc, layout, owner, probe, writer
 from flowengine.store.codec import Leaf
@@ -13,17 +13,17 @@ from flowengine.store.manifest import Parent
 from flowengine.store.reader import CheckpointRef, PassedOver, Reader, Restored
 
 
-@dataclass(frozen=True)
+@frozen
 class Latest:
     """Start from the newest good checkpoint of the revision, or from its beginning."""
 
 
-@dataclass(frozen=True)
+@frozen
 class Fresh:
     """Start from the beginning; what the revision had before no longer counts."""
 
 
-@dataclass(frozen=True)
+@frozen
 class At:
     """Start from this checkpoint, of this or another revision; `latest`, or one that is gone: from the newest good."""
 
@@ -34,7 +34,7 @@ class At:
 Start = Latest | Fresh | At
 
 
-@dataclass(frozen=True)
+@frozen
 class Claimed:
     """What a claim found.
 

@@ -4,13 +4,14 @@ import contextlib
 import errno
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from typing_extensions import Buffer
 
 from flowapi.errors import VolumeError
+from flowapi.frozen import frozen
 from flowengine.store.codec import Encoded, Leaf, encode
 from flowengine.store.fence import Claim, check
 from flowengine.store.io import IO, put_file, put_files, refused
@@ -29,7 +30,7 @@ from flowengine.store.reader import CheckpointRef, ref_of
 SPARE_BYTES = 256 * 1024  # manifest, claim and telemetry beside the arrays
 
 
-@dataclass(frozen=True)
+@frozen
 class SaveMeta:
     """What the manifest says beside the arrays."""
 

@@ -4,10 +4,11 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
+from flowapi.inputs import InputSpec
 from flowapi.numbers import canonical_json
 from flowapi.report import ExitCode
 from flowapi.revision import RevisionFile, RuntimeSettings
-from flowapi.spec import EngineSpec, FlowSpec, InputSpec
+from flowapi.spec import EngineSpec, FlowSpec
 from flowoperator.objects.configmap import KEY
 from flowoperator.objects.meta import (
     SETTINGS_ANNOTATION,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from flowapi import atoms as specs
@@ -13,7 +13,7 @@ from flowengine.compiler.site import Site
 from flowengine.compiler.terms.registry import composed, simple
 from flowengine.linops import Pair, Sum
 from flowengine.problem import Term
-from flowengine.storage import zero_for
+from flowengine.storage import placed, zero_for
 
 
 @composed(specs.Consensus)
@@ -43,9 +43,9 @@ def _low_rank(spec: specs.LowRank, site: Site) -> list[Term]:
 
 def _matrix_of(name: str | None, shape: tuple[int, ...], site: Site, key: str) -> Array:
     if name is None:
-        return jnp.zeros(shape, site.dtype)
+        return placed(np.zeros(shape), site.dtype)
     check_shape(site.data[name], shape, site.path(key))
-    return jnp.asarray(site.data[name])
+    return placed(site.data[name])
 
 
 @composed(specs.Bilinear)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import jax.numpy as jnp
 import numpy as np
 
 from flowapi import atoms as specs
@@ -12,6 +11,7 @@ from flowengine.compiler.checks import nonnegative
 from flowengine.compiler.site import Site
 from flowengine.compiler.terms.fitting import block_axes, check_square, shifted
 from flowengine.compiler.terms.registry import simple
+from flowengine.storage import placed
 
 SYMMETRY = 1e-8  # of a matrix that must be symmetric, relative to its largest entry
 DEFINITE = 1e-12  # eigenvalues below this share of the largest count as 0
@@ -140,7 +140,7 @@ def group_norm(labels: np.ndarray, weights: np.ndarray | None, site: Site) -> at
     covered = bool((labels >= 0).all() and (factors > 0).all())
     return atoms.GroupNorm(
         site.weight,
-        jnp.asarray(np.where(labels < 0, count, labels)),
+        placed(np.where(labels < 0, count, labels)),
         site.array(np.append(factors, 0)),
         count,
         covered,
