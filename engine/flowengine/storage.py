@@ -31,7 +31,7 @@ class Packed:
     @property
     def components(self) -> tuple[Array, ...]:
         """The two components."""
-        return self.packed.real, self.packed.imag
+        return lax.real(self.packed), lax.imag(self.packed)
 
     @staticmethod
     def of(components: tuple[Array, ...]) -> Packed:
@@ -187,7 +187,7 @@ def sum_over(arrays: Iterable[Array]) -> Scalar:
     """Σ of all entries of all arrays; those of one shape are added before they are summed, in one pass over memory."""
     alike: dict[tuple[int, ...], Array] = {}
     for one in arrays:
-        alike[one.shape] = alike[one.shape] + one if one.shape in alike else one
+        alike[one.shape] = lax.add(alike[one.shape], one) if one.shape in alike else one
     first, *rest = (sum_of(one) for one in alike.values())
     return sum(rest, start=first)
 
@@ -204,7 +204,7 @@ def sum_of(a: Array) -> Scalar:
         a = a.reshape(-1, math.gcd(a.size, 1 << 10))
     axis = max(range(a.ndim), key=lambda one: a.shape[one])
     ones = jnp.ones(a.shape[axis], a.dtype)
-    return jnp.sum(lax.dot_general(a, ones, (((axis,), (0,)), ((), ())), precision=lax.Precision.HIGHEST))
+    return lax.reduce_sum(lax.dot_general(a, ones, (((axis,), (0,)), ((), ())), precision=lax.Precision.HIGHEST), axes=tuple(range(a.ndim - 1)))
 
 
 def dot(a: Tree, b: Tree) -> Scalar:
@@ -216,7 +216,7 @@ def _products(a: Array, b: Array) -> Array:
     """Re(āᵢbᵢ)."""
     if jnp.iscomplexobj(a) or jnp.iscomplexobj(b):
         return a.real * b.real + a.imag * b.imag
-    return a * b
+    return lax.mul(a, b)
 
 
 def squares(a: Array) -> Array:
@@ -226,7 +226,8 @@ def squares(a: Array) -> Array:
 
 def squared(a: Tree, factor: float | Array = 1.0) -> list[Array]:
     """Factor · |aᵢ|² of every component: of several such lists, `sum_over` makes one sum."""
-    return [factor * squares(one) for one in components(a)]
+    found = [squares(one) for one in components(a)]
+    return found if isinstance(factor, float) and factor == 1 else [factor * one for one in found]
 
 
 def norm(a: Tree) -> Scalar:
@@ -236,6 +237,8 @@ def norm(a: Tree) -> Scalar:
 
 def add(a: Tree, b: Tree, factor: float | Scalar = 1.0) -> Tree:
     """A + factor · b."""
+    if isinstance(factor, float) and factor == 1:
+        return entrywise(jnp.add, a, b)
     return entrywise(lambda x, y: x + factor * y, a, b)
 
 
