@@ -204,7 +204,10 @@ def sum_of(a: Array) -> Scalar:
         a = a.reshape(-1, math.gcd(a.size, 1 << 10))
     axis = max(range(a.ndim), key=lambda one: a.shape[one])
     ones = jnp.ones(a.shape[axis], a.dtype)
-    return lax.reduce_sum(lax.dot_general(a, ones, (((axis,), (0,)), ((), ())), precision=lax.Precision.HIGHEST), axes=tuple(range(a.ndim - 1)))
+    return lax.reduce_sum(
+        lax.dot_general(a, ones, (((axis,), (0,)), ((), ())), precision=lax.Precision.HIGHEST),
+        axes=tuple(range(a.ndim - 1)),
+    )
 
 
 def dot(a: Tree, b: Tree) -> Scalar:

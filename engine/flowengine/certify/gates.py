@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int
@@ -39,17 +41,15 @@ def start_controller(dtype: str) -> Controller:
     return Controller(zero, zero, zero, jnp.full((), jnp.inf, dtype))
 
 
-def judge(
-    controller: Controller, *, holds: Bool[Array, ""], growth: Controller, converged: Bool[Array, ""]
-) -> Controller:
+def judge(controller: Controller, *, holds: Bool[Array, ""], converged: Bool[Array, ""]) -> Controller:
     """The controller after one more certificate.
 
     GREEN once three in a row have held, or the run has converged with the gates holding; RED as soon as one breaks.
     """
-    holds = holds & (growth.breaks < BREAKS_FOR_RED)
+    holds = holds & (controller.breaks < BREAKS_FOR_RED)
     passes = jnp.where(holds, controller.passes + 1, 0)
     colour = jnp.where(holds, jnp.where((passes >= PASSES_FOR_GREEN) | converged, GREEN, AMBER), RED).astype(jnp.int32)
-    return Controller(colour, passes, growth.breaks, growth.baseline)
+    return replace(controller, colour=colour, passes=passes)
 
 
 def watch_growth(controller: Controller, seen: Lyapunov) -> Controller:
@@ -64,4 +64,4 @@ def watch_growth(controller: Controller, seen: Lyapunov) -> Controller:
     else:
         grew = seen.value - seen.before > rounding
     breaks = jnp.where(grew, controller.breaks + 1, 0).astype(jnp.int32)
-    return Controller(controller.colour, controller.passes, breaks, seen.value)
+    return replace(controller, breaks=breaks, baseline=seen.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -37,15 +38,21 @@ class Scales:
     least: Scalar
 
 
+def no_scales(problem: Problem, *, relative: bool) -> Scales:
+    """Before anything is known; of a sampler, whose residual is not `relative`, no dual term has any."""
+    zero = jnp.zeros((), problem.real)
+    return Scales(zero, (zero,) * len(problem.dual) if relative else (), zero)
+
+
 def start_scales(problem: Problem, hypers: Hypers, *, relative: bool) -> Scales:
     """The scale of ∇f where the run starts: of an energy with smooth terms alone, nothing else would stay.
 
     0 where it is not finite, beyond a barrier; nothing where no residual is to be made `relative`, of a sampler.
     """
-    zero = jnp.zeros((), problem.real)
+    nothing_yet = no_scales(problem, relative=relative)
     if not relative:
-        return Scales(zero, (), zero)
-    images = (zero,) * len(problem.dual)
+        return nothing_yet
+    zero = nothing_yet.balance
     first, subgradient = _pulls(problem, hypers, problem.init)
     nothing, nothings = _pulls(problem, hypers, zeros_like(problem.init))
     there, at_zero = jnp.maximum(first, subgradient), jnp.maximum(nothing, nothings)
@@ -54,7 +61,7 @@ def start_scales(problem: Problem, hypers: Hypers, *, relative: bool) -> Scales:
     if len(problem.smooth) + len(problem.dual) + (problem.prox is not None) > 1:
         least = jnp.where(jnp.isfinite(at_zero), least, float(np.finfo(problem.real).tiny))
     first = jnp.where(jnp.isfinite(first), first, zero)
-    return Scales(jnp.where(least > 0, least, first), images, least)
+    return replace(nothing_yet, balance=jnp.where(least > 0, least, first), least=least)
 
 
 @jax.jit  # traced once

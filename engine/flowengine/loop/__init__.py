@@ -1,7 +1,7 @@
 """The heart: the carry, and the one compiled function that advances it."""
 
 from flowengine.loop.blocks import advance
-from flowengine.loop.carry import Carry, LoopSettings, Stops, reopened, run_key, start
+from flowengine.loop.carry import Carry, LoopSettings, Stops, reopened, run_key, start, unscaled
 from flowengine.loop.rows import Row, Snapshot, rows, snapshot
 
 __all__ = [
@@ -16,4 +16,5 @@ __all__ = [
     "run_key",
     "snapshot",
     "start",
+    "unscaled",
 ]

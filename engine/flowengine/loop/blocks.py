@@ -37,11 +37,11 @@ from flowengine.storage import norm
 
 
 @pytree()
-class Rare:
-    """The slow part of a certificate: scales of the residual, growth of the Lyapunov quantity, duality gap."""
+class Seen:
+    """What a look finds: scales of the residual, growth of the Lyapunov quantity, duality gap."""
 
     scales: Scales
-    growth: Controller
+    controller: Controller
     duality: Scalar
 
 
@@ -64,18 +64,14 @@ def advance(
     def unfinished(now: Carry) -> Array:
         return (now.status.code == RUNNING) & (now.k < target)
 
-    def closes(now: Carry, *, rare: bool) -> Array:
-        count = now.certificates
-        looks = (lax.rem(count, seldom) == 0) | (count & (count - 1) == 0)
-        return unfinished(now) & (now.k == last(now)) & (looks == rare)
-
     def block(now: Carry) -> Carry:
         now = _bare_steps(problem, now, jnp.minimum(last(now), target), method)
-        # loops of one turn where a condition would do: XLA lets them write in place, and copies what a branch returns
-        for rare in (False, True):
-            close = functools.partial(_closed, problem, stops=stops, method=method, settings=settings, rare=rare)
-            now = lax.while_loop(functools.partial(closes, rare=rare), close, now)
-        return now
+        closes, k = unfinished(now) & (now.k == last(now)), now.k
+        looks = closes & ((lax.rem(now.certificates, seldom) == 0) | _is_power_of_two(now.certificates))
+        now = _looked(problem, now, looks, method=method, settings=settings)
+        close = functools.partial(_closed, problem, stops=stops, method=method, settings=settings)
+        # a loop of one turn where a condition would do: XLA lets it write in place, and copies what a branch returns
+        return lax.while_loop(lambda at: closes & (at.k == k), close, now)
 
     return lax.while_loop(unfinished, block, carry)
 
@@ -88,19 +84,27 @@ def _bare_steps(problem: Problem, now: Carry, last: Int[Array, ""], method: Meth
     return replace(now, k=k, state=state)
 
 
-def _closed(problem: Problem, now: Carry, *, stops: Stops, method: Method, settings: LoopSettings, rare: bool) -> Carry:
-    """A block's last step and its certificate; a `rare` one looks at what moves slowly or costs much, too."""
-    after, evidence = lax.optimization_barrier(_observed(problem, now.hypers, now.state, method=method))
-    seen = Rare(now.scales, now.controller, now.status.gap)
-    if rare:
-        growth = watch_growth(now.controller, method.lyapunov(problem, now.hypers, now.state, after))
-        seen = replace(seen, growth=growth)
+def _is_power_of_two(count: Array) -> Array:
+    return count & (count - 1) == 0
+
+
+def _looked(problem: Problem, now: Carry, looks: Array, *, method: Method, settings: LoopSettings) -> Carry:
+    """Now and then, before a block's last step: what moves slowly or costs much, of a step that is thrown away."""
+
+    def look(at: tuple[Array, Seen]) -> tuple[Array, Seen]:
+        state, _ = lax.optimization_barrier((now.state, at[0]))  # or XLA takes it all out of the loop, and always looks
+        after, evidence = lax.optimization_barrier(_observed(problem, now.hypers, state, method=method))
+        growth = watch_growth(now.controller, method.lyapunov(problem, now.hypers, state, after))
+        seen = replace(at[1], controller=growth)
         if evidence.imbalance is not None:
-            balance = method.balance(problem, now.hypers, now.state, after)
+            balance = method.balance(problem, now.hypers, state, after)
             duality = gap(problem, balance, evidence) if settings.with_gap else now.status.gap
-            seen = Rare(grow(problem, now.scales, balance, evidence), growth, duality)
-    whole: Carry = _certified(problem, now, after, evidence, seen, stops, method=method, settings=settings)
-    return whole
+            seen = Seen(grow(problem, now.scales, balance, evidence), growth, duality)
+        return at[0] + 1, seen
+
+    start = (jnp.zeros((), jnp.int32), Seen(now.scales, now.controller, now.status.gap))
+    _, seen = lax.while_loop(lambda at: at[0] < looks.astype(jnp.int32), look, start)
+    return replace(now, scales=seen.scales, controller=seen.controller, status=replace(now.status, gap=seen.duality))
 
 
 @functools.partial(jax.jit, static_argnames=("method",))
@@ -108,19 +112,9 @@ def _observed(problem: Problem, hypers: Hypers, state: Tree, *, method: Method) 
     return method.observed_step(problem, hypers, state)
 
 
-@functools.partial(jax.jit, static_argnames=("method", "settings"))
-def _certified(
-    problem: Problem,
-    now: Carry,
-    after: Tree,
-    evidence: Evidence,
-    rare: Rare,
-    stops: Stops,
-    *,
-    method: Method,
-    settings: LoopSettings,
-) -> Carry:
-    """The carry after a block: scales, gates, stop rules, steps to come, and a row of telemetry."""
+def _closed(problem: Problem, now: Carry, *, stops: Stops, method: Method, settings: LoopSettings) -> Carry:
+    """A block's last step and its certificate: gates, stop rules, steps to come, and a row of telemetry."""
+    after, evidence = lax.optimization_barrier(_observed(problem, now.hypers, now.state, method=method))
     pace = method.pace(now.hypers, after)
     away = drift(problem, now.invariants, method.point(after), chained=settings.chained)
     k = now.k + 1
@@ -128,21 +122,20 @@ def _certified(
     since = lax.select(lax.rem(k, every) == 0, every, np.int64(0))
     state = method.adapted(problem, now.hypers, now.state, after, evidence, since)
     value = energy(problem, evidence)
-    relative, feasibility, balance = residual(evidence, rare.scales)
+    relative, feasibility, balance = residual(evidence, now.scales)
     size = norm(evidence.x) if evidence.imbalance is None else balance
     is_finite = jnp.isfinite(size) & jnp.isfinite(feasibility)
     change = jnp.abs(value - now.status.energy) / jnp.maximum(jnp.abs(value), np.finfo(value.dtype).tiny)
-    status = Status(jnp.zeros((), jnp.int32), value, relative, rare.duality, change)
+    status = Status(jnp.zeros((), jnp.int32), value, relative, now.status.gap, change)
     status = replace(status, code=_stop_code(status, k, stops, is_finite))
     converged = (status.code == BY_RESIDUAL) | (status.code == BY_GAP) | (status.code == BY_CHANGE)
-    controller = judge(now.controller, holds=is_finite & away[1], growth=rare.growth, converged=converged)
-    row = (k, value, relative, rare.duality, feasibility, balance, pace, away[0], controller.colour)
+    controller = judge(now.controller, holds=is_finite & away[1], converged=converged)
+    row = (k, value, relative, now.status.gap, feasibility, balance, pace, away[0], controller.colour)
     place = lax.rem(now.certificates, np.int64(settings.rows)), np.int64(0)
     return replace(
         now,
         k=k,
         state=state,
-        scales=rare.scales,
         controller=controller,
         status=status,
         certificates=now.certificates + 1,

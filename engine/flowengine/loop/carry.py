@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from flowapi.frozen import frozen
-from flowengine.certify import Controller, Reference, Scales, references, start_controller, start_scales
+from flowengine.certify import Controller, Reference, Scales, no_scales, references, start_controller, start_scales
 from flowengine.problem import Hypers, Method, Problem, Scalar, Tree, pytree
 from flowengine.storage import placed
 
@@ -98,13 +98,21 @@ class Carry:
 @partial(jax.jit, static_argnames=("method", "settings"))
 def start(problem: Problem, method: Method, hypers: Hypers, settings: LoopSettings, key: Array) -> Carry:
     """The carry before the first iteration: one program instead of one for each of its arrays."""
+    scales = start_scales(problem, hypers, relative=settings.with_residual)
+    carry = replace(unscaled(problem, method, hypers, settings, key), scales=scales)
+    distinct: Carry = jax.tree.map(jnp.copy, carry)  # `advance` donates it: no buffer may be in it twice
+    return distinct
+
+
+def unscaled(problem: Problem, method: Method, hypers: Hypers, settings: LoopSettings, key: Array) -> Carry:
+    """`start` without its scales: who wants the form of a carry traces no more than this."""
     nan = jnp.full((), jnp.nan, problem.real)
     state = method.init(problem, hypers, key)
-    carry = Carry(
+    return Carry(
         k=jnp.zeros((), jnp.int64),
         state=state,
         hypers=hypers,
-        scales=start_scales(problem, hypers, relative=settings.with_residual),
+        scales=no_scales(problem, relative=settings.with_residual),
         controller=start_controller(problem.real),
         status=Status(jnp.zeros((), jnp.int32), nan, nan, nan, nan),
         key=key,
@@ -112,8 +120,6 @@ def start(problem: Problem, method: Method, hypers: Hypers, settings: LoopSettin
         ring=jnp.full((settings.rows, len(COLUMNS)), jnp.nan, jnp.float64),
         invariants=references(problem, method.point(state), chained=settings.chained),
     )
-    distinct: Carry = jax.tree.map(jnp.copy, carry)  # `advance` donates it: no buffer may be in it twice
-    return distinct
 
 
 def run_key(seed: int, revision: str) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -15,7 +15,7 @@ from flowapi.errors import IncompatibleError
 from flowapi.frozen import frozen
 from flowapi.report import RestoredFrom
 from flowengine.compiler import CompiledFlow, compile_flow, stops_of
-from flowengine.loop import Carry, reopened, run_key, start
+from flowengine.loop import Carry, reopened, run_key, start, unscaled
 from flowengine.methods import External
 from flowengine.run import leaves, platform
 from flowengine.run.board import Board
@@ -60,7 +60,7 @@ def open_run(request: RunRequest, board: Board) -> Opened:
     document = request.revision.document(request.settings)
     compiled = compile_flow(document, request.inputs, at=request.at)
     stops = stops_of(document.stop, document.dtype)
-    program = begin(compiled, stops, jax.eval_shape(partial(_first, request, compiled)))
+    program = begin(compiled, stops, jax.eval_shape(partial(_first, request, compiled, unscaled)))
     board.update(state="Restoring", max_iterations=document.stop.max_iterations)
     store = CheckpointStore.open(request.root, request.owner, request.attempt, adopt=request.adopt)
     try:
@@ -111,11 +111,10 @@ def _with_state(
     )
 
 
-def _first(request: RunRequest, compiled: CompiledFlow) -> Carry:
+def _first(request: RunRequest, compiled: CompiledFlow, make: Callable[..., Carry] = start) -> Carry:
     """The carry before the first iteration."""
     key = run_key(compiled.document.seed, request.revision.hash)
-    carry: Carry = start(compiled.problem, compiled.choice.method, compiled.choice.hypers, compiled.settings, key)
-    return carry
+    return make(compiled.problem, compiled.choice.method, compiled.choice.hypers, compiled.settings, key)
 
 
 def _warm(

@@ -8,6 +8,7 @@ import importlib.metadata
 import os
 import platform as machine
 import shutil
+import sys
 import zlib
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,7 @@ XLA_FLAGS = (
     "--xla_cpu_enable_concurrency_optimized_scheduler=false",  # keeps nearly twice the temporaries alive
 )
 
+HAND_OVER = 5e-3  # seconds: the default of Python's threads
 CACHE_FOLDER = "JAX_COMPILATION_CACHE_DIR"
 CACHE_BYTES = 128 * 2**20
 
@@ -82,6 +84,7 @@ def settle() -> None:
     """
     gc.freeze()
     gc.enable()
+    sys.setswitchinterval(HAND_OVER)
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
 
