@@ -85,7 +85,8 @@ def colours(one, carry, limit: int = 3_000) -> list[str]:
 METHODS = {
     "pg": [FITS[1], *PENALTIES[0]], "fista": [FITS[1], *PENALTIES[0]], "pd3o": [FITS[0], *PENALTIES[1]],
     "admm": [FITS[0], *PENALTIES[2]], "admm exact": [FITS[0], *PENALTIES[1]],
-    "admm anchored": [{"atom": "l1", "arg": "K x", "data": "b"}, *PENALTIES[1]],
+    "admm anchored": [{"atom": "l1", "arg": "K x", "data": "b"}, *PENALTIES[0]],
+    "pd3o anchored": [{"atom": "l1", "arg": "K x", "data": "b"}, *PENALTIES[0]],
 }  # fmt: skip
 
 
@@ -118,6 +119,8 @@ def test_a_number_that_is_none_turns_red(method, at) -> None:
         broken = dataclasses.replace(
             broken, pair=jax.tree.map(lambda leaf: leaf.at[0, 0].set(jnp.nan), carry.state.pair)
         )
+    if method == "pd3o anchored":  # its x is made anew from v
+        broken = dataclasses.replace(broken, v=jax.tree.map(lambda leaf: leaf.at[0, 0].set(jnp.nan), carry.state.v))
     if method.startswith("admm"):  # its x is made anew from the copies
         broken = dataclasses.replace(broken, y=jax.tree.map(lambda leaf: leaf.at[0, 0].set(jnp.nan), carry.state.y))
     if method == "fista":  # its x is made anew from the extrapolated point

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -16,9 +16,9 @@ from flowengine.atoms import Quadratic
 from flowengine.compiler.choice import Choice, explicit, hypers_of, lipschitz
 from flowengine.compiler.scaling import Matrices, matrices_of, scaled_steps
 from flowengine.linops import power_of
-from flowengine.methods import PD3O, Admm
+from flowengine.methods import PD3O, Admm, AnchoredPD3O
 from flowengine.methods.admm import RELAXATION
-from flowengine.problem import Problem, Term
+from flowengine.problem import Method, Problem, Term
 from flowengine.storage import logical
 
 PD3O_SMOOTH_STEP = 1.9  # of 1/L_f; the bound is 2
@@ -30,6 +30,7 @@ EIGEN_ENTRIES = 1024  # more take seconds to find
 CHEAP_ENTRIES, CHEAP_SHARE = 256, 8  # entries, or entries² as a share of the operators' numbers, that cost little
 EXPLICIT_NUMBERS = 2**24  # of all operators, written out
 UNSEEN = "a part of the variable appears in no term"
+ANCHORED = "anchored and begun anew, for the problem is like a linear program"
 BALANCED = " at first; it balances primal and dual moves"
 BLIND_REACH = 1e12  # as REACH, where nothing in the problem says how long a step is
 
@@ -157,8 +158,8 @@ def _by_eigenvectors(problem: Problem, policy: Policy, matrices: Matrices) -> Ch
     rule, how = "moves", f"over-relaxed by {RELAXATION}"
     if matrices.curved:
         rule = "residuals"
-    elif all(getattr(one, "polyhedral", False) for one in _nonsmooth(problem)):
-        rule, how = "anchor", "anchored and begun anew, for the problem is like a linear program"
+    elif _flat(problem):
+        rule, how = "anchor", ANCHORED
     why = f"admm: {names} is solved for exactly, by eigenvectors of {entries(problem)} entries"
     if policy.step is not None:
         rho = 1 / float(policy.step)
@@ -170,9 +171,10 @@ def _by_eigenvectors(problem: Problem, policy: Policy, matrices: Matrices) -> Ch
     return Choice(Admm(fourier=False, rule=rule), hypers, (why, f"{moves}; {how}"))
 
 
-def _nonsmooth(problem: Problem) -> list[Any]:
-    """The atoms that f is without."""
-    return [*(term.atom for term in problem.dual), *([] if problem.prox is None else [problem.prox])]
+def _flat(problem: Problem) -> bool:
+    """Whether every term beside f is piecewise linear."""
+    terms = [*(term.atom for term in problem.dual), *([] if problem.prox is None else [problem.prox])]
+    return all(getattr(one, "polyhedral", False) for one in terms)
 
 
 def _threshold(problem: Problem, term: Term) -> float:
@@ -210,8 +212,11 @@ def choose_pd3o(problem: Problem, policy: Policy, at: str) -> Choice:
         reach = REACH if known else BLIND_REACH
         least, most = tau / reach, tau if bound > 0 else reach * tau
         steps += ": at first; their ratio balances primal and dual moves"
-    reasons = (f"pd3o: {paths} by the prox of its conjugate", steps)
-    return Choice(PD3O(), hypers_of(problem, tau, sigma, least=least, most=most), reasons, warnings)
+    reasons: tuple[str, ...] = (f"pd3o: {paths} by the prox of its conjugate", steps)
+    method: Method = PD3O()
+    if bound == 0 and _flat(problem) and problem.dtype == "float64":  # rounding of float32 holds an anchor up
+        method, reasons = AnchoredPD3O(), (*reasons, ANCHORED)
+    return Choice(method, hypers_of(problem, tau, sigma, least=least, most=most), reasons, warnings)
 
 
 def _balanced_step(problem: Problem, norms: list[float]) -> float:

@@ -1,6 +1,7 @@
 """Methods: pure `init` and `step`, one file each."""
 
 from flowengine.methods.admm import Admm
+from flowengine.methods.anchored import AnchoredPD3O
 from flowengine.methods.external import External
 from flowengine.methods.fista import Fista
 from flowengine.methods.hmc import Hmc
@@ -20,6 +21,7 @@ from flowengine.methods.ula import Ula
 __all__ = [
     "PD3O",
     "Admm",
+    "AnchoredPD3O",
     "External",
     "Fista",
     "Hmc",
