@@ -34,6 +34,7 @@ FLOWS = {
     "admm exact": ([FIT, FLAT, {"atom": "box", "arg": "x", "lo": 0, "hi": 1}], {"algorithm": "admm"}, {}),
     "admm anchored": ([{"atom": "l1", "arg": "K x", "data": "b"}, SPARSE], {"algorithm": "admm"}, {}),
     "pd3o anchored": ([{"atom": "l1", "arg": "K x", "data": "b"}, SPARSE], {"algorithm": "pd3o"}, {}),
+    "admm cosine": ([{"atom": "quadratic", "arg": "x", "data": "b"}, FLAT], {"algorithm": "admm"}, {}),
     "palm": (
         [{"atom": "low_rank", "arg": "u", "with": "v", "data": "b"}, {"atom": "nonnegative", "arg": "u"}],
         {},

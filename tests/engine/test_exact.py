@@ -3,6 +3,7 @@
 import cvxpy as cp
 import numpy as np
 import pytest
+from scipy import sparse
 from scipy.optimize import linprog
 from solve import compiled, document, solve
 
@@ -55,6 +56,46 @@ def test_a_trend_of_a_quantile_against_cvxpy() -> None:
     assert rule(flow) == ("admm", "anchor")
     assert end.reason == "Converged"
     assert abs(end.energy - best) / best < 1e-6
+
+
+@pytest.mark.parametrize("boundary", ["neumann", "periodic"])
+def test_the_trend_of_a_long_series_against_cvxpy(boundary) -> None:
+    """Kim, Koh, Boyd and Gorinevsky, SIAM Review 51, 2009: second differences, by the cosine and Fourier transforms."""
+    rng, n, weight = np.random.default_rng(27), 1_200, 50.0
+    b = np.interp(np.linspace(0, 1, n), [0, 0.3, 0.7, 1], [0, 6, -2, 0]) + rng.standard_normal(n)
+    x, end, flow = solve(document(
+        {"b": b}, variables={"x": {"like": "b"}}, operators={"L": {"laplacian": {"boundary": boundary}}},
+        terms=[{"atom": "quadratic", "arg": "x", "data": "b"}, {"atom": "l1", "arg": "L x", "weight": weight}],
+        stop={"maxIterations": 20_000, "residual": 1e-7},
+    ))  # fmt: skip
+    second = sparse.diags_array([np.ones(n - 1), -2 * np.ones(n), np.ones(n - 1)], offsets=[-1, 0, 1]).tolil()
+    if boundary == "periodic":
+        second[0, n - 1] = second[n - 1, 0] = 1
+    else:
+        second[0, 0] = second[n - 1, n - 1] = -1
+    z = cp.Variable(n)
+    loss = 0.5 * cp.sum_squares(z - b) + weight * cp.norm1(second.tocsr() @ z)
+    best = cp.Problem(cp.Minimize(loss)).solve(**TIGHT)
+    assert (flow.choice.method.name, flow.choice.method.waves) == (
+        "admm",
+        "cosine" if boundary == "neumann" else "fourier",
+    )
+    assert (end.reason, end.controller) == ("Converged", "GREEN")
+    assert end.iteration < 6_000  # pd3o isn't there after 20,000
+    assert abs(end.energy - best) / best < 1e-6
+    assert np.abs(x - z.value).max() < 1e-2
+
+
+@pytest.mark.parametrize(
+    ("operator", "method"), [({"gradient": {}}, "pd3o"), ({"laplacian": {}}, "admm"), ({"conv": {"kernel": "k"}}, "pd3o")]
+)  # fmt: skip
+def test_transforms_are_for_second_differences(operator, method) -> None:
+    """First differences stretch short waves less, and their steps are cheaper than transforms."""
+    flow = compiled(document(
+        {"b": np.zeros(2_000), "k": [0.5, 0.5]}, variables={"x": {"like": "b"}}, operators={"W": operator},
+        terms=[{"atom": "quadratic", "arg": "x", "data": "b"}, {"atom": "l1", "arg": "W x"}], stop={"maxIterations": 9},
+    ))  # fmt: skip
+    assert flow.choice.method.name == method
 
 
 def test_a_machine_on_features_as_they_were_measured_against_cvxpy() -> None:
@@ -169,7 +210,7 @@ def test_eigenvalue_atoms_beside_fourier_transforms() -> None:
         ],
         policy={"algorithm": "admm"}, stop={"maxIterations": 5_000, "residual": 1e-8},
     ))  # fmt: skip
-    assert flow.choice.method.fourier
+    assert flow.choice.method.waves == "fourier"
     assert end.reason == "Converged"
     assert np.linalg.eigvalsh((x + x.T) / 2).min() > -1e-6
 

@@ -86,6 +86,7 @@ METHODS = {
     "pg": [FITS[1], *PENALTIES[0]], "fista": [FITS[1], *PENALTIES[0]], "pd3o": [FITS[0], *PENALTIES[1]],
     "admm": [FITS[0], *PENALTIES[2]], "admm exact": [FITS[0], *PENALTIES[1]],
     "admm anchored": [{"atom": "l1", "arg": "K x", "data": "b"}, *PENALTIES[0]],
+    "admm cosine": [FITS[4], *PENALTIES[1]],
     "pd3o anchored": [{"atom": "l1", "arg": "K x", "data": "b"}, *PENALTIES[0]],
 }  # fmt: skip
 

@@ -37,6 +37,10 @@ def flow(kind: str, dtype: str = "float64", **stop):
             {"atom": "l1", "arg": "K x", "data": "b"}, {"atom": "l1", "arg": "D x", "weight": 0.1},
             {"atom": "box", "arg": "x", "lo": 0, "hi": 1},
         ],
+        "cosine": [
+            {"atom": "quadratic", "arg": "x", "data": "b"}, {"atom": "norm_l21", "arg": "D x", "weight": 0.1},
+            {"atom": "box", "arg": "x", "lo": 0, "hi": 1},
+        ],
         "pg": [{"atom": "quadratic", "arg": "K x", "data": "b"}, {"atom": "l1", "arg": "x", "weight": 0.01}],
         "fista": [{"atom": "huber", "arg": "K x", "data": "b"}, {"atom": "l1", "arg": "x", "weight": 0.01}],
     }[kind.split(maxsplit=1)[0]]  # fmt: skip
@@ -52,10 +56,22 @@ def flow(kind: str, dtype: str = "float64", **stop):
 POLICIES = {
     "fista": {"family": "accelerated"}, "fista searched": {"family": "accelerated", "step": "backtracking"},
     "pg searched": {"step": "backtracking"}, "admm": {"algorithm": "admm"},
-    "exact": {"algorithm": "admm"}, "anchored": {"algorithm": "admm"}, "anchored pd3o": {"algorithm": "pd3o"},
+    "exact": {"algorithm": "admm"}, "anchored": {"algorithm": "admm"}, "anchored pd3o": {"algorithm": "pd3o"}, "cosine": {"algorithm": "admm"},
     "pdhg fixed": {"step": 0.07}, "pd3o fixed": {"step": 0.07},
 }  # fmt: skip
-KINDS = ["pdhg", "pd3o", "pg", "fista", "fista searched", "pg searched", "admm", "exact", "anchored", "anchored pd3o"]
+KINDS = [
+    "pdhg",
+    "pd3o",
+    "pg",
+    "fista",
+    "fista searched",
+    "pg searched",
+    "admm",
+    "exact",
+    "anchored",
+    "anchored pd3o",
+    "cosine",
+]
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -105,7 +121,7 @@ def test_a_limit_that_cut_a_block_short_moves_no_step_once_it_is_raised(kind) ->
     assert jax.tree.all(jax.tree.map(same, went_on.state, go(whole, carry_of(whole), 2**40).state))
 
 
-@pytest.mark.parametrize("kind", ["pdhg", "pd3o", "admm", "exact", "anchored", "anchored pd3o"])
+@pytest.mark.parametrize("kind", ["pdhg", "pd3o", "admm", "exact", "anchored", "anchored pd3o", "cosine"])
 def test_the_ratio_of_the_steps_moves_within_its_bounds_unless_the_step_is_given(kind) -> None:
     one = flow(kind)
     hypers, state = one.choice.hypers, go(one, carry_of(one), 3_000).state

@@ -119,6 +119,7 @@ flow:
   stop: {{maxIterations: {limit}}}
 """
 SPLIT_PROGRAM = PROGRAM.replace("name: program", "name: split-program\n  policy: {{algorithm: pd3o}}")
+COSINES = DENOISE.replace("name: denoise", "name: cosines\n  policy: {{algorithm: admm}}")
 QUADRATIC = PROGRAM.replace("atom: l1", "atom: tikhonov").replace("name: program", "name: quadratic")
 PLAIN = SPARSE.replace("family: accelerated, step: backtracking", "algorithm: pg").replace(
     "name: sparse", "name: plain"
@@ -136,7 +137,8 @@ def sampler(policy: str) -> str:
 EVERY_METHOD = {
     "pg": (PLAIN, 40_000), "fista": (MOMENTUM, 40_000), "pd3o": (DENOISE, 60_000), "pd3o with f": (DEBLUR, 40_000),
     "fista, searched": (SPARSE, 40_000), "admm": (EXACT, 20_000),
-    "admm by eigenvectors": (QUADRATIC, 150_000), "admm anchored": (PROGRAM, 150_000), "pd3o anchored": (SPLIT_PROGRAM, 150_000), "palm": (FACTORS, 30_000),
+    "admm by eigenvectors": (QUADRATIC, 150_000), "admm anchored": (PROGRAM, 150_000), "pd3o anchored": (SPLIT_PROGRAM, 150_000),
+    "admm by cosines": (COSINES, 20_000), "palm": (FACTORS, 30_000),
     "rgd": (CURVED, 20_000),
     "ula": (sampler("algorithm: ula"), 20_000), "mala": (SAMPLE, 12_000), "myula": (SMOOTHED, 6_000),
     "leapfrog": (sampler("algorithm: leapfrog"), 20_000), "hmc": (sampler("algorithm: hmc, trajectory: 4"), 6_000),

@@ -9,6 +9,11 @@ from flowapi.model import join
 from flowengine.problem import Hypers, Method, Problem, Term
 from flowengine.storage import placed
 
+REACH = 1e3  # how many times less a balanced primal step may become than at first, and more where no bound forbids it
+BLIND_REACH = 1e12  # as REACH, where nothing in the problem says how long a step is
+BALANCED = " at first; it balances primal and dual moves"
+ANCHORED = "anchored and begun anew, for the problem is like a linear program"
+
 
 @frozen
 class Choice:
@@ -49,3 +54,9 @@ def hypers_of(
     values = tuple(placed(value, problem.real) for value in (tau, *sigma))
     bounds = (None if value is None else placed(value, problem.real) for value in (least, most))
     return Hypers(values[0], values[1:], *bounds)
+
+
+def flat(problem: Problem) -> bool:
+    """Whether every term beside f is piecewise linear."""
+    terms = [*(term.atom for term in problem.dual), *([] if problem.prox is None else [problem.prox])]
+    return all(getattr(one, "polyhedral", False) for one in terms)

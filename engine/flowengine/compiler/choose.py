@@ -12,7 +12,8 @@ from flowapi.model import join
 from flowapi.policy import Policy
 from flowengine.compiler.choice import Choice, explicit, hypers_of, lipschitz
 from flowengine.compiler.metric import jacobi_steps, metric_hindrance
-from flowengine.compiler.splitting import choose_admm, choose_pd3o
+from flowengine.compiler.primal_dual import choose_pd3o
+from flowengine.compiler.splitting import choose_admm
 from flowengine.methods import Fista, Palm, ProximalGradient, RiemannianGradient
 from flowengine.problem import Hypers, Method, Problem
 from flowengine.steps import smooth_gradient

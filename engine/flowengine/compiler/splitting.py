@@ -1,4 +1,4 @@
-"""The methods that split: `admm` where the variable can be solved for exactly, else `pd3o`; their steps."""
+"""Where the variable can be solved for exactly, and whether it pays: `admm`, its basis and its steps."""
 
 from __future__ import annotations
 
@@ -13,26 +13,21 @@ from flowapi.errors import DocumentError
 from flowapi.model import join
 from flowapi.policy import Policy
 from flowengine.atoms import Quadratic
-from flowengine.compiler.choice import Choice, explicit, hypers_of, lipschitz
+from flowengine.compiler.choice import ANCHORED, BALANCED, BLIND_REACH, REACH, Choice, flat, hypers_of, lipschitz
 from flowengine.compiler.scaling import Matrices, matrices_of, scaled_steps
-from flowengine.linops import power_of
-from flowengine.methods import PD3O, Admm, AnchoredPD3O
+from flowengine.linops import Waves, power_of
+from flowengine.methods import Admm
 from flowengine.methods.admm import RELAXATION
-from flowengine.problem import Method, Problem, Term
+from flowengine.problem import Problem, Term
 from flowengine.storage import logical
 
-PD3O_SMOOTH_STEP = 1.9  # of 1/L_f; the bound is 2
-PD3O_DUAL_MARGIN = 0.99
-STRONGLY_CONVEX_STEP = 0.05  # of 1/weight
 RELATIVE_RHO = 0.1  # of L, where no penalty gives a scale
-REACH = 1e3  # how many times less a balanced primal step may become than at first, and more where no bound forbids it
+STEEP, RELATIVE_ZERO = 1e3, 1e-14  # of squares of singular values, see `_steep`
 EIGEN_ENTRIES = 1024  # more take seconds to find
 CHEAP_ENTRIES, CHEAP_SHARE = 256, 8  # entries, or entries² as a share of the operators' numbers, that cost little
 EXPLICIT_NUMBERS = 2**24  # of all operators, written out
 UNSEEN = "a part of the variable appears in no term"
-ANCHORED = "anchored and begun anew, for the problem is like a linear program"
-BALANCED = " at first; it balances primal and dual moves"
-BLIND_REACH = 1e12  # as REACH, where nothing in the problem says how long a step is
+Rule = Literal["moves", "residuals", "anchor"]
 
 
 def exactly(problem: Problem, policy: Policy) -> bool:
@@ -40,17 +35,19 @@ def exactly(problem: Problem, policy: Policy) -> bool:
     free = policy.algorithm is None and policy.step is None and not policy.diagonal and not policy.samples
     if not free or problem.curved or not problem.dual or not_exactly(problem):
         return False
-    if policy.family == "accelerated" and problem.smooth and not not_by_fourier(problem):
+    waves = waves_of(problem)
+    if waves == "fourier" and policy.family == "accelerated" and problem.smooth:
         return True
-    return pays_exactly(problem)
+    return (waves is not None and _steep(problem, waves)) or pays_exactly(problem)
 
 
 def not_by_admm(problem: Problem) -> str:
     """Why `admm` can't do a problem; empty when it can."""
     if why := not_exactly(problem):
         return why
-    periodic = not_by_fourier(problem)
-    return periodic and ((why := not_by_eigenvectors(problem)) and f"{periodic}; {why}")
+    if waves_of(problem) is not None:
+        return ""
+    return (why := not_by_eigenvectors(problem)) and f"{not_by_waves(problem, 'fourier')}; {why}"
 
 
 def not_exactly(problem: Problem) -> str:
@@ -67,8 +64,28 @@ def not_exactly(problem: Problem) -> str:
     return ""
 
 
-def not_by_fourier(problem: Problem) -> str:
-    """Why the Fourier transform makes no diagonal of a problem that `admm` can do; empty when it does."""
+def waves_of(problem: Problem) -> Waves | None:
+    """The transform that makes a diagonal of a problem that `admm` can do, if there is one."""
+    kinds: tuple[Waves, ...] = ("fourier", "cosine")
+    return next((waves for waves in kinds if not not_by_waves(problem, waves)), None)
+
+
+def _steep(problem: Problem, waves: Waves) -> bool:
+    """Whether a dual term's operator stretches short waves so much more than long ones that moderate steps get nowhere.
+
+    First differences of n points do so by n², and their steps are cheap; second ones by n⁴, from 80 points on too much.
+    """
+    for term in problem.dual:
+        power = np.asarray(power_of(term.operator, problem.shape, waves, np))
+        seen = power[power > RELATIVE_ZERO * power.max()]
+        differs = power.flat[0] <= RELATIVE_ZERO * power.max()  # kills constants, as no blur does
+        if differs and seen.size and seen.max() > STEEP * max(problem.shape) ** 2 * seen.min():
+            return True
+    return False
+
+
+def not_by_waves(problem: Problem, waves: Waves) -> str:
+    """Why a transform makes no diagonal of a problem that `admm` can do; empty when it does."""
     if len(problem.unknowns) > 1:
         return "there are several variables"
     if problem.shape == ():
@@ -77,12 +94,13 @@ def not_by_fourier(problem: Problem) -> str:
         if not isinstance(term.atom, Quadratic):
             return f"{term.path} is no sum of squares"
     terms = (*problem.smooth, *problem.dual)
-    powers = [power_of(term.operator, problem.shape) for term in terms]
+    powers = [power_of(term.operator, problem.shape, waves, np) for term in terms]
     for term, power in zip(terms, powers, strict=True):
         if power is None:
-            return f"the operator of {term.path} is not a periodic one"
-    total = sum(jnp.asarray(power) for power in powers if power is not None)
-    seen = problem.prox is not None or float(jnp.min(total)) > 0
+            kind = "a periodic one" if waves == "fourier" else "made of differences"
+            return f"the operator of {term.path} is not {kind}"
+    total = sum(np.asarray(power) for power in powers)
+    seen = problem.prox is not None or float(np.min(total)) > 0
     return "" if seen else UNSEEN
 
 
@@ -127,39 +145,52 @@ def choose_admm(problem: Problem, policy: Policy, at: str) -> Choice:
             "`admm` has a fixed step", path=join(at, "policy", "step"), remedy="Leave the step out, or write a number."
         )
     hindrance = not_exactly(problem)
-    if not hindrance and (periodic := not_by_fourier(problem)):
+    waves = None if hindrance else waves_of(problem)
+    if not hindrance and waves is None:
         matrices = None if _too_large(problem) else matrices_of(problem)
         if matrices is not None and not _hidden(problem, matrices):
             return _by_eigenvectors(problem, policy, matrices)
-        hindrance = f"{periodic}; {_too_large(problem) or UNSEEN}"
+        hindrance = f"{not_by_waves(problem, 'fourier')}; {_too_large(problem) or UNSEEN}"
     if hindrance:
         raise DocumentError(
             f"`admm` solves for the variable exactly, and {hindrance}",
             path=join(at, "policy", "algorithm"),
             remedy="Leave the algorithm out, or use `pd3o`.",
         )
-    rho = min(
-        (_threshold(problem, term) for term in problem.dual if hasattr(term.atom, "weight")), default=0.0
-    ) or RELATIVE_RHO * max(lipschitz(problem.smooth), 1e-12)
-    bounds, moves = {"least": 1 / (REACH * rho), "most": REACH / rho}, BALANCED
+    thresholds = [_threshold(problem, term) for term in problem.dual if hasattr(term.atom, "weight")]
+    rho, reach = min(thresholds, default=0.0) or RELATIVE_RHO * lipschitz(problem.smooth), REACH
+    if rho == 0:
+        rho, reach = 1.0, BLIND_REACH
+    bounds, moves = {"least": 1 / (reach * rho), "most": reach / rho}, BALANCED
     if policy.step is not None:
         rho, bounds, moves = 1 / policy.step, {}, ", the step given"
-    reasons = (
-        "admm: every operator is diagonal in Fourier space, so x is solved for exactly",
-        f"rho = {rho:.4g}{moves}; over-relaxed by {RELAXATION}",
+    rule, how = _rule(
+        problem, curved=waves == "cosine" and _curved(problem, waves), bare=lipschitz(problem.smooth) == 0
     )
-    return Choice(Admm(), hypers_of(problem, 1 / rho, (rho,) * len(problem.dual), **bounds), reasons)
+    reasons = (
+        f"admm: the {waves} transform makes every operator diagonal, so x is solved for exactly",
+        f"rho = {rho:.4g}{moves}; {how}",
+    )
+    return Choice(Admm(waves, rule), hypers_of(problem, 1 / rho, (rho,) * len(problem.dual), **bounds), reasons)
+
+
+def _rule(problem: Problem, *, curved: bool, bare: bool = True) -> tuple[Rule, str]:
+    """How τ is chosen on the way, in words too; `curved` where f is in every direction."""
+    if not curved and bare and flat(problem):
+        return "anchor", ANCHORED
+    return "residuals" if curved else "moves", f"over-relaxed by {RELAXATION}"
+
+
+def _curved(problem: Problem, waves: Waves) -> bool:
+    """Whether f has a curvature at every frequency."""
+    powers = [np.asarray(power_of(term.operator, problem.shape, waves, np)) for term in problem.smooth]
+    return any(float(power.min()) > 0 for power in powers)
 
 
 def _by_eigenvectors(problem: Problem, policy: Policy, matrices: Matrices) -> Choice:
     """Steps by the sizes of rows and columns; or 1/step for all of them."""
     names = ", ".join(one.name for one in problem.unknowns)
-    rule: Literal["moves", "residuals", "anchor"]
-    rule, how = "moves", f"over-relaxed by {RELAXATION}"
-    if matrices.curved:
-        rule = "residuals"
-    elif _flat(problem):
-        rule, how = "anchor", ANCHORED
+    rule, how = _rule(problem, curved=matrices.curved)
     why = f"admm: {names} is solved for exactly, by eigenvectors of {entries(problem)} entries"
     if policy.step is not None:
         rho = 1 / float(policy.step)
@@ -168,13 +199,7 @@ def _by_eigenvectors(problem: Problem, policy: Policy, matrices: Matrices) -> Ch
         hypers = scaled_steps(problem, matrices)
         taus = [float(np.max(one)) for one in jax.tree.leaves(hypers.tau)]
         moves = f"tau up to {max(taus):.4g}{BALANCED}"
-    return Choice(Admm(fourier=False, rule=rule), hypers, (why, f"{moves}; {how}"))
-
-
-def _flat(problem: Problem) -> bool:
-    """Whether every term beside f is piecewise linear."""
-    terms = [*(term.atom for term in problem.dual), *([] if problem.prox is None else [problem.prox])]
-    return all(getattr(one, "polyhedral", False) for one in terms)
+    return Choice(Admm(waves=None, rule=rule), hypers, (why, f"{moves}; {how}"))
 
 
 def _threshold(problem: Problem, term: Term) -> float:
@@ -186,45 +211,3 @@ def _threshold(problem: Problem, term: Term) -> float:
         if size > 0 and math.isfinite(size):
             return float(term.atom.weight) / size
     return 0.0
-
-
-def choose_pd3o(problem: Problem, policy: Policy, at: str) -> Choice:
-    """τ from the smooth part, σ_j from what that leaves of τ Σ σ_j‖W_j‖² ≤ 1."""
-    if isinstance(policy.step, str):
-        raise DocumentError(
-            "`pd3o` has a fixed step",
-            path=join(at, "policy", "step"),
-            remedy="Leave the step out, or write a number.",
-        )
-    bound = lipschitz(problem.smooth)
-    norms = [max(float(term.operator.norm), 1e-12) for term in problem.dual]
-    limit = 2 / bound if bound > 0 else float("inf")
-    natural = PD3O_SMOOTH_STEP / bound if bound > 0 else _balanced_step(problem, norms)
-    tau, warnings = explicit(policy.step, natural, limit, at)
-    # τ Σ σ_j‖W_j‖² = margin, each block taking an equal share of it, σ_j ∝ 1/‖W_j‖²
-    sigma = tuple(PD3O_DUAL_MARGIN / (tau * len(norms) * norm**2) for norm in norms)
-    paths = ", ".join(term.path for term in problem.dual)
-    shown = ", ".join(f"{value:.4g}" for value in sigma)
-    steps = f"tau = {tau:.4g}, sigma = {shown}, with L = {bound:.4g}"
-    least, most = None, None
-    if policy.step is None:
-        known = bound > 0 or (problem.prox is not None and problem.prox.quadratic is not None)
-        reach = REACH if known else BLIND_REACH
-        least, most = tau / reach, tau if bound > 0 else reach * tau
-        steps += ": at first; their ratio balances primal and dual moves"
-    reasons: tuple[str, ...] = (f"pd3o: {paths} by the prox of its conjugate", steps)
-    method: Method = PD3O()
-    if bound == 0 and _flat(problem) and problem.dtype == "float64":  # rounding of float32 holds an anchor up
-        method, reasons = AnchoredPD3O(), (*reasons, ANCHORED)
-    return Choice(method, hypers_of(problem, tau, sigma, least=least, most=most), reasons, warnings)
-
-
-def _balanced_step(problem: Problem, norms: list[float]) -> float:
-    """Without a smooth term only the product τσ is bounded.
-
-    A quadratic of weight w in the prox makes the primal problem strongly convex, which wants short primal steps: on
-    total-variation denoising 0.05/w took a fifth to a tenth of the iterations of balanced steps.
-    """
-    if problem.prox is not None and problem.prox.quadratic is not None:
-        return STRONGLY_CONVEX_STEP / float(problem.prox.quadratic.weight)
-    return float((PD3O_DUAL_MARGIN / sum(norm**2 for norm in norms)) ** 0.5)

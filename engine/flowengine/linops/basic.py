@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar, Literal
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 from flowengine.problem import Tree, pytree
 from flowengine.storage import add, scale
 
+Waves = Literal["fourier", "cosine"]
 DENSE_SVD_ENTRIES = 1_000_000
 POWER_ITERATIONS = 50
 POWER_MARGIN = 1.05  # power iteration comes from below, by up to a percent
@@ -35,9 +36,10 @@ class Identity:
         """X."""
         return x
 
-    def power(self, shape: tuple[int, ...]) -> Array:
+    def power(self, shape: tuple[int, ...], waves: Waves = "fourier", xp: Any = jnp) -> Array:
         """1 at every frequency."""
-        return jnp.ones(half_grid(shape))
+        ones: Array = xp.ones(grid_of(shape, waves))
+        return ones
 
     @property
     def norm(self) -> float:
@@ -151,11 +153,11 @@ class Chain:
         inner = Chain(tuple(rest)) if rest else Identity()
         return inner.adjoint(first.gram(inner.apply(x)))
 
-    def power(self, shape: tuple[int, ...]) -> Array | None:
+    def power(self, shape: tuple[int, ...], waves: Waves = "fourier", xp: Any = jnp) -> Array | None:
         """The outermost one's times those of the others, which must be convolutions and keep the shape."""
-        total = power_of(self.operators[0], shape)
+        total = power_of(self.operators[0], shape, waves, xp)
         for operator in self.operators[1:]:
-            power = operator.power(shape) if hasattr(operator, "power") else None
+            power = operator.power(shape, waves, xp) if hasattr(operator, "power") else None
             if power is None or total is None:
                 return None
             total = total * power
@@ -208,11 +210,17 @@ class Sum:
         return float(sum(abs(s) * one.norm for s, one in zip(self.scales, self.operators, strict=True)))
 
 
-def power_of(operator: Tree, shape: tuple[int, ...]) -> Array | None:
-    """|Ŵ|² of WᵀW on the grid of `rfftn` over all axes, where the Fourier transform makes it diagonal; else None."""
+def power_of(operator: Tree, shape: tuple[int, ...], waves: Waves = "fourier", xp: Any = jnp) -> Array | None:
+    """|Ŵ|² of WᵀW at every frequency, where waves make it diagonal; else None.
+
+    Periodic operators are made so by the Fourier transform over all axes (on the grid of `rfftn`), differences with
+    the boundary of Neumann by the cosine transform (DCT-II). `xp` is jnp, or np where nothing may be compiled.
+    Source: Strang, SIAM Review 41, 1999.
+    """
     if (bound := tight(operator)) is not None:
-        return jnp.full(half_grid(shape), bound)
-    power: Array | None = operator.power(shape) if hasattr(operator, "power") else None
+        level: Array = xp.full(grid_of(shape, waves), bound)
+        return level
+    power: Array | None = operator.power(shape, waves, xp) if hasattr(operator, "power") else None
     return power
 
 
@@ -231,9 +239,9 @@ def _product(bounds: list[float | None]) -> float | None:
     return float(np.prod(known)) if len(known) == len(bounds) else None
 
 
-def half_grid(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape of `rfftn` of a real array."""
-    return (*shape[:-1], shape[-1] // 2 + 1)
+def grid_of(shape: tuple[int, ...], waves: Waves) -> tuple[int, ...]:
+    """The shape of a real array's transform."""
+    return shape if waves == "cosine" else (*shape[:-1], shape[-1] // 2 + 1)
 
 
 def spectral_norm(matrix: np.ndarray) -> float:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array
 
+from flowengine.linops.basic import Waves
 from flowengine.problem import pytree
 from flowengine.storage import placed
 
@@ -61,9 +64,9 @@ class Conv:
             return self._back(self._forward(x) * self.squared)
         return self.adjoint(self.apply(x))
 
-    def power(self, shape: tuple[int, ...]) -> Array | None:
+    def power(self, shape: tuple[int, ...], waves: Waves = "fourier", xp: Any = jnp) -> Array | None:
         """|k̂|², where it is periodic along every axis."""
-        whole = self._periodic and self.axes == tuple(range(len(shape))) and self.shape == shape
+        whole = waves == "fourier" and self._periodic and self.axes == tuple(range(len(shape))) and self.shape == shape
         return self.squared if whole else None
 
     @property

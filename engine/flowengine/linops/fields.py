@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from flowengine.linops.basic import Waves
 from flowengine.linops.gradient import Gradient
 from flowengine.problem import pytree
 from flowengine.storage import Components, Packed, logical, storage_for
@@ -45,9 +47,9 @@ class Hessian:
         """(DᵀD)²x."""
         return self.gradient.gram(self.gradient.gram(x))
 
-    def power(self, shape: tuple[int, ...]) -> Array | None:
+    def power(self, shape: tuple[int, ...], waves: Waves = "fourier", xp: Any = jnp) -> Array | None:
         """The square of the gradient's."""
-        power = self.gradient.power(shape)
+        power = self.gradient.power(shape, waves, xp)
         return None if power is None else power**2
 
     @property

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array
 
-from flowengine.linops.basic import half_grid
+from flowengine.linops.basic import Waves, grid_of
 from flowengine.problem import pytree
 from flowengine.storage import Components, Packed, storage_for
 
@@ -39,15 +40,15 @@ class Gradient:
         """DᵀDx, the negative Laplacian."""
         return self.adjoint(self.apply(x))
 
-    def power(self, shape: tuple[int, ...]) -> Array | None:
-        """Σ (2 − 2cos ω)/h² over the axes, where they are periodic."""
-        if self.boundary != "periodic":
+    def power(self, shape: tuple[int, ...], waves: Waves = "fourier", xp: Any = jnp) -> Array | None:
+        """Σ (2 − 2cos ω)/h² over the axes, ω = 2πk/n of periodic ones, πk/n with Neumann's boundary."""
+        if (waves == "fourier") != (self.boundary == "periodic"):
             return None
-        total = jnp.zeros(half_grid(shape))
+        total: Array = xp.zeros(grid_of(shape, waves))
         for axis, h in zip(self.axes, self.spacing, strict=True):
-            n, count = shape[axis], total.shape[axis]
-            waves = (2 - 2 * jnp.cos(2 * jnp.pi * jnp.arange(count) / n)) / h**2
-            total = total + waves.reshape([-1 if i == axis else 1 for i in range(len(shape))])
+            once = (2 if waves == "fourier" else 1) * math.pi / shape[axis]
+            powers = (2 - 2 * xp.cos(once * xp.arange(total.shape[axis]))) / h**2
+            total = total + powers.reshape([-1 if i == axis else 1 for i in range(len(shape))])
         return total
 
     def difference(self, x: Array, i: int) -> Array:
@@ -88,9 +89,9 @@ class Laplacian:
         """ΔΔx."""
         return self.gradient.gram(self.gradient.gram(x))
 
-    def power(self, shape: tuple[int, ...]) -> Array | None:
+    def power(self, shape: tuple[int, ...], waves: Waves = "fourier", xp: Any = jnp) -> Array | None:
         """The square of the gradient's."""
-        power = self.gradient.power(shape)
+        power = self.gradient.power(shape, waves, xp)
         return None if power is None else power**2
 
     @property

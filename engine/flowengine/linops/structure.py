@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
+from flowengine.linops.basic import Waves, grid_of
 from flowengine.problem import Tree, pytree
 from flowengine.storage import Components, Packed, add, logical, placed, scale
 
@@ -32,9 +33,10 @@ class Scale:
         """S²·x."""
         return scale(x, self.factor**2)
 
-    def power(self, shape: tuple[int, ...]) -> Array:
+    def power(self, shape: tuple[int, ...], waves: Waves = "fourier", xp: Any = jnp) -> Array:
         """S² at every frequency."""
-        return jnp.full((*shape[:-1], shape[-1] // 2 + 1), self.factor**2)
+        level: Array = xp.full(grid_of(shape, waves), self.factor**2)
+        return level
 
     @property
     def norm(self) -> float:

@@ -26,6 +26,7 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from flowapi.frozen import frozen
+from flowengine.linops import Waves
 from flowengine.methods.observing import Observing, stepped
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
 from flowengine.steps import (
@@ -34,7 +35,7 @@ from flowengine.steps import (
     Spectrum,
     anchored,
     by_eigenvectors,
-    by_fourier,
+    by_waves,
     counted,
     longest,
     pull,
@@ -72,9 +73,9 @@ class State:
 
 @frozen
 class Admm(Observing):
-    """The method `admm`, by the Fourier transform or by eigenvectors; τ by moves, by residuals, or with an anchor."""
+    """The method `admm`, by waves or by eigenvectors; τ by moves, by residuals, or with an anchor."""
 
-    fourier: bool = True
+    waves: Waves | None = "fourier"
     rule: Literal["moves", "residuals", "anchor"] = "moves"
     name: str = "admm"
 
@@ -83,8 +84,8 @@ class Admm(Observing):
         x = problem.init if problem.prox is None else problem.prox.prox(problem.init, hypers.tau)
         z = tuple(_images(problem, x))
         y = tuple(zeros_like(one) for one in z)
-        if self.fourier:
-            spectrum = by_fourier(problem, hypers.sigma, None if problem.prox is None else 1 / hypers.tau)
+        if self.waves is not None:
+            spectrum = by_waves(problem, self.waves, hypers.sigma, None if problem.prox is None else 1 / hypers.tau)
         else:
             spectrum = by_eigenvectors(problem, functools.partial(_penalty, problem, hypers))
         steps = anchored(hypers, (z, y)) if self.rule == "anchor" else unbalanced(hypers)

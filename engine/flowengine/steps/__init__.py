@@ -15,7 +15,7 @@ from flowengine.steps.descent import (
     smooth_images,
     term_gradient,
 )
-from flowengine.steps.exact import AT_ONCE, Spectrum, by_eigenvectors, by_fourier, solved
+from flowengine.steps.exact import AT_ONCE, Spectrum, by_eigenvectors, by_waves, solved
 from flowengine.steps.manifolds import MANIFOLDS, retracted, steepest, tangent
 from flowengine.steps.sampling import (
     accepts,
@@ -37,7 +37,7 @@ __all__ = [
     "backtracked",
     "backward",
     "by_eigenvectors",
-    "by_fourier",
+    "by_waves",
     "counted",
     "densities",
     "descend",

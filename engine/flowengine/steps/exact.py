@@ -2,9 +2,10 @@
 
     x = (H + ρP)⁻¹ r = V ((Vᵀr) / (h + ρp)),   VᵀHV = diag(h),   VᵀPV = diag(p)
 
-for any ρ at the price of two products. For periodic operators V is the Fourier transform; else the columns of V are the
-generalised eigenvectors of H and P, which any two such matrices have where no direction is in the kernels of both.
-Source: Golub and Van Loan, Matrix Computations, section 8.7, 2013.
+for any ρ at the price of two products. For periodic operators V is the Fourier transform, for differences with the
+boundary of Neumann the cosine transform; else the columns of V are the generalised eigenvectors of H and P, which any
+two such matrices have where no direction is in the kernels of both.
+Sources: Strang, SIAM Review 41, 1999; Golub and Van Loan, Matrix Computations, section 8.7, 2013.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.flatten_util import ravel_pytree
+from jax.scipy.fft import dctn, idctn
 from jaxtyping import Array, Float
 
-from flowengine.linops import half_grid, power_of
+from flowengine.linops import Waves, grid_of, power_of
 from flowengine.problem import Problem, Scalar, Term, Tree, pytree
 from flowengine.steps.descent import smooth_gradient
 from flowengine.storage import by_rows, subtract, zeros_like
@@ -26,28 +28,30 @@ from flowengine.storage import by_rows, subtract, zeros_like
 AT_ONCE = 32  # unit vectors that are mapped at a time
 
 
-@pytree()
+@pytree("waves")
 class Spectrum:
     """H and P in their basis.
 
     Attributes:
-        fit: h, of the Hessian of f; on the grid of `rfftn` where the basis is Fourier's.
+        fit: h, of the Hessian of f; at the frequencies of a transform.
         penalty: p.
-        basis: V; None for the Fourier transform.
-        right: −∇f(0), with V; None with the Fourier transform, where the terms know theirs.
+        waves: The transform; None for eigenvectors.
+        basis: V; None for a transform.
+        right: −∇f(0), with V; None with a transform, where the terms know theirs.
     """
 
     fit: Array
     penalty: Array
+    waves: Waves | None = None
     basis: Float[Array, "n n"] | None = None
     right: Tree | None = None
 
 
-def by_fourier(problem: Problem, weights: tuple[Scalar, ...], own: Scalar | None) -> Spectrum:
-    """H = Σ w_iA_iᵀA_i and P = own·I + Σ weight_j·W_jᵀW_j of periodic operators."""
-    fit = _power(problem, [(term.atom.weight, term) for term in problem.smooth])
-    penalty = _power(problem, list(zip(weights, problem.dual, strict=True)))
-    return Spectrum(fit, penalty if own is None else penalty + own)
+def by_waves(problem: Problem, waves: Waves, weights: tuple[Scalar, ...], own: Scalar | None) -> Spectrum:
+    """H = Σ w_iA_iᵀA_i and P = own·I + Σ weight_j·W_jᵀW_j of operators that a transform makes diagonal."""
+    fit = _power(problem, waves, [(term.atom.weight, term) for term in problem.smooth])
+    penalty = _power(problem, waves, list(zip(weights, problem.dual, strict=True)))
+    return Spectrum(fit, penalty if own is None else penalty + own, waves)
 
 
 def by_eigenvectors(problem: Problem, penalty: Callable[[Tree], Tree]) -> Spectrum:
@@ -66,7 +70,7 @@ def by_eigenvectors(problem: Problem, penalty: Callable[[Tree], Tree]) -> Spectr
     _, turned = jnp.linalg.eigh(_times(white.T, _times(share, white)))
     basis = _times(white, turned)
     h, p = (jnp.maximum(jnp.sum(basis * _times(one, basis), axis=0), 0) for one in (fit, stiff))
-    return Spectrum(h, p, basis, jax.tree.map(jnp.negative, still))
+    return Spectrum(h, p, None, basis, jax.tree.map(jnp.negative, still))
 
 
 def _matrix(act: Callable[[Tree], Tree], origin: Tree) -> Array:
@@ -81,14 +85,15 @@ def _matrix(act: Callable[[Tree], Tree], origin: Tree) -> Array:
 
 def solved(problem: Problem, spectrum: Spectrum, right: Tree, rho: Scalar) -> Tree:
     """(H + ρP)⁻¹(right − ∇f(0))."""
+    powers = spectrum.fit + rho * spectrum.penalty
     if spectrum.basis is None:
         for term in problem.smooth:
             right = right + term.atom.weight * term.pulled
-        powers = spectrum.fit + rho * spectrum.penalty
+        if spectrum.waves == "cosine":
+            return idctn(by_rows(dctn(by_rows(right), norm="ortho") / powers), norm="ortho")
         return by_rows(jnp.fft.irfftn(by_rows(jnp.fft.rfftn(by_rows(right)) / powers), s=problem.shape))
     flat, unravel = ravel_pytree(jax.tree.map(jnp.add, right, spectrum.right))
     basis = spectrum.basis
-    powers = spectrum.fit + rho * spectrum.penalty
     return unravel(_times(basis, _times(flat, basis) / powers))
 
 
@@ -98,12 +103,12 @@ def _times(a: Array, b: Array) -> Array:
     return product
 
 
-def _power(problem: Problem, terms: list[tuple[Scalar, Term]]) -> Array:
+def _power(problem: Problem, waves: Waves, terms: list[tuple[Scalar, Term]]) -> Array:
     """Σ weight · |Ŵ|² of some terms."""
-    total = jnp.zeros(half_grid(problem.shape), problem.real)
+    total = jnp.zeros(grid_of(problem.shape, waves), problem.real)
     for weight, term in terms:
-        power = power_of(term.operator, problem.shape)
+        power = power_of(term.operator, problem.shape, waves)
         if power is None:
-            raise ValueError(f"{term.path} is not diagonal in Fourier space")
+            raise ValueError(f"{term.path} has no {waves} transform")
         total = total + (weight * power).astype(problem.real)
     return total
