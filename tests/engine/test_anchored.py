@@ -58,6 +58,38 @@ def test_a_sparse_selector_against_highs() -> None:
     assert abs(end.energy - best.fun) / best.fun < 1e-5
 
 
+def test_the_smallest_cut_of_a_grid_with_ends_held_in_a_frame_against_highs() -> None:
+    """Chambolle, EMMCVPR 2005: min Σ w|u_i − u_j| with sources at 1 and sinks at 0; what is selected is piecewise linear."""
+    rng, (n, m) = np.random.default_rng(5), (12, 15)
+    number = np.arange(n * m).reshape(n, m)
+    sides = [(number[:, :-1], number[:, 1:]), (number[:-1], number[1:])]
+    edges = np.concatenate([np.stack([a.ravel(), b.ravel()], 1) for a, b in sides])
+    weights = rng.integers(1, 6, len(edges)).astype(float)
+    ends = np.r_[number[2:10, 0], number[2:10, -1]]
+    _, end, flow = solve(document(
+        {"e": edges, "w": weights, "ends": ends, "held": np.repeat([1.0, 0.0], 8)}, variables={"u": {"shape": [n * m], "init": 0.5}},
+        operators={"S": {"select": {"indices": "ends"}}},
+        terms=[
+            {"atom": "graph_tv", "arg": "u", "edges": "e", "weights": "w"},
+            {"atom": "box", "arg": "S u", "data": "held", "lo": 0, "hi": 0},
+        ],
+        policy={"algorithm": "pd3o"}, stop={"maxIterations": 20_000, "residual": 1e-7},
+    ))  # fmt: skip
+    count, k = n * m, len(edges)
+    D = sparse.csr_array(
+        (np.r_[np.ones(k), -np.ones(k)], (np.r_[np.arange(k), np.arange(k)], edges.T.ravel())), (k, count)
+    )
+    held = sparse.csr_array((np.ones(16), (np.arange(16), ends)), (16, count + k))
+    eye = sparse.eye_array(k)
+    best = linprog(
+        np.r_[np.zeros(count), weights], A_ub=sparse.vstack([sparse.hstack([D, -eye]), sparse.hstack([-D, -eye])]),
+        b_ub=np.zeros(2 * k), A_eq=held, b_eq=np.repeat([1.0, 0.0], 8), bounds=(None, None),
+    )  # fmt: skip
+    assert isinstance(flow.choice.method, AnchoredPD3O)
+    assert (end.reason, end.controller) == ("Converged", "GREEN")
+    assert abs(end.energy - best.fun) < 1e-4 * best.fun
+
+
 TERMS = {
     "flat": [{"atom": "l1", "arg": "x", "data": "b"}, {"atom": "l1", "arg": "D x", "weight": 0.8}],
     "round": [{"atom": "l1", "arg": "x", "data": "b"}, {"atom": "norm_l21", "arg": "D x", "weight": 0.8}],

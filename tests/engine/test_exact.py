@@ -98,6 +98,66 @@ def test_transforms_are_for_second_differences(operator, method) -> None:
     assert flow.choice.method.name == method
 
 
+@pytest.mark.parametrize(("n", "k", "seed"), [(150, 3, 31), (64, 2, 2), (60, 1, 4)])
+def test_bounds_on_few_entries_of_a_ball_against_cvxpy(n, k, seed) -> None:
+    """A prox that couples all entries takes one step for all, whose scale the rows of a few of them must not blow up."""
+    cost = np.random.default_rng(seed).standard_normal(n)
+    x, end, flow = solve(document(
+        {"c": cost, "few": np.arange(k)}, variables={"x": {"shape": [n]}}, operators={"S": {"select": {"indices": "few"}}},
+        terms=[
+            {"atom": "linear", "arg": "x", "costs": "c"}, {"atom": "l2_ball", "arg": "x", "radius": 1.0},
+            {"atom": "box", "arg": "S x", "lo": 0.2},
+        ],
+        stop=EXACTLY,
+    ))  # fmt: skip
+    z = cp.Variable(n)
+    best = cp.Problem(cp.Minimize(cost @ z), [cp.norm(z) <= 1, z[:k] >= 0.2]).solve(solver="CLARABEL")
+    assert flow.choice.method.name == "admm"
+    assert (end.reason, end.controller) == ("Converged", "GREEN")
+    assert abs(end.energy - best) < 1e-5 * abs(best)
+    assert x[:k].min() > 0.2 - 1e-6
+
+
+def test_the_largest_cut_of_a_ring_relaxed() -> None:
+    """Goemans and Williamson, Journal of the ACM 42, 1995: min ⟨W, X⟩, diag X = 1, X ⪰ 0; a ring of 8 is cut whole."""
+    ring = np.roll(np.eye(8), 1, axis=1)
+    X, end, _ = solve(document(
+        {"W": ring + ring.T, "d": 9 * np.arange(8)}, variables={"X": {"shape": [8, 8]}},
+        operators={"d": {"select": {"indices": "d"}}},
+        terms=[
+            {"atom": "linear", "arg": "X", "costs": "W"}, {"atom": "semidefinite", "arg": "X"},
+            {"atom": "box", "arg": "d X", "lo": 1, "hi": 1},
+        ],
+        stop={"maxIterations": 5_000, "residual": 1e-7},
+    ))  # fmt: skip
+    assert (end.reason, end.controller) == ("Converged", "GREEN")
+    assert abs(end.energy + 16) < 1e-4
+    assert np.abs(np.diag(X) - 1).max() < 1e-5
+
+
+def test_a_quadratic_form_of_many_numbers_pays_for_eigenvectors() -> None:
+    """The dual of a support vector regression, Smola and Schölkopf, Statistics and Computing 14, 2004."""
+    rng, n = np.random.default_rng(28), 300
+    points = rng.random((n, 2))
+    kernel = np.exp(-8 * ((points[:, None] - points) ** 2).sum(-1))
+    y = np.sin(6 * points[:, 0]) + 0.1 * rng.standard_normal(n)
+    _, end, flow = solve(document(
+        {"K": kernel, "y": -y, "one": np.ones((1, n))}, variables={"a": {"shape": [n]}}, operators={"O": {"matrix": "one"}},
+        terms=[
+            {"atom": "quadratic_form", "arg": "a", "matrix": "K"}, {"atom": "linear", "arg": "a", "costs": "y"},
+            {"atom": "l1", "arg": "a", "weight": 0.1}, {"atom": "box", "arg": "a", "lo": -5, "hi": 5},
+            {"atom": "box", "arg": "O a", "lo": 0, "hi": 0},
+        ],
+        stop={"maxIterations": 20_000, "residual": 1e-6},
+    ))  # fmt: skip
+    z = cp.Variable(n)
+    loss = 0.5 * cp.quad_form(z, cp.psd_wrap(kernel)) - y @ z + 0.1 * cp.norm1(z)
+    best = cp.Problem(cp.Minimize(loss), [cp.abs(z) <= 5, cp.sum(z) == 0]).solve(solver="CLARABEL")
+    assert flow.choice.method.name == "admm"
+    assert (end.reason, end.controller) == ("Converged", "GREEN")
+    assert abs(end.energy - best) < 1e-4 * abs(best)
+
+
 def test_a_machine_on_features_as_they_were_measured_against_cvxpy() -> None:
     """Cortes and Vapnik, Machine Learning 20, 1995, with a bias that nothing shrinks; columns of 0.01 to 1,000."""
     rng = np.random.default_rng(22)

@@ -24,13 +24,17 @@ class Framed(Additive):
     bound: float
     square: bool
     smooth: ClassVar[bool] = False
-    polyhedral: ClassVar[bool] = False
     elementwise: ClassVar[bool] = False
 
     @property
     def convex(self) -> bool:
         """As φ is."""
         return bool(self.atom.convex)
+
+    @property
+    def polyhedral(self) -> bool:
+        """As φ is."""
+        return bool(self.atom.polyhedral)
 
     @property
     def dual_domain(self) -> DualDomain:

@@ -13,7 +13,7 @@ from flowengine.compiler.build import FLOAT32_FLOOR, CompiledFlow
 from flowengine.compiler.metric import jacobi_steps, metric_hindrance
 from flowengine.linops import Chain, Conv
 from flowengine.loop import run_key, start
-from flowengine.methods import External
+from flowengine.methods import AnchoredPD3O, External
 from flowengine.problem import Hypers, Problem, Tree
 
 QUICK_PRIMES = (2, 3, 5, 7, 11, 13)
@@ -72,7 +72,8 @@ def advice(compiled: CompiledFlow) -> list[str]:
         found.append("`policy: {family: accelerated}` adds momentum: often a third of the iterations.")
     if _uneven(compiled):
         found.append("`policy: {preconditioner: jacobi}`: the entries' curvatures differ much, so one step serves few.")
-    if document.dtype == "float64" and not _demanding(compiled) and not document.policy.samples:
+    anchored = isinstance(choice.method, AnchoredPD3O)  # which float32 is not
+    if document.dtype == "float64" and not (_demanding(compiled) or document.policy.samples or anchored):
         found.append("`dtype: float32` moves half the bytes; its residual reaches about 1e-6.")
     if document.certificates.every < FREQUENT:
         found.append(

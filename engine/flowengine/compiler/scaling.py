@@ -108,8 +108,13 @@ def _balanced(problem: Problem, matrices: Matrices) -> tuple[np.ndarray, list[np
 
 
 def _root(size: np.ndarray, *, apart: bool) -> np.ndarray:
-    """√size, 1 where it is 0; all by their mean where they can't be scaled `apart`."""
-    size = size if apart else np.full(size.shape, np.sqrt(np.mean(size**2)))
+    """√size, 1 where it is 0; all by the mean of those that aren't, where they can't be scaled `apart`.
+
+    Zeros would lower that mean: then columns grow and rows shrink in every round, and nothing comes to rest.
+    """
+    seen = size[size > 0]
+    if not apart and seen.size:
+        size = np.full(size.shape, np.sqrt(np.mean(seen**2)))
     return np.sqrt(np.where(size > 0, size, 1))
 
 

@@ -126,10 +126,10 @@ def _too_large(problem: Problem) -> str:
 
 
 def pays_exactly(problem: Problem) -> bool:
-    """Whether products with eigenvectors cost little beside what the operators cost: then they save iterations."""
+    """Whether products with eigenvectors cost little beside what the terms cost: then they save iterations."""
     size = entries(problem)
-    operators = [term.operator for term in (*problem.smooth, *problem.dual)]
-    work = sum(one.size for one in jax.tree.leaves(operators))
+    numbers = [(term.operator, term.atom) for term in (*problem.smooth, *problem.dual)]
+    work = sum(one.size for one in jax.tree.leaves(numbers))
     return size**2 <= max(CHEAP_ENTRIES**2, CHEAP_SHARE * work) and not _too_large(problem)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar, Literal
 
 import jax.numpy as jnp
@@ -155,13 +156,11 @@ class Chain:
 
     def power(self, shape: tuple[int, ...], waves: Waves = "fourier", xp: Any = jnp) -> Array | None:
         """The outermost one's times those of the others, which must be convolutions and keep the shape."""
-        total = power_of(self.operators[0], shape, waves, xp)
-        for operator in self.operators[1:]:
-            power = operator.power(shape, waves, xp) if hasattr(operator, "power") else None
-            if power is None or total is None:
-                return None
-            total = total * power
-        return total
+        inner = [one.power(shape, waves, xp) if hasattr(one, "power") else None for one in self.operators[1:]]
+        if any(power is None for power in inner):
+            return None
+        outer = power_of(self.operators[0], shape, waves, xp)
+        return None if outer is None else math.prod(inner, start=outer)
 
     @property
     def tight(self) -> float | None:
