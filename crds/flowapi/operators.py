@@ -53,7 +53,7 @@ class Gradient(OperatorSpec):
 
 
 class Laplacian(Gradient):
-    """Δx = −DᵀD x with the gradient D of the same boundary: Σ over axes of (x_{i+1} − 2x_i + x_{i−1})/h²."""
+    """Δx = −DᵀD x, Σ over axes of (x_{i+1} − 2x_i + x_{i−1})/h²; slope/h at a `neumann` border."""
 
 
 class Incidence(OperatorSpec):

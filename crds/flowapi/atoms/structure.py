@@ -98,7 +98,7 @@ class TotalVariation(TermSpec):
 
 
 class SecondTotalVariation(TermSpec):
-    """weight · Σ ‖(∇²z)ᵢ‖_F, or with `isotropic: false` weight · ‖∇²z‖₁: ramps without stairs."""
+    """weight · Σ ‖(∇²z)ᵢ‖_F, or with `isotropic: false` weight · ‖∇²z‖₁: ramps, level at `neumann` borders."""
 
     atom: Literal["tv2"]
     isotropic: Annotated[bool, Field(strict=True, description="the 2-norm of each Hessian, or its 1-norm")] = True

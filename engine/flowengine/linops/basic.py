@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, ClassVar, Literal
 
 import jax.numpy as jnp
@@ -157,10 +156,11 @@ class Chain:
     def power(self, shape: tuple[int, ...], waves: Waves = "fourier", xp: Any = jnp) -> Array | None:
         """The outermost one's times those of the others, which must be convolutions and keep the shape."""
         inner = [one.power(shape, waves, xp) if hasattr(one, "power") else None for one in self.operators[1:]]
-        if any(power is None for power in inner):
-            return None
-        outer = power_of(self.operators[0], shape, waves, xp)
-        return None if outer is None else math.prod(inner, start=outer)
+        known = [power for power in inner if power is not None]
+        total = power_of(self.operators[0], shape, waves, xp) if len(known) == len(inner) else None
+        for power in known:
+            total = None if total is None else total * power
+        return total
 
     @property
     def tight(self) -> float | None:

@@ -9,7 +9,7 @@ import numpy as np
 from flowapi.report import RunResult
 from flowengine import capsule
 from flowengine.compiler import CompiledFlow
-from flowengine.loop import Carry, Snapshot
+from flowengine.loop import Carry, Snapshot, rows
 from flowengine.methods import External, Sampler
 from flowengine.run.opening import Opened
 from flowengine.run.request import RunRequest
@@ -22,7 +22,7 @@ def write_result(
 ) -> dict[str, object]:
     """Write the outputs and the summary of a run that ended; returns the summary."""
     compiled = opened.compiled
-    arrays = results_of(compiled, carry)
+    arrays, seen = results_of(compiled, carry), rows(carry, now.certificates - 1)
     summary: dict[str, object] = {
         "flow": request.revision.name,
         "revision": request.revision.hash,
@@ -30,6 +30,7 @@ def write_result(
         "iterations": now.iteration,
         "energy": finite(now.energy),
         "residual": finite(now.residual),
+        "feasibility": finite(seen[-1].feasibility) if seen else None,
         "gap": finite(now.gap),
         "certificate": now.controller,
         "guarantee": _guarantee(compiled),
