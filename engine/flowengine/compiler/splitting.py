@@ -22,7 +22,8 @@ from flowengine.problem import Problem, Term
 from flowengine.storage import logical
 
 RELATIVE_RHO = 0.1  # of L, where no penalty gives a scale
-STEEP, RELATIVE_ZERO = 1e3, 1e-14  # of squares of singular values, see `_steep`
+MANY_POINTS, FEW_POINTS, STEEP, RELATIVE_ZERO = 80, 32, 8, 1e-14  # see `_steep`
+WAVES: tuple[Waves, ...] = ("fourier", "cosine")
 EIGEN_ENTRIES = 1024  # more take seconds to find
 CHEAP_ENTRIES, CHEAP_SHARE = 256, 8  # entries, or entries² as a share of the operators' numbers, that cost little
 EXPLICIT_NUMBERS = 2**24  # of all operators, written out
@@ -35,10 +36,9 @@ def exactly(problem: Problem, policy: Policy) -> bool:
     free = policy.algorithm is None and policy.step is None and not policy.diagonal and not policy.samples
     if not free or problem.curved or not problem.dual or not_exactly(problem):
         return False
-    waves = waves_of(problem)
-    if waves == "fourier" and policy.family == "accelerated" and problem.smooth:
+    if policy.family == "accelerated" and problem.smooth and not not_by_waves(problem, "fourier"):
         return True
-    return (waves is not None and _steep(problem, waves)) or pays_exactly(problem)
+    return any(_steep(problem, one) and not not_by_waves(problem, one) for one in WAVES) or pays_exactly(problem)
 
 
 def not_by_admm(problem: Problem) -> str:
@@ -66,20 +66,22 @@ def not_exactly(problem: Problem) -> str:
 
 def waves_of(problem: Problem) -> Waves | None:
     """The transform that makes a diagonal of a problem that `admm` can do, if there is one."""
-    kinds: tuple[Waves, ...] = ("fourier", "cosine")
-    return next((waves for waves in kinds if not not_by_waves(problem, waves)), None)
+    return next((one for one in WAVES if not not_by_waves(problem, one)), None)
 
 
 def _steep(problem: Problem, waves: Waves) -> bool:
-    """Whether a dual term's operator stretches short waves so much more than long ones that moderate steps get nowhere.
+    """Whether a dual term's operator is of second differences, of more points than moderate steps get along with.
 
-    First differences of n points do so by n², and their steps are cheap; second ones by n⁴, from 80 points on too much.
+    It stretches short waves more than long ones by n⁴, first differences do by n²: a grid of few points shows it.
     """
-    for term in problem.dual:
-        power = np.asarray(power_of(term.operator, problem.shape, waves, np))
+    if len(problem.unknowns) > 1 or max(problem.shape, default=0) < MANY_POINTS:
+        return False
+    few = tuple(min(n, FEW_POINTS) for n in problem.shape)
+    powers = [power_of(term.operator, few, waves, np) for term in problem.dual]
+    for power in (np.asarray(one) for one in powers if one is not None):
         seen = power[power > RELATIVE_ZERO * power.max()]
         differs = power.flat[0] <= RELATIVE_ZERO * power.max()  # kills constants, as no blur does
-        if differs and seen.size and seen.max() > STEEP * max(problem.shape) ** 2 * seen.min():
+        if differs and seen.size and seen.max() > STEEP * FEW_POINTS**2 * seen.min():
             return True
     return False
 
