@@ -1,11 +1,13 @@
 """`cflow engine`, the pod's entry: status server, termination message, exit codes, jumps."""
 
+import itertools
 import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -41,9 +43,9 @@ class Pod:
         self.settings = RuntimeSettings.of(read.spec, read.document).to_json()
         return tuple_.hash
 
-    def start(self, attempt: int, *more: str) -> subprocess.Popen:
+    def start(self, attempt: int, *more: str, engine: tuple[str, ...] = (str(CFLOW), "engine")) -> subprocess.Popen:
         command = [
-            str(CFLOW), "engine", "--revision-file", str(self.folder / "revision.json"), "--root", str(self.volume),
+            *engine, "--revision-file", str(self.folder / "revision.json"), "--root", str(self.volume),
             "--attempt", str(attempt), "--settings", self.settings, "--inputs", str(self.folder / "flow"),
             "--port", str(self.port), *more,
         ]  # fmt: skip
@@ -212,3 +214,34 @@ def test_damaged_settings_are_exit_64(tmp_path, settings) -> None:
     pod = Pod(tmp_path, limit=200)
     pod.settings = settings
     assert pod.run(1)[0] == 64
+
+
+COUNTED = """
+import sys
+from flowengine.run import platform
+load = platform.load_jax
+def counted():
+    load()
+    import jax.monitoring
+    jax.monitoring.register_event_listener(
+        lambda event, **_: print("PROGRAM", flush=True) if event.endswith("/compile_requests_use_cache") else None
+    )
+platform.load_jax = counted
+from flowengine.cli import engine
+sys.exit(engine.main(sys.argv[1:]))
+"""
+
+
+def test_a_resumed_start_asks_for_one_program(tmp_path) -> None:
+    """Every small program beside the loop would take 0.01 s of each recovery."""
+    pod = Pod(tmp_path, limit=10**8, every=1000)
+    first = pod.start(1)
+    wait_for(lambda: saved(pod.volume) > 0, first)
+    first.send_signal(signal.SIGTERM)
+    first.communicate(timeout=60)
+    second = pod.start(2, engine=(sys.executable, "-c", COUNTED))
+    lines = list(itertools.takewhile(lambda line: '"Running"' not in line, second.stdout))
+    second.send_signal(signal.SIGTERM)
+    second.communicate(timeout=60)
+    assert second.returncode == 75
+    assert sum(line.startswith("PROGRAM") for line in lines) == 1
