@@ -4,14 +4,14 @@ import gc
 import os
 import sys
 
-HAND_OVER = 5e-4  # seconds after which a thread lets another in: the one that loads the loop needs many turns
+QUICK_HAND_OVER = 5e-4  # seconds, until the loop runs: the thread that loads it needs many turns
 
 
 def main() -> None:
     """Run the command that was asked for."""
     if sys.argv[1:2] == ["engine"]:
         gc.disable()  # until the loop runs: what a start makes stays, looking through it again and again takes 0.1 s
-        sys.setswitchinterval(HAND_OVER)
+        sys.setswitchinterval(QUICK_HAND_OVER)
         os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # searched for in every installed package
         from flowengine.cli import engine  # noqa: PLC0415 - the pod's command: without the others and their libraries
 

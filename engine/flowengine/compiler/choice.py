@@ -11,7 +11,6 @@ from flowengine.storage import placed
 
 REACH = 1e3  # how many times less a balanced primal step may become than at first, and more where no bound forbids it
 BLIND_REACH = 1e12  # as REACH, where nothing in the problem says how long a step is
-BALANCED = " at first; it balances primal and dual moves"
 ANCHORED = "anchored and begun anew, for the problem is like a linear program"
 
 

@@ -13,7 +13,7 @@ from flowapi.errors import DocumentError
 from flowapi.model import join
 from flowapi.policy import Policy
 from flowengine.atoms import Quadratic
-from flowengine.compiler.choice import ANCHORED, BALANCED, BLIND_REACH, REACH, Choice, flat, hypers_of, lipschitz
+from flowengine.compiler.choice import ANCHORED, BLIND_REACH, REACH, Choice, flat, hypers_of, lipschitz
 from flowengine.compiler.scaling import Matrices, matrices_of, scaled_steps
 from flowengine.linops import Waves, power_of
 from flowengine.methods import Admm
@@ -27,6 +27,7 @@ WAVES: tuple[Waves, ...] = ("fourier", "cosine")
 EIGEN_ENTRIES = 1024  # more take seconds to find
 CHEAP_ENTRIES, CHEAP_SHARE = 256, 8  # entries, or entries² as a share of the operators' numbers, that cost little
 EXPLICIT_NUMBERS = 2**24  # of all operators, written out
+BALANCED = " at first; it balances primal and dual moves"
 UNSEEN = "a part of the variable appears in no term"
 Rule = Literal["moves", "residuals", "anchor"]
 

@@ -121,11 +121,6 @@ class Admm(Observing):
         """The point."""
         return state.z[0] if state.x is None else state.x
 
-    def pace(self, hypers: Hypers, state: State) -> Scalar:
-        """The longest τ."""
-        del hypers
-        return state.tau
-
     def evidence(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Evidence:
         """The imbalance is ∇f(x⁺) + y₀⁺ + Σ W_jᵀy_j⁺."""
         x, balance = self.point(new), self.balance(problem, hypers, old, new)

@@ -77,15 +77,6 @@ class AnchoredPD3O(Observing):
         drawn = add(scale(drawn, 1 - steps.share), steps.anchor, steps.share)
         return State(*mapped, drawn, counted(steps))
 
-    def point(self, state: State) -> Tree:
-        """The point."""
-        return state.x
-
-    def pace(self, hypers: Hypers, state: State) -> Scalar:
-        """Τ."""
-        del hypers
-        return state.tau
-
     def evidence(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Evidence:
         """Imbalance (x − x̂)/τ − Σ W_jᵀ(y_j − ŷ_j), defects W_j(x − x̂) − (y_j − ŷ_j)/σ_j."""
         moved, turned = subtract(old.v, (new.x, new.y))

@@ -100,10 +100,6 @@ class Fista(Steady):
         after = (1 + jnp.sqrt(1 + 4 * t * t)) / 2
         return State(_pair(x, add(x, moved, (t - 1) / after)), after, tau)
 
-    def point(self, state: State) -> Tree:
-        """The point."""
-        return state.x
-
     def pace(self, hypers: Hypers, state: State) -> Scalar:
         """Τ."""
         return jnp.max(self._tau(hypers, state))

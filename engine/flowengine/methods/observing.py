@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 import jax
 from jaxtyping import Array, Int
 
-from flowengine.problem import Evidence, Hypers, Method, Problem, Tree
+from flowengine.problem import Evidence, Hypers, Method, Problem, Scalar, Tree
 
 
 @functools.partial(jax.jit, static_argnames=("method",))
@@ -18,7 +18,17 @@ def stepped(problem: Problem, hypers: Hypers, state: Tree, *, method: Method) ->
 
 
 class Steady:
-    """A method whose certificates change nothing of its steps."""
+    """A method whose state has its point as `x` and its step as `tau`; certificates change nothing of them."""
+
+    def point(self, state: Tree) -> Tree:
+        """The point."""
+        return state.x
+
+    def pace(self, hypers: Hypers, state: Tree) -> Scalar:
+        """Τ."""
+        del hypers
+        tau: Scalar = state.tau
+        return tau
 
     def adapted(
         self, problem: Problem, hypers: Hypers, old: Tree, new: Tree, evidence: Evidence, iterations: Int[Array, ""]

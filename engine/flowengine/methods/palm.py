@@ -16,7 +16,7 @@ from jaxtyping import Array
 
 from flowapi.frozen import frozen
 from flowengine.methods.observing import Observing
-from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
+from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, pytree
 from flowengine.steps import backward, objective, smooth_gradient
 from flowengine.storage import add, dot, norm
 
@@ -53,10 +53,6 @@ class Palm(Observing):
             x[name], tau[name] = _moved(problem, hypers, x, name, gradient, GROWTH * state.tau[name])
             subgradient[name] = (state.x[name] - x[name]) / tau[name] - gradient
         return State(x, tau, subgradient)
-
-    def point(self, state: State) -> Tree:
-        """The variables."""
-        return state.x
 
     def pace(self, hypers: Hypers, state: State) -> Scalar:
         """The shortest of the steps."""

@@ -109,15 +109,6 @@ class PD3O(Steady):
         imbalance = imbalance if new.gradient is None else add(imbalance, new.gradient)
         return new, Evidence(point, imbalance, images, defects, smooth=smooth)
 
-    def point(self, state: State) -> Tree:
-        """The point."""
-        return state.x
-
-    def pace(self, hypers: Hypers, state: State) -> Scalar:
-        """Τ."""
-        del hypers
-        return state.tau
-
     def balance(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Balance:
         """ξ = (z − x⁺)/τ with z = q⁺ − τ Σ W_jᵀy_j⁺, the point that the last prox was given."""
         pulled = pull(problem, new.y)

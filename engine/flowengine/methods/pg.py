@@ -45,10 +45,6 @@ class ProximalGradient(Observing):
         x = computed_once(x, hypers.tau)
         return State(x, smooth_gradient(problem, x), tau)
 
-    def point(self, state: State) -> Tree:
-        """The point."""
-        return state.x
-
     def pace(self, hypers: Hypers, state: State) -> Scalar:
         """Τ."""
         return jnp.max(self._tau(hypers, state))

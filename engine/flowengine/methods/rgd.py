@@ -73,15 +73,6 @@ class RiemannianGradient(Observing):
         factor = jnp.where(told, jnp.clip(began / jnp.where(told, met, 1), 1 / CHANGE, CHANGE), CHANGE)
         return State(new.x, new.flat, new.tau, new.tau * factor)
 
-    def point(self, state: State) -> Tree:
-        """The point."""
-        return state.x
-
-    def pace(self, hypers: Hypers, state: State) -> Scalar:
-        """Τ."""
-        del hypers
-        return state.tau
-
     def evidence(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Evidence:
         """The imbalance is ∇f's part in the tangent space."""
         del problem, hypers, old

@@ -19,7 +19,7 @@ XLA_FLAGS = (
     "--xla_cpu_enable_concurrency_optimized_scheduler=false",  # keeps nearly twice the temporaries alive
 )
 
-HAND_OVER = 5e-3  # seconds: the default of Python's threads
+USUAL_HAND_OVER = 5e-3  # seconds after which a thread lets another in: Python's default
 CACHE_FOLDER = "JAX_COMPILATION_CACHE_DIR"
 CACHE_BYTES = 128 * 2**20
 
@@ -84,7 +84,7 @@ def settle() -> None:
     """
     gc.freeze()
     gc.enable()
-    sys.setswitchinterval(HAND_OVER)
+    sys.setswitchinterval(USUAL_HAND_OVER)
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
 
