@@ -194,12 +194,18 @@ def test_a_corrupt_newest_checkpoint_is_passed_over_and_said(tmp_path) -> None:
     assert summary(root)["sha256"] == summary(tmp_path / "whole")["sha256"]
 
 
-def test_a_wall_time_stops_and_says_that_bits_depend_on_it(tmp_path) -> None:
+@pytest.mark.parametrize("before", [300, 0])
+def test_a_wall_time_stops_and_says_that_bits_depend_on_it(tmp_path, before) -> None:
+    """With certificates behind it, and before its first one."""
     manifest = write_flow(tmp_path / "flow", limit=10_000_000)
-    manifest.write_text(manifest.read_text().replace("maxIterations: 10000000", "wallTime: 1"))
     root = tmp_path / "root"
+    if before:
+        run("run", manifest, "--root", root, "--until", before, code=75)
+    manifest.write_text(manifest.read_text().replace("maxIterations: 10000000", "wallTime: 0.001"))
     run("run", manifest, "--root", root)
-    assert (summary(root)["reason"], summary(root)["bitIdentical"]) == ("TimeLimit", False)
+    ended = summary(root)
+    assert (ended["reason"], ended["bitIdentical"], ended["iterations"]) == ("TimeLimit", False, before)
+    assert (ended["energy"] is None) == (before == 0)
 
 
 def test_a_full_disk_is_said_and_the_run_goes_on_to_its_end(tmp_path) -> None:

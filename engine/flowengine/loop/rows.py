@@ -64,7 +64,7 @@ def rows(carry: Carry, after: int) -> list[Row]:
     """The certificates from number `after` on, as far as the ring still holds them."""
     count = int(carry.certificates)
     ring = np.asarray(carry.ring)
-    return [_row(ring[i % len(ring)]) for i in range(max(after, count - len(ring)), count)]
+    return [_row(ring[i % len(ring)]) for i in range(max(after, count - len(ring), 0), count)]
 
 
 def _row(values: np.ndarray) -> Row:
