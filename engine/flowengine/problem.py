@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import fields
 from enum import StrEnum
-from typing import Any, Protocol, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, dataclass_transform
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jax import Array
 
 from flowapi.frozen import frozen
 
-Scalar = Float[Array, ""]
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
+
+Scalar: TypeAlias = "Float[Array, '']"
 Tree = Any
 """Variables, or an operator's output: an array, a dict of them by variable, or a dataclass (see `storage`)."""
 

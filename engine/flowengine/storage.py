@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import Array, lax
 from jax.experimental.layout import Layout, with_layout_constraint
-from jaxtyping import Array, Float
 
 from flowengine.problem import Scalar, Tree, pytree
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 
 @pytree()
@@ -89,11 +91,9 @@ def paired(a: Tree, b: Tree, most: float = math.inf) -> Tree:
 
 def pair_of(pair: Tree) -> tuple[Tree, Tree]:
     """The two trees of a pair."""
-    first, second = (
-        jax.tree.map(lambda one, i=i: one.components[i], pair, is_leaf=lambda one: isinstance(one, Packed | Components))
-        for i in range(2)
-    )
-    return first, second
+    parts, form = jax.tree.flatten(pair, is_leaf=lambda one: isinstance(one, Packed | Components))
+    first, second = zip(*(one.components for one in parts), strict=True)
+    return jax.tree.unflatten(form, first), jax.tree.unflatten(form, second)
 
 
 def computed_once(a: Tree, number: Array) -> Tree:

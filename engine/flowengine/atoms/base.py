@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from jaxtyping import Array
+from jax import Array
 
 from flowengine.problem import Scalar, Tree
 from flowengine.storage import add, scale, sum_over

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jax import Array
 
 from flowengine.atoms.base import Base, DualDomain
 from flowengine.atoms.sparsity import NormL21
 from flowengine.problem import Scalar, Tree, pytree
 from flowengine.storage import add, dot, entrywise, logical, norm, scale, through, total
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 
 class Indicator(Base):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jax import Array
 
 from flowengine.atoms.base import Base
 from flowengine.problem import Scalar, Tree, pytree
 from flowengine.storage import dot, scale, squares
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 Two = tuple[Array, Array]
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jax import Array
 
 from flowengine.atoms.base import Additive, Base, DualDomain
 from flowengine.problem import Scalar, Tree, pytree
 from flowengine.storage import add, clipped, components, dot, entrywise, squared, through
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 
 @pytree()

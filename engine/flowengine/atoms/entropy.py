@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 import jax.numpy as jnp
-from jax.scipy.special import xlogy
-from jaxtyping import Array
+from jax import Array
+from jax import scipy as jsp
 
 from flowengine.atoms.base import Base, DualDomain
 from flowengine.atoms.likelihood import positive_root
@@ -29,7 +29,9 @@ class NegativeEntropy(Base):
 
     def value(self, z: Tree) -> Scalar:
         """Weight · Σ zᵢ log zᵢ; +∞ below 0."""
-        return self.weight * total(entrywise(lambda a: jnp.where(a >= 0, xlogy(a, jnp.maximum(a, 0)), jnp.inf), z))
+        return self.weight * total(
+            entrywise(lambda a: jnp.where(a >= 0, jsp.special.xlogy(a, jnp.maximum(a, 0)), jnp.inf), z)
+        )
 
     def prox(self, v: Tree, step: Scalar) -> Tree:
         """T·ω(v/t − 1 − log t)."""
@@ -57,7 +59,7 @@ class RelativeEntropy(Base):
         """Weight · Σ (zᵢ log(zᵢ/dᵢ) − zᵢ + dᵢ); +∞ below 0."""
 
         def one(a: Array, d: Array) -> Array:
-            return jnp.where(a >= 0, xlogy(a, jnp.maximum(a, 0) / d) - a + d, jnp.inf)
+            return jnp.where(a >= 0, jsp.special.xlogy(a, jnp.maximum(a, 0) / d) - a + d, jnp.inf)
 
         return self.weight * total(entrywise(one, z, self.data))
 

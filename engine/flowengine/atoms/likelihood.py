@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.special import xlogy
-from jaxtyping import Array, Float
+from jax import Array
+from jax import scipy as jsp
 
 from flowengine.atoms.base import Base
 from flowengine.problem import Scalar, Tree, pytree
 from flowengine.storage import entrywise, total
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 NEWTON_STEPS = 40
 
@@ -34,7 +37,7 @@ class Poisson(Base):
 
         def one(a: Array, d: Array) -> Array:
             inside = jnp.where(d > 0, a > 0, a >= 0)
-            return jnp.where(inside, a - xlogy(d, jnp.where(inside & (a > 0), a, 1)), jnp.inf)
+            return jnp.where(inside, a - jsp.special.xlogy(d, jnp.where(inside & (a > 0), a, 1)), jnp.inf)
 
         return self.weight * total(entrywise(one, z, self.data))
 
@@ -51,7 +54,7 @@ class Poisson(Base):
         """Weight · Σ d(log d − 1 − log(1 − y/weight))."""
 
         def one(u: Array, d: Array) -> Array:
-            return xlogy(d, d) - d - xlogy(d, 1 - u / self.weight)
+            return jsp.special.xlogy(d, d) - d - jsp.special.xlogy(d, 1 - u / self.weight)
 
         return self.weight * total(entrywise(one, y, self.data))
 
@@ -61,7 +64,7 @@ class KullbackLeibler(Poisson):
     """Ψ(z) = weight · Σ (dᵢ log(dᵢ/zᵢ) − dᵢ + zᵢ) for z ≥ 0: `Poisson` and the constant that makes it 0 at z = d."""
 
     def _constant(self) -> Scalar:
-        return self.weight * total(entrywise(lambda d: xlogy(d, d) - d, self.data))
+        return self.weight * total(entrywise(lambda d: jsp.special.xlogy(d, d) - d, self.data))
 
     def value(self, z: Tree) -> Scalar:
         """Poisson's value and the constant."""
@@ -108,7 +111,7 @@ class Logistic(Base):
 
         def one(u: Array, label: Array) -> Array:
             s = jnp.clip(-label * u / self.weight, 0, 1)
-            return xlogy(s, s) + xlogy(1 - s, 1 - s)
+            return jsp.special.xlogy(s, s) + jsp.special.xlogy(1 - s, 1 - s)
 
         return self.weight * total(entrywise(one, y, self.data))
 
@@ -143,7 +146,7 @@ class CrossEntropy(Base):
     def conjugate(self, y: Array) -> Scalar:
         """Weight · Σ p log p."""
         p = jnp.clip(y / self.weight + self.data, 0, 1)
-        return self.weight * jnp.sum(xlogy(p, p))
+        return self.weight * jnp.sum(jsp.special.xlogy(p, p))
 
 
 def positive_root(b: Array, c: Array) -> Array:

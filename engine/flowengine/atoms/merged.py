@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
-from jaxtyping import Array
+from jax import Array
 
 from flowengine.atoms.base import Additive, DualDomain
 from flowengine.atoms.constraints import Interval

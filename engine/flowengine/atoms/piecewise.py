@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 import jax.numpy as jnp
-from jaxtyping import Array
+from jax import Array
 
 from flowengine.atoms.base import Base
 from flowengine.problem import Scalar, Tree, pytree

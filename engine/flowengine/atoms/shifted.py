@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from jaxtyping import Array
+from jax import Array
 
 from flowengine.atoms.base import Additive, Base, DualDomain
 from flowengine.problem import Scalar, Tree, pytree

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
-from jaxtyping import Array, Float, Int
+from jax import Array, lax
 
 from flowengine.atoms.base import Additive, Base, DualDomain
 from flowengine.problem import Scalar, Tree, pytree
 from flowengine.storage import Components, Packed, clipped, components, dot, entrywise, logical, squares, through
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
 
 
 class Norm(Additive, Base):

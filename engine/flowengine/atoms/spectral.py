@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jax import Array
 
 from flowengine.atoms.base import Base
 from flowengine.atoms.constraints import Indicator
 from flowengine.atoms.likelihood import positive_root
 from flowengine.problem import Scalar, pytree
 
-Square = Float[Array, "n n"]
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
+Square: TypeAlias = "Float[Array, 'n n']"
 
 
 @pytree()

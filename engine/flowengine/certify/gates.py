@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Int
+from jax import Array
 
 from flowengine.problem import Lyapunov, Scalar, pytree
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Int
 
 RED, AMBER, GREEN = 0, 1, 2
 COLOURS = ("RED", "AMBER", "GREEN")

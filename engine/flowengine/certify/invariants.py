@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool
+from jax import Array
 
 from flowengine.problem import Invariant, Problem, Scalar, Tree, pytree
 from flowengine.storage import logical, norm
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool
 
 
 @pytree()

@@ -15,6 +15,7 @@ from flowapi.report import ExitCode, RunError, RunReport
 from flowapi.revision import RevisionFile, RuntimeSettings
 from flowengine.run import platform
 from flowengine.run.board import Board
+from flowengine.run.jax_import import load_jax
 from flowengine.run.request import RunRequest
 from flowengine.run.server import PORT, StatusServer
 from flowengine.run.signals import StopRequest
@@ -55,7 +56,7 @@ def _run(board: Board, stop: StopRequest, asked: argparse.Namespace) -> int:
         request = _request(asked)
         board.update(revision=request.revision.hash)
         platform.prepare(request.revision.document(request.settings).policy.threads, Layout(request.root).cache)
-        platform.load_jax()
+        load_jax()
         from flowengine.run.session import Session  # noqa: PLC0415 - jax comes after `prepare`
 
         code = Session(request, board, stop, _Log().observe).run()

@@ -19,6 +19,7 @@ from flowengine.cli.messages import plain_errors
 from flowengine.cli.progress import Display, display
 from flowengine.run import platform
 from flowengine.run.board import Board
+from flowengine.run.jax_import import load_jax
 from flowengine.run.request import RunRequest
 from flowengine.run.signals import StopRequest
 from flowengine.store import At, Fresh, Latest, Layout, Owner, Start
@@ -116,7 +117,7 @@ def _compiled(file: Path) -> tuple[Manifest, CompiledFlow]:
     """The manifest, and its flow ready to run."""
     manifest = _read(file)
     platform.prepare(manifest.document.policy.threads)
-    platform.load_jax()
+    load_jax()
     from flowengine.compiler import compile_flow  # noqa: PLC0415 - jax comes after `prepare`
 
     return manifest, compile_flow(manifest.document, file.resolve().parent, at=manifest.at)
@@ -139,7 +140,7 @@ def _owner(name: str) -> Owner:
 def _go(request: RunRequest, shown: Display) -> None:
     threads = request.revision.document(request.settings).policy.threads
     platform.prepare(threads, Layout(request.root).cache)
-    platform.load_jax()
+    load_jax()
     from flowengine.run.session import Session  # noqa: PLC0415 - jax comes after `prepare`
 
     board = Board(RunReport(revision=request.revision.hash, attempt=request.attempt))

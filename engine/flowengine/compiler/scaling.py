@@ -10,19 +10,22 @@ from __future__ import annotations
 
 import itertools
 import math
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import Array, lax
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float
 
 from flowapi.frozen import frozen
 from flowengine.atoms import Separable
 from flowengine.problem import Hypers, Problem, Term, Tree, Unknown
 from flowengine.steps import AT_ONCE, smooth_gradient
 from flowengine.storage import components, placed, subtract, zeros_like
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 ROUNDS = 10
 FIRM = 10.0  # how much more than the copy of the variable the copies of its images weigh

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import jax
 import numpy as np
-from jaxtyping import Array
+from jax import Array
 
 from flowapi.argument import Summand, TermSpec
 from flowapi.errors import DataError, DocumentError

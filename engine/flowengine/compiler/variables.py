@@ -7,7 +7,7 @@ import zlib
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jax import Array
 
 from flowapi.errors import DataError, DocumentError
 from flowapi.flow import FlowDocument

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jax import Array
 
 from flowengine.problem import Tree, pytree
 from flowengine.storage import add, scale
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 Waves = Literal["fourier", "cosine"]
 DENSE_SVD_ENTRIES = 1_000_000

@@ -6,8 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
-from jaxtyping import Array
+from jax import Array, lax
 
 from flowengine.linops.basic import Waves
 from flowengine.problem import pytree

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import jax.numpy as jnp
-from jaxtyping import Array
+from jax import Array
 
 from flowengine.linops.basic import Waves
 from flowengine.linops.gradient import Gradient

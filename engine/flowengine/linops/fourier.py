@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 import jax.numpy as jnp
-from jaxtyping import Array
+from jax import Array
 
 from flowengine.problem import pytree
 from flowengine.storage import by_rows

@@ -7,8 +7,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
-from jaxtyping import Array
+from jax import Array, lax
 
 from flowengine.linops.basic import Waves, grid_of
 from flowengine.problem import pytree

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jax import Array
 
 from flowengine.problem import pytree
 from flowengine.storage import placed
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
 
 
 @pytree("shape", "norm")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
-from jaxtyping import Array, Int
+from jax import Array
 
 from flowengine.problem import pytree
 from flowengine.storage import placed
+
+if TYPE_CHECKING:
+    from jaxtyping import Int
 
 POWER_ITERATIONS = 50
 POWER_MARGIN = 1.05  # power iteration comes from below, by up to a percent

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int
+from jax import Array
 
 from flowengine.linops.basic import Waves, grid_of
 from flowengine.problem import Tree, pytree
 from flowengine.storage import Components, Packed, add, logical, placed, scale
+
+if TYPE_CHECKING:
+    from jaxtyping import Int
 
 
 @pytree("factor")

@@ -6,8 +6,7 @@ from typing import ClassVar
 
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
-from jaxtyping import Array
+from jax import Array, lax
 
 from flowengine.problem import pytree
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import functools
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
-from jaxtyping import Array, Int
+from jax import Array, lax
 
 from flowengine.certify import Controller, Scales, drift, energy, gap, grow, judge, residual, watch_growth
 from flowengine.loop.carry import (
@@ -34,6 +34,9 @@ from flowengine.loop.carry import (
 from flowengine.methods import stepped
 from flowengine.problem import Evidence, Hypers, Method, Problem, Scalar, Tree, pytree
 from flowengine.storage import norm
+
+if TYPE_CHECKING:
+    from jaxtyping import Int
 
 
 @pytree()

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jax import Array
 
 from flowapi.frozen import frozen
 from flowengine.certify import Controller, Reference, Scales, no_scales, references, start_controller, start_scales
 from flowengine.problem import Hypers, Method, Problem, Scalar, Tree, pytree
 from flowengine.storage import placed
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Int
 
 COLUMNS = ("iter", "E", "residual", "gap", "feasibility", "grad_norm", "alpha", "drift", "controller")
 RUNNING, BY_RESIDUAL, BY_GAP, BY_CHANGE, BY_LIMIT, DIVERGED = range(6)

@@ -18,12 +18,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int
+from jax import Array
 
 from flowapi.frozen import frozen
 from flowengine.linops import Waves
@@ -47,6 +47,9 @@ from flowengine.steps import (
     unbalanced,
 )
 from flowengine.storage import add, dot, scale, subtract, weighed, zeros_like
+
+if TYPE_CHECKING:
+    from jaxtyping import Int
 
 RELAXATION = 1.8
 REFLECTION = 2.0

@@ -12,10 +12,11 @@ for linear programming, 2024.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int
+from jax import Array
 
 from flowapi.frozen import frozen
 from flowengine.methods.observing import Observing, stepped
@@ -32,6 +33,9 @@ from flowengine.steps import (
     smooth_images,
 )
 from flowengine.storage import add, dot, scale, subtract, zeros_like
+
+if TYPE_CHECKING:
+    from jaxtyping import Int
 
 RELAXATION = 1.8  # of the map, α: a reflection, 2, gathers rounding
 

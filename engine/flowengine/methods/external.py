@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
-from jaxtyping import Array
+from jax import Array
 
 from flowengine.methods.observing import Steady, stepped
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree

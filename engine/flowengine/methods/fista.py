@@ -10,8 +10,7 @@ Mathematics 15, 2015 (the restart).
 from __future__ import annotations
 
 import jax.numpy as jnp
-from jax import lax
-from jaxtyping import Array
+from jax import Array, lax
 
 from flowapi.frozen import frozen
 from flowengine.methods.observing import Steady

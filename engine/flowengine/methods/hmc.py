@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-from jax import lax
-from jaxtyping import Array
+from jax import Array, lax
 
 from flowapi.frozen import frozen
 from flowengine.methods.mala import Own

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jax import Array
 
 from flowapi.frozen import frozen
 from flowengine.methods.sampler import Moved

@@ -9,7 +9,7 @@ Source: Roberts and Tweedie, Bernoulli 2, 1996.
 from __future__ import annotations
 
 import jax.numpy as jnp
-from jaxtyping import Array
+from jax import Array
 
 from flowapi.frozen import frozen
 from flowengine.methods.sampler import Moved, chosen

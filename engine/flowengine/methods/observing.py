@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import functools
 from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
 import jax
-from jaxtyping import Array, Int
+from jax import Array
 
 from flowengine.problem import Evidence, Hypers, Method, Problem, Scalar, Tree
+
+if TYPE_CHECKING:
+    from jaxtyping import Int
 
 
 @functools.partial(jax.jit, static_argnames=("method",))

@@ -13,11 +13,11 @@ Source: Yan, Journal of Scientific Computing 76, 2018.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
-from jax import lax
-from jaxtyping import Array, Int
+from jax import Array, lax
 
 from flowapi.frozen import frozen
 from flowengine.methods.observing import Steady, stepped
@@ -34,6 +34,9 @@ from flowengine.steps import (
     unbalanced,
 )
 from flowengine.storage import add, computed_once, dot, pair_of, paired, scale, squared, subtract, sum_over, zeros_like
+
+if TYPE_CHECKING:
+    from jaxtyping import Int
 
 
 @pytree()

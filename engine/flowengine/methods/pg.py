@@ -6,7 +6,7 @@ Source: Combettes and Wajs, Multiscale Modeling & Simulation 4, 2005.
 from __future__ import annotations
 
 import jax.numpy as jnp
-from jaxtyping import Array
+from jax import Array
 
 from flowapi.frozen import frozen
 from flowengine.methods.observing import Observing

@@ -6,13 +6,16 @@ chains at a time; quantiles, R-hat and effective sample size from a buffer of th
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
-from jaxtyping import Array, Int
+from jax import Array
 
 from flowapi.frozen import frozen
 from flowengine.problem import Problem, Scalar, Tree, pytree
+
+if TYPE_CHECKING:
+    from jaxtyping import Int
 
 
 @frozen

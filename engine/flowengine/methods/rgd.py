@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
-from jaxtyping import Array
+from jax import Array, lax
 
 from flowapi.frozen import frozen
 from flowengine.methods.observing import Observing

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int
+from jax import Array
 
 from flowapi.frozen import frozen
 from flowengine.methods.observing import Observing
 from flowengine.methods.recording import Recorded, Statistic, record, start_recording
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
 from flowengine.steps import energy_of
+
+if TYPE_CHECKING:
+    from jaxtyping import Int
 
 MEMORY = 0.99  # of the running mean of acceptance
 LEAST_ACCEPTANCE = 0.05

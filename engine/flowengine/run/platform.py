@@ -3,7 +3,6 @@
 import ctypes
 import gc
 import hashlib
-import importlib
 import importlib.metadata
 import os
 import platform as machine
@@ -42,21 +41,6 @@ def prepare(threads: int, cache: Path | None = None) -> None:
         os.environ[CACHE_FOLDER] = str(folder)
         os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
         os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
-
-
-def load_jax() -> None:
-    """Import jax, after `prepare`.
-
-    It looks for a plugin of AMD's by reading the metadata of every installed package, 0.06 s where there are a
-    hundred; on a CPU nobody wants to know.
-    """
-    search = importlib.metadata.distributions
-    if os.environ.get("JAX_PLATFORMS") == "cpu":
-        importlib.metadata.distributions = lambda **_: iter(())
-    try:
-        importlib.import_module("jax.numpy")
-    finally:
-        importlib.metadata.distributions = search
 
 
 def sweep() -> None:

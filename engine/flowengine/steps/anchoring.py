@@ -15,14 +15,18 @@ from __future__ import annotations
 
 import functools
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int
+from jax import Array
 
 from flowengine.problem import Hypers, Scalar, Tree, pytree
 from flowengine.steps.balancing import longest
+
+if TYPE_CHECKING:
+    from jaxtyping import Int
 
 ENOUGH, SOME, LONG = 0.2, 0.8, 0.36
 SMOOTHED = 0.5

@@ -16,14 +16,17 @@ in Neural Information Processing Systems 28, 2015.
 from __future__ import annotations
 
 import functools
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
-from jaxtyping import Array, Int
+from jax import Array, lax
 
 from flowengine.problem import Hypers, Scalar, pytree
+
+if TYPE_CHECKING:
+    from jaxtyping import Int
 
 FIRST, MORE, SHARE = 20, 10, 10  # iterations of the first stretch; of the others k / SHARE + MORE
 AT_ONCE = 4.0  # the largest factor

@@ -6,8 +6,7 @@ import functools
 
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
-from jaxtyping import Array
+from jax import Array, lax
 
 from flowengine.linops import Identity, Pair
 from flowengine.problem import Problem, Scalar, Term, Tree

@@ -11,19 +11,22 @@ Sources: Strang, SIAM Review 41, 1999; Golub and Van Loan, Matrix Computations, 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import Array, lax
+from jax import scipy as jsp
 from jax.flatten_util import ravel_pytree
-from jax.scipy.fft import dctn, idctn
-from jaxtyping import Array, Float
 
 from flowengine.linops import Waves, grid_of, power_of
 from flowengine.problem import Problem, Scalar, Term, Tree, pytree
 from flowengine.steps.descent import smooth_gradient
 from flowengine.storage import by_rows, subtract, zeros_like
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 AT_ONCE = 32  # unit vectors that are mapped at a time
 
@@ -90,7 +93,7 @@ def solved(problem: Problem, spectrum: Spectrum, right: Tree, rho: Scalar) -> Tr
         for term in problem.smooth:
             right = right + term.atom.weight * term.pulled
         if spectrum.waves == "cosine":
-            return idctn(by_rows(dctn(by_rows(right), norm="ortho") / powers), norm="ortho")
+            return jsp.fft.idctn(by_rows(jsp.fft.dctn(by_rows(right), norm="ortho") / powers), norm="ortho")
         return by_rows(jnp.fft.irfftn(by_rows(jnp.fft.rfftn(by_rows(right)) / powers), s=problem.shape))
     flat, unravel = ravel_pytree(jax.tree.map(jnp.add, right, spectrum.right))
     basis = spectrum.basis

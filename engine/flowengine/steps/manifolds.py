@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jax import Array
 
 from flowengine.problem import Problem, Tree
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array
+from jax import Array
 
 from flowengine.problem import Problem, Scalar, Tree
 from flowengine.steps.descent import densities, smooth_gradient

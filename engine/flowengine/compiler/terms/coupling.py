@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Array
+from jax import Array
 
 from flowapi import atoms as specs
 from flowapi.errors import DocumentError
