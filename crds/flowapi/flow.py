@@ -227,7 +227,7 @@ class FlowDocument:
         )
         errors.extend(references(document, at) if not errors else ())
         errors.extend(sizes(document, at) if not errors else ())
-        errors.extend((*_telemetry(document, at), *_sampling(document, at)))
+        errors.extend((*_telemetry(document, at), *_sampling(document, at), *_outputs(document, at)))
         if errors:
             raise DocumentErrors(errors)
         return document
@@ -286,6 +286,19 @@ def _sampling(document: FlowDocument, at: str) -> Iterator[DocumentError]:
             yield DocumentError(
                 "a sampler approaches no point", path=join(at, "stop", to_camel(key)), remedy="Use `maxIterations`."
             )
+
+
+def _outputs(document: FlowDocument, at: str) -> Iterator[DocumentError]:
+    """Every output leaves a file of its own name."""
+    taken: set[str] = set()
     for index, output in enumerate(document.outputs):
-        if f"{output.variable}_{output.kind}" in document.variables:
+        name = f"{output.variable}_{output.kind}"
+        if name in taken:
+            yield DocumentError(
+                f"`{output.kind}` of `{output.variable}` stands here twice, and both would be `{name}.npy`",
+                path=join(at, "outputs", index, output.kind),
+                remedy="Keep one; `at` takes a list of levels." if output.kind == "quantiles" else "Keep one of them.",
+            )
+        taken.add(name)
+        if name in document.variables:
             yield DocumentError("a variable has this name", path=join(at, "outputs", index), remedy="Rename it.")

@@ -65,7 +65,7 @@ class Policy(Model):
                 f"`{self.algorithm}` accepts every draw", path="metropolis", remedy="Use `mala` or `hmc`."
             )
         if self.temperature < 0 or (self.temperature == 0 and self.sampler != "symplectic"):
-            raise DocumentFinding("a temperature is above 0", path="temperature")
+            raise DocumentFinding("a temperature is above 0", path="temperature", remedy="Leave it out for 1.")
         if self.samples and isinstance(self.step, str):
             raise DocumentFinding("a sampler's step is a number", path="step", remedy="Write one, or leave it out.")
         return self

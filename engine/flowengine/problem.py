@@ -123,6 +123,19 @@ class Unknown:
         return self.manifold != "euclidean"
 
 
+@pytree()
+class Units:
+    """Sizes that residuals are divided by, entry by entry, before their norms are taken; None: 1.
+
+    Attributes:
+        columns: Of the variable's entries in an imbalance.
+        rows: Of the entries of each W_j x.
+    """
+
+    columns: Array | None
+    rows: tuple[Array | None, ...]
+
+
 @pytree("unknowns", "dtype")
 class Problem:
     """min_x Σ f_i(x) + g(x) + Σ h_j(W_j x).
@@ -137,6 +150,7 @@ class Problem:
         unknowns: The variables.
         invariants: What is watched for drift.
         dtype: Of their arrays.
+        units: Of rows and columns, where they differ by much.
     """
 
     smooth: tuple[Term, ...]
@@ -146,6 +160,7 @@ class Problem:
     unknowns: tuple[Unknown, ...]
     dtype: str
     invariants: tuple[Invariant, ...] = ()
+    units: Units | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -31,6 +31,7 @@ class Base:
         convex: Whether it is; an atom that is not has no conjugate.
         has_prox: Whether its prox is known.
         rigid: Whether its conjugate is finite at one point alone.
+        parted: Whether its gradient is a sum of parts that cancel at a minimum of it, which `parts` returns.
         takes_complex: Whether its argument may be complex.
         conjugate_on: Where its conjugate is finite, if that doesn't depend on its data.
         lipschitz: Of its gradient; +∞ when there is no bound.
@@ -44,6 +45,7 @@ class Base:
     convex: ClassVar[bool] = True
     has_prox: ClassVar[bool] = True
     rigid: ClassVar[bool] = False
+    parted: ClassVar[bool] = False
     takes_complex: ClassVar[bool] = False
     conjugate_on: ClassVar[DualDomain] = DualDomain.PART
 

@@ -38,6 +38,7 @@ class LowRank(Coupling):
     weight: Scalar
     data: Float[Array, "m n"]
     mask: Float[Array, "m n"] | None
+    parted: ClassVar[bool] = True
 
     def value(self, z: Two) -> Scalar:
         """Weight · ½‖m ⊙ (z wᵀ − data)‖²."""
@@ -47,8 +48,15 @@ class LowRank(Coupling):
 
     def gradient(self, z: Two) -> Two:
         """Weight · (R w, Rᵀ z)."""
+        return self._pulled(z, self._difference(z))
+
+    def parts(self, z: Two) -> tuple[Two, Two]:
+        """As the gradient, of m² ⊙ z wᵀ and of m² ⊙ data for R."""
+        return self._pulled(z, self._difference(z) + self.data), self._pulled(z, self.data)
+
+    def _pulled(self, z: Two, rest: Array) -> Two:
         left, right = (_columns(one) for one in z)
-        rest = self.weight * self._difference(z)
+        rest = self.weight * rest
         if self.mask is not None:
             rest = self.mask * self.mask * rest
         return (rest @ right.conj()).reshape(z[0].shape), (rest.T @ left.conj()).reshape(z[1].shape)
@@ -85,6 +93,7 @@ class Orthogonality(Coupling):
     """
 
     weight: Scalar
+    parted: ClassVar[bool] = True
 
     def value(self, z: Array) -> Scalar:
         """Weight · ½‖ZᵀZ − I‖²."""
@@ -93,6 +102,10 @@ class Orthogonality(Coupling):
     def gradient(self, z: Array) -> Any:
         """2·weight · Z(ZᵀZ − I)."""
         return 2 * self.weight * (z @ self._defect(z))
+
+    def parts(self, z: Array) -> tuple[Any, Any]:
+        """2·weight · ZZᵀZ and 2·weight · Z."""
+        return 2 * self.weight * (z @ (z.conj().T @ z)), 2 * self.weight * z
 
     def _defect(self, z: Array) -> Array:
         return z.conj().T @ z - jnp.eye(z.shape[1], dtype=z.dtype)

@@ -77,7 +77,8 @@ class RelativeEntropy(Base):
 class LogBarrier(Base):
     """Ψ(z) = weight · Σ −log zᵢ for z > 0.
 
-    ∇ψ = −weight/z, of no Lipschitz bound. prox: the positive root of z² − vz − t = 0.
+    ∇ψ = −weight/z, of no Lipschitz bound; not a number where z ≤ 0, so that no step leads there.
+    prox: the positive root of z² − vz − t = 0.
     ψ*(y) = weight · Σ (−1 − log(−y/weight)) for y < 0.
     Source: Parikh and Boyd, Proximal Algorithms, 2014, section 6.1.3.
     """
@@ -91,7 +92,7 @@ class LogBarrier(Base):
 
     def gradient(self, z: Tree) -> Tree:
         """−weight/z."""
-        return entrywise(lambda a: -self.weight / a, z)
+        return entrywise(lambda a: jnp.where(a > 0, -self.weight / a, jnp.nan), z)
 
     def prox(self, v: Tree, step: Scalar) -> Tree:
         """(v + √(v² + 4t))/2, by the form that doesn't cancel."""

@@ -23,7 +23,8 @@ NEWTON_STEPS = 40
 class Poisson(Base):
     """Ψ(z) = weight · Σ (zᵢ − dᵢ log zᵢ) for z ≥ 0.
 
-    ∇ψ = weight·(1 − d/z), of no Lipschitz bound. prox: the positive root of z² − (v − t)z − td = 0.
+    ∇ψ = weight·(1 − d/z), of no Lipschitz bound; not a number beyond the domain, so that no step leads there.
+    prox: the positive root of z² − (v − t)z − td = 0.
     ψ*(y) = weight · Σ d(log d − 1 − log(1 − y/weight)) for y < weight.
     Source: Combettes and Pesquet, Inverse Problems 24, 2008 (the prox of −d log); Csiszár for the divergence.
     """
@@ -31,19 +32,28 @@ class Poisson(Base):
     weight: Scalar
     data: Tree
     smooth: ClassVar[bool] = True
+    parted: ClassVar[bool] = True
 
     def value(self, z: Tree) -> Scalar:
         """Weight · Σ (zᵢ − dᵢ log zᵢ); +∞ beyond the domain."""
 
         def one(a: Array, d: Array) -> Array:
-            inside = jnp.where(d > 0, a > 0, a >= 0)
+            inside = _counted(a, d)
             return jnp.where(inside, a - jsp.special.xlogy(d, jnp.where(inside & (a > 0), a, 1)), jnp.inf)
 
         return self.weight * total(entrywise(one, z, self.data))
 
     def gradient(self, z: Tree) -> Tree:
         """Weight · (1 − d/z)."""
-        return entrywise(lambda a, d: self.weight * (1 - d / a), z, self.data)
+        return entrywise(lambda a, d: self.weight - self._drawn(a, d), z, self.data)
+
+    def parts(self, z: Tree) -> tuple[Tree, Tree]:
+        """Weight and weight · d/z."""
+        return entrywise(lambda a: jnp.full_like(a, self.weight), z), entrywise(self._drawn, z, self.data)
+
+    def _drawn(self, a: Array, d: Array) -> Array:
+        share = jnp.where(d > 0, d / a, 0)  # no 0/0 where nothing was counted
+        return self.weight * jnp.where(_counted(a, d), share, jnp.nan)
 
     def prox(self, v: Tree, step: Scalar) -> Tree:
         """The positive root, by the form that doesn't cancel."""
@@ -147,6 +157,11 @@ class CrossEntropy(Base):
         """Weight · Σ p log p."""
         p = jnp.clip(y / self.weight + self.data, 0, 1)
         return self.weight * jnp.sum(jsp.special.xlogy(p, p))
+
+
+def _counted(a: Array, d: Array) -> Array:
+    """Whether a mean of a can give the counts d."""
+    return jnp.where(d > 0, a > 0, a >= 0)
 
 
 def positive_root(b: Array, c: Array) -> Array:

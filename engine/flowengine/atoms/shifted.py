@@ -43,6 +43,11 @@ class Shifted(Additive):
         return bool(self.atom.elementwise)
 
     @property
+    def rigid(self) -> bool:
+        """As φ is."""
+        return bool(self.atom.rigid)
+
+    @property
     def convex(self) -> bool:
         """As φ is."""
         return bool(self.atom.convex)

@@ -8,95 +8,138 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import Array, lax
 
 from flowengine.atoms import DualDomain
 from flowengine.linops import Gradient
-from flowengine.problem import Balance, Evidence, Hypers, Problem, Scalar, Tree, pytree
-from flowengine.steps import backward, densities, smooth_gradient, tangent, term_gradient
-from flowengine.storage import add, norm, scale, subtract, sum_over, weighed, zeros_like
+from flowengine.problem import Balance, Evidence, Problem, Scalar, Tree, pytree
+from flowengine.steps import densities, gradient_parts, smooth_gradient, term_gradient, whitened
+from flowengine.storage import add, norm, scale, sum_over, zeros_like
 
-ROUNDING = 1e3  # of eps: norms at zero that are no more than this share of the start's are 0 but for rounding
+ROUNDING = 1e3  # of eps: a gradient at zero that is no more than this share of the start's is 0 but for rounding
 
 
 @pytree()
 class Scales:
-    """Running maxima of the norms that make residuals relative.
+    """What makes residuals relative: V variables, J dual terms.
+
+    A scale is made of what there is now, not of what there was on the way: a transient, or a far start, must not hide
+    what is left of it. Memory serves only where everything that is compared goes to 0 at a solution, and never beyond
+    what the size of x, or of y_j, allows.
 
     Attributes:
-        balance: Of ∇f (from the start on), of each ∇f_i where there are several, ξ and Σ Wᵀy; on a manifold of what is
-            tangent.
-        images: Of W_j x and z_j, for each dual term.
-        least: Of a start that is farther off than zero, the norms at zero: `balance` is never below them, and forgets
-            what came before, for a residual of 1e-6 of such a start is no solution. The least number there is where
-            zero is beyond a barrier, so that nothing is known of the start, and several terms keep up a balance.
-            0 for any other start.
+        balance: (V,) of the summands of the imbalance in each variable.
+        images: (J,) of W_j x and z_j.
+        base: (V,) ‖∇f(0)‖, a part of ∇f(x) = (∇f(x) − ∇f(0)) + ∇f(0) wherever x is; the least number there is where
+            other parts (`Base.parted`) or several terms tell more; 0 where nothing does, and memory has to serve.
+        seen: (V,) the largest ‖∇f‖ since the start, for those whose base is 0, and ‖ξ‖ of what is no constraint.
+        pulled: (2, J, V) the largest ‖W_jᵀy_j‖, and the largest share of ‖y_j‖ that it was.
+        reached: (2, J) the largest ‖W_j x‖, and the largest multiple of ‖x‖ that it was.
     """
 
-    balance: Scalar
-    images: tuple[Scalar, ...]
-    least: Scalar
+    balance: Array
+    images: Array
+    base: Array
+    seen: Array
+    pulled: Array
+    reached: Array
 
 
 def no_scales(problem: Problem, *, relative: bool) -> Scales:
     """Before anything is known; of a sampler, whose residual is not `relative`, no dual term has any."""
-    zero = jnp.zeros((), problem.real)
-    return Scales(zero, (zero,) * len(problem.dual) if relative else (), zero)
+    variables, terms = len(problem.unknowns), len(problem.dual) if relative else 0
+    zeros = functools.partial(jnp.zeros, dtype=problem.real)
+    variable = zeros(variables)
+    return Scales(variable, zeros(terms), variable, variable, zeros((2, terms, variables)), zeros((2, terms)))
 
 
-def start_scales(problem: Problem, hypers: Hypers, *, relative: bool) -> Scales:
-    """The scale of ∇f where the run starts: of an energy with smooth terms alone, nothing else would stay.
-
-    0 where it is not finite, beyond a barrier; nothing where no residual is to be made `relative`, of a sampler.
-    """
+def start_scales(problem: Problem, *, relative: bool) -> Scales:
+    """The scale of ∇f where the run starts and at zero; nothing where no residual is to be made `relative`."""
     nothing_yet = no_scales(problem, relative=relative)
     if not relative:
         return nothing_yet
-    zero = nothing_yet.balance
-    first, subgradient = _pulls(problem, hypers, problem.init)
-    nothing, nothings = _pulls(problem, hypers, zeros_like(problem.init))
-    there, at_zero = jnp.maximum(first, subgradient), jnp.maximum(nothing, nothings)
-    rounding = ROUNDING * float(np.finfo(problem.real).eps) * there
-    least = jnp.where((there > at_zero) & (at_zero > rounding), at_zero, zero)  # false where one is not a number
-    if len(problem.smooth) + len(problem.dual) + (problem.prox is not None) > 1:
-        least = jnp.where(jnp.isfinite(at_zero), least, float(np.finfo(problem.real).tiny))
-    first = jnp.where(jnp.isfinite(first), first, zero)
-    return replace(nothing_yet, balance=jnp.where(least > 0, least, first), least=least)
+    tiny = float(np.finfo(problem.real).tiny)
+    there, at_zero = (_slopes(problem, x) for x in (problem.init, zeros_like(problem.init)))
+    finite = jnp.isfinite(at_zero)
+    rounding = ROUNDING * float(np.finfo(problem.real).eps) * jnp.where(jnp.isfinite(there), there, 0)
+    base = jnp.where(finite & (at_zero > rounding), at_zero, 0)
+    if any(getattr(term.atom, "parted", False) for term in problem.smooth):
+        flat = np.array([not one.curved for one in problem.unknowns])  # tangent parts may all be 0 at a solution
+        base = jnp.where(flat, jnp.maximum(base, tiny), base)
+    elif len(problem.smooth) + len(problem.dual) + (problem.prox is not None) > 1:
+        base = jnp.where(finite, base, tiny)
+    seen = jnp.where(jnp.isfinite(there) & (base == 0), there, 0)
+    return replace(nothing_yet, balance=jnp.maximum(base, seen), base=base, seen=seen)
 
 
 @jax.jit  # traced once
-def _pulls(problem: Problem, hypers: Hypers, x: Tree) -> tuple[Scalar, Scalar]:
-    """‖∇f(x)‖ and ‖x − prox_{τg}(x)‖/τ, no more than the shortest of ∂g(x)."""
-    moved = weighed(subtract(x, backward(problem, x, hypers.tau)), jax.tree.map(lambda tau: 1 / tau, hypers.tau))
-    return norm(tangent(problem, x, smooth_gradient(problem, x))), norm(moved)
+def _slopes(problem: Problem, x: Tree) -> Array:
+    """‖∇f(x)‖ in each variable."""
+    return _sizes(problem, x, smooth_gradient(problem, x))
+
+
+def _sizes(problem: Problem, x: Tree, slope: Tree) -> Array:
+    """(V,) the length of a gradient in each variable, on a manifold of what is tangent, in its metric."""
+    return _plain(problem, whitened(problem, x, slope))
 
 
 def grow(problem: Problem, scales: Scales, balance: Balance, evidence: Evidence) -> Scales:
-    """The scales after one more look."""
-    kept = jnp.where(scales.least > 0, scales.least, scales.balance)
-    norms = [kept, *(norm(part) for part in balance.summands)]
+    """The scales at one more look."""
+    x, tiny = evidence.x, float(np.finfo(problem.real).tiny)
+    sizes = functools.partial(_sizes, problem, x)
+    slopes = [sizes(balance.gradient)] if balance.gradient is not None else []
     if len(problem.smooth) > 1:
-        norms += [norm(tangent(problem, evidence.x, term_gradient(one, evidence.x))) for one in problem.smooth]
-    images = tuple(
-        jnp.maximum(before, jnp.maximum(norm(image), norm(add(image, defect, -1.0))))
-        for before, image, defect in zip(scales.images, evidence.images, evidence.defects, strict=True)
-    )
-    return Scales(jnp.max(jnp.stack(norms)), images, scales.least)
+        slopes += [sizes(term_gradient(one, x)) for one in problem.smooth]
+    slopes += [sizes(part) for part in gradient_parts(problem, x)]
+    subgradient = _plain(problem, balance.subgradient)
+    bounded = [subgradient] if problem.prox is not None and not problem.prox.indicator else []
+    seen = jnp.where(scales.base > 0, 0, functools.reduce(jnp.maximum, [*slopes, *bounded], scales.seen))
+    found = [scales.base, seen, *slopes, subgradient]
+    pulled, reached, images = scales.pulled, scales.reached, scales.images
+    if problem.dual:
+        pulls = [_plain(problem, term.operator.adjoint(y)) for term, y in zip(problem.dual, balance.dual, strict=True)]
+        sizes_of_y = jnp.stack([norm(y) for y in balance.dual])[:, None]
+        now = jnp.stack(pulls)
+        pulled = jnp.maximum(pulled, jnp.stack([now, now / jnp.maximum(sizes_of_y, tiny)]))
+        found += [*pulls, *jnp.minimum(pulled[0], pulled[1] * sizes_of_y)]
+        size, there = norm(x), jnp.stack([_length(problem, j, image) for j, image in enumerate(evidence.images)])
+        points = (add(image, defect, -1.0) for image, defect in zip(evidence.images, evidence.defects, strict=True))
+        moreau = jnp.stack([_length(problem, j, point) for j, point in enumerate(points)])
+        reached = jnp.maximum(reached, jnp.stack([there, there / jnp.maximum(size, tiny)]))
+        images = jnp.maximum(jnp.maximum(there, moreau), jnp.minimum(reached[0], reached[1] * size))
+    return Scales(functools.reduce(jnp.maximum, found), images, scales.base, seen, pulled, reached)
 
 
-def residual(evidence: Evidence, scales: Scales) -> tuple[Scalar, Scalar, Scalar]:
+def _plain(problem: Problem, a: Tree) -> Array:
+    """(V,) the norm in each variable, in the units of its entries."""
+    if len(problem.unknowns) == 1:
+        columns = problem.units and problem.units.columns
+        return norm(a if columns is None else a / columns)[None]
+    return jnp.stack([norm(a[one.name]) for one in problem.unknowns])
+
+
+def _length(problem: Problem, j: int, image: Tree) -> Scalar:
+    """The norm of what is like W_j x, in the units of its rows."""
+    rows = problem.units and problem.units.rows[j]
+    return norm(image if rows is None else image / rows)
+
+
+def residual(problem: Problem, evidence: Evidence, scales: Scales) -> tuple[Scalar, Scalar, Scalar]:
     """How far from a solution: (residual, feasibility, ‖∇f + ξ + ΣWᵀy‖).
 
-    residual = max(‖∇f(x) + ξ + Σ W_jᵀy_j‖ / S, max_j ‖W_j x − z_j‖ / S_j), the second part alone is `feasibility`.
+    residual = max(max_v ‖∇f(x) + ξ + Σ W_jᵀy_j‖_v / S_v, max_j ‖W_j x − z_j‖ / S_j) over variables v and dual terms j,
+    entries in their `Units`; the second part alone is `feasibility`.
     """
     if evidence.imbalance is None:
-        nan = jnp.full_like(scales.balance, jnp.nan)
-        return nan if evidence.residual is None else evidence.residual, jnp.zeros_like(nan), nan
-    balance = norm(evidence.imbalance)
-    feasibility = jnp.zeros_like(balance)
-    for defect, image in zip(evidence.defects, scales.images, strict=True):
-        feasibility = jnp.maximum(feasibility, _relative(norm(defect), image))
-    return jnp.maximum(_relative(balance, scales.balance), feasibility), feasibility, balance
+        nan = jnp.full((), jnp.nan, problem.real)
+        return nan if evidence.residual is None else evidence.residual, nan, nan
+    balance = _plain(problem, evidence.imbalance)
+    feasibility = jnp.zeros((), problem.real)
+    for j, defect in enumerate(evidence.defects):
+        feasibility = jnp.maximum(feasibility, _relative(_length(problem, j, defect), scales.images[j]))
+    shares = jnp.max(_relative(balance, scales.balance))
+    whole = balance[0] if len(problem.unknowns) == 1 and problem.units is None else norm(evidence.imbalance)
+    return jnp.maximum(shares, feasibility), feasibility, whole
 
 
 def energy(problem: Problem, evidence: Evidence) -> Scalar:

@@ -27,6 +27,7 @@ from flowengine.compiler.sampling import chains_of, named_chains, sample
 from flowengine.compiler.site import Site
 from flowengine.compiler.splitting import exactly, not_by_admm
 from flowengine.compiler.terms import build_terms
+from flowengine.compiler.units import units_of
 from flowengine.compiler.variables import initial_value, structure, unknowns_of
 from flowengine.loop import LoopSettings, Stops
 from flowengine.methods import External
@@ -73,7 +74,7 @@ def compile_flow(document: FlowDocument, inputs: Path, *, at: str = "flow") -> C
     data = load_data(document, inputs, at)
     if document.entrypoint is not None:
         return _by_entry(document, document.entrypoint, data, at)
-    unknowns = unknowns_of(document, data)
+    unknowns = unknowns_of(document, data, at)
     maps = Maps(document, data, unknowns, at)
     terms, forced = [], []
     for index, spec in enumerate(document.terms):
@@ -100,6 +101,8 @@ def compile_flow(document: FlowDocument, inputs: Path, *, at: str = "flow") -> C
     choice = sample(problem, document, at) if policy.samples else choose(problem, policy, at)
     idle = tuple(f"{path}: nothing uses it" for path in unused(document, at))
     choice = replace(choice, warnings=(*choice.warnings, *idle))
+    if not policy.samples:
+        problem = replace(problem, units=units_of(problem))
     return CompiledFlow(document, problem, choice, settings, tuple(roles), _digest(document, data))
 
 
@@ -182,10 +185,10 @@ def _check_thresholds(stop: Stop, dtype: str, at: str) -> None:
 def _check_gap(stop: Stop, problem: Problem, at: str) -> None:
     if stop.gap is not None and not has_conjugate(problem):
         raise DocumentError(
-            "this energy has no finite dual, so there is no gap to stop at",
+            "no finite dual of this energy is known, so there is no gap to stop at",
             path=join(at, "stop", "gap"),
             remedy="Stop at a `residual`."
-            if problem.curved
+            if not problem.convex
             else "Stop at a `residual`, or bound the variable with a box.",
         )
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -16,13 +18,14 @@ from flowengine.compiler.primal_dual import choose_pd3o
 from flowengine.compiler.splitting import choose_admm
 from flowengine.methods import Fista, Palm, ProximalGradient, RiemannianGradient
 from flowengine.problem import Hypers, Method, Problem
-from flowengine.steps import smooth_gradient
+from flowengine.steps import gradient_parts, smooth_gradient, tangent
 from flowengine.storage import add, norm, scale, subtract
 
 SEARCH_FROM = 8.0  # of 1/L: where backtracking starts
 SEARCH_TO = 0.5  # of 1/L: where it ends
 SEARCH_HALVINGS = 100  # without a known L
 LONG = 1e3  # times the size of the start: a step where f is linear
+STILL = 1e-12  # of the size of its parts: a gradient that is 0 but for rounding
 PROBE = 1e-4  # relative length of the move that measures L where no bound is known
 
 
@@ -88,7 +91,8 @@ def _palm(problem: Problem, policy: Policy, at: str) -> Choice:
     check_start(problem, at)
     hypers, reason = _searched(problem, lipschitz(problem.smooth))
     names = ", ".join(one.name for one in problem.unknowns)
-    return Choice(Palm(), hypers, (f"palm: {names} in turn, for the energy couples them", f"each {reason}"))
+    reasons = (f"palm: {names} in turn, for the energy couples them", f"each {reason}")
+    return Choice(Palm(), hypers, reasons, stays(problem, at))
 
 
 def _riemannian(problem: Problem, policy: Policy, at: str) -> Choice:
@@ -109,7 +113,7 @@ def _riemannian(problem: Problem, policy: Policy, at: str) -> Choice:
         for one in on
         if one.manifold == "stiefel" and one.shape[0] == one.shape[-1] and not problem.dtype.startswith("complex")
     ]
-    return Choice(RiemannianGradient(), hypers, tuple(reasons))
+    return Choice(RiemannianGradient(), hypers, tuple(reasons), stays(problem, at))
 
 
 def _gradient(problem: Problem, policy: Policy, at: str, *, accelerated: bool) -> Choice:
@@ -124,13 +128,13 @@ def _gradient(problem: Problem, policy: Policy, at: str, *, accelerated: bool) -
         why += " (`policy: {family: accelerated}` adds momentum)"
     unbounded = math.isinf(bound) and policy.step is None
     searched = policy.step == "backtracking" or unbounded
-    method: Method = ProximalGradient(backtracking=searched)
+    method: Method = ProximalGradient(backtracking=searched, growing=searched and math.isinf(bound))
     if accelerated:
-        method = Fista(backtracking=searched, restart=policy.restart == "gradient")
+        method = Fista(searched, policy.restart == "gradient", guarded=math.isinf(bound))
     if searched:
         check_start(problem, at)
         hypers, reason = _searched(problem, bound)
-        return Choice(method, hypers, (f"{method.name}: {why}", reason))
+        return Choice(method, hypers, (f"{method.name}: {why}", reason), stays(problem, at))
     if policy.diagonal:
         hypers, reason = _by_entry(problem, bound)
         return Choice(method, hypers, (f"{method.name}: {why}", reason))
@@ -167,9 +171,21 @@ def _by_entry(problem: Problem, bound: float) -> tuple[Hypers, str]:
     )
 
 
-def check_start(problem: Problem, at: str) -> None:
-    """A step can be searched for only from where the energy has a gradient."""
-    if not bool(jnp.isfinite(norm(smooth_gradient(problem, problem.init)))):
+def stays(problem: Problem, at: str) -> tuple[str, ...]:
+    """What to say of a start that is a stationary point: nothing moves, for all that the energy isn't convex."""
+    x = problem.init
+    slope, parts = smooth_gradient(problem, x), gradient_parts(problem, x)
+    size = max((float(norm(part)) for part in (slope, *parts)), default=0.0)
+    if problem.convex or problem.dual or float(norm(tangent(problem, x, slope))) > STILL * size:
+        return ()
+    place = join(at, "variables", problem.unknowns[0].name) if len(problem.unknowns) == 1 else join(at, "variables")
+    return (f"{place}: the gradient is 0 where it starts, a saddle or a maximum as it may be; a `spread` leads away",)
+
+
+def check_start(problem: Problem, at: str, *, chained: bool = False) -> None:
+    """A step can be searched for, and a sampler can move, only from where the energy has a gradient."""
+    slope = functools.partial(smooth_gradient, problem)
+    if not bool(jnp.isfinite(norm(jax.vmap(slope)(problem.init) if chained else slope(problem.init)))):
         name = problem.unknowns[0].name
         raise DocumentError(
             "the energy has no finite gradient where the variable starts",

@@ -16,7 +16,7 @@ EXACT_ENTRIES = 2048  # up to here every entry of the diagonal is computed
 PROBES = 64
 POWER_ITERATIONS = 50
 POWER_MARGIN = 1.05  # power iteration comes from below
-LEAST = 1e-3  # of the mean: no entry's curvature counts for less
+LEAST = 1e-12  # of the mean: an entry of no curvature must have some step
 
 
 def metric_hindrance(problem: Problem) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 
 import jax
@@ -20,6 +21,7 @@ from flowengine.problem import Hypers, Problem
 from flowengine.storage import placed
 
 ULA_STEP = 0.2  # of 1/L: the variance of the stiffest direction is a ninth too large
+SMOOTHING = 0.1  # of 1/L: the envelope is a third as wide as the narrowest direction of the smooth part
 LEAPFROG_STEP = 0.2  # of 1/√L
 MOST_COVARIANCE = 2048  # entries
 MOST_DRAWS = 1000  # of a chain in a buffer whose length nobody chose
@@ -44,7 +46,7 @@ def sample(problem: Problem, document: FlowDocument, at: str) -> Choice:
     """
     policy = document.policy
     one = replace(problem, init=jax.tree.map(lambda value: value[0], problem.init))
-    check_start(one, at)
+    check_start(problem, at, chained=True)
     name = policy.algorithm or _by_family(problem, document)
     if problem.dual and name != "myula":
         raise DocumentError(
@@ -61,24 +63,33 @@ def sample(problem: Problem, document: FlowDocument, at: str) -> Choice:
         raise DocumentError("the energy is flat: it has no distribution", path=join(at, "terms"))
     size = sum(math.prod(unknown.shape) for unknown in problem.unknowns)
     natural, limit = _steps(name, bound, size)
+    given = isinstance(policy.step, int | float)
     step = float(policy.step) if isinstance(policy.step, int | float) else natural
-    warnings = []
+    warnings = list(_cautions(problem, document, name, at))
     if step >= limit:
         warnings.append(
             f"{join(at, 'policy', 'step')}: the step {step:.4g} is beyond its bound {limit:.4g}; the run may diverge",
         )
+    kernel = _kernel(name, policy.trajectory)
+    burns = [output.burn for output in document.outputs]
+    warm = 0 if given or kernel.target is None else min(burns, default=0)
     method = Sampler(
-        kernel=_kernel(name, policy.trajectory),
+        kernel=kernel,
         chains=chains_of(document),
         stacked=named_chains(document) is not None,
         outputs=tuple(
             _statistic(output, problem, document, join(at, "outputs", i)) for i, output in enumerate(document.outputs)
         ),
+        warm=warm,
     )
     temperature, envelope = (
         None if value is None else placed(value, problem.real) for value in (policy.temperature, smoothing)
     )
     reasons = [_why(name), f"step = {step:.4g}, with L = {bound:.4g}; temperature {policy.temperature:g}"]
+    if warm:
+        reasons.append(f"the step is tuned to an acceptance of {kernel.target:g} while all outputs burn, {warm} moves")
+    elif kernel.target is not None and not given:
+        reasons.append("with a `burn` for every output the step would be tuned while they burn")
     if smoothing is not None:
         reasons.append(f"smoothing = {smoothing:.4g}: smaller is nearer to the energy, and slower")
     hypers = Hypers(placed(step, problem.real), (), temperature=temperature, smoothing=envelope)
@@ -123,7 +134,19 @@ def _smoothing(document: FlowDocument, bound: float, at: str) -> float:
         raise DocumentError(
             "no smooth term gives a scale for the smoothing", path=join(at, "policy"), remedy="Add `smoothing: 0.01`."
         )
-    return 1 / bound
+    return SMOOTHING / bound
+
+
+def _cautions(problem: Problem, document: FlowDocument, name: str, at: str) -> Iterator[str]:
+    """What a person might take the draws for, and shouldn't."""
+    if name == "leapfrog" and document.outputs:
+        yield f"{join(at, 'outputs')}: `leapfrog` follows one motion and samples nothing; `metropolis: true` does"
+    for term in problem.dual:
+        if term.atom.indicator:
+            yield f"{term.path}: `myula` smooths the constraint, so draws lie outside by about the root of `smoothing`"
+    for key, users in (("trajectory", ("hmc",)), ("smoothing", ("myula",))):
+        if key in document.policy.model_fields_set and name not in users:
+            yield f"{join(at, 'policy', key)}: `{name}` doesn't use it"
 
 
 def _why(name: str) -> str:

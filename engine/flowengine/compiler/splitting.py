@@ -206,10 +206,10 @@ def _by_eigenvectors(problem: Problem, policy: Policy, matrices: Matrices) -> Ch
 
 
 def _threshold(problem: Problem, term: Term) -> float:
-    """Weight/mean|W x| at the start, or where that is 0 at Σ Kᵀb; 0 where both are."""
+    """Weight/mean|W x| at Kᵀb, or where there is none, or that is 0, at the start, which may be of any size."""
     pulled = [one.pulled for one in problem.smooth if one.pulled is not None]
     shapes = jax.tree.map(jnp.shape, problem.init)
-    for x in (problem.init, *(one for one in pulled if jax.tree.map(jnp.shape, one) == shapes)):
+    for x in (*(one for one in pulled if jax.tree.map(jnp.shape, one) == shapes), problem.init):
         size = float(jnp.mean(jnp.abs(logical(term.operator.apply(x)))))
         if size > 0 and math.isfinite(size):
             return float(term.atom.weight) / size

@@ -18,12 +18,24 @@ from flowengine.steps import MANIFOLDS
 from flowengine.storage import placed
 
 
-def unknowns_of(document: FlowDocument, data: Arrays) -> tuple[Unknown, ...]:
-    """The variables with their shapes."""
-    return tuple(
+def unknowns_of(document: FlowDocument, data: Arrays, at: str) -> tuple[Unknown, ...]:
+    """The variables with their shapes.
+
+    Raises:
+        DataError: one has no entry.
+    """
+    found = tuple(
         Unknown(name, data.either(one.like).shape if one.like else one.shape or (), one.manifold)
         for name, one in sorted(document.variables.items())
     )
+    for one in found:
+        if 0 in one.shape:
+            raise DataError(
+                f"a variable of the shape {one.shape} has no entries",
+                path=join(at, "variables", one.name),
+                remedy="Give it data, or a shape, that is not empty.",
+            )
+    return found
 
 
 def structure(unknowns: tuple[Unknown, ...], dtype: str) -> Tree:

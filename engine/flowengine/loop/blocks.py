@@ -70,9 +70,11 @@ def advance(
     def block(now: Carry) -> Carry:
         now = _bare_steps(problem, now, jnp.minimum(last(now), target), method)
         closes, k = unfinished(now) & (now.k == last(now)), now.k
-        looks = closes & ((lax.rem(now.certificates, seldom) == 0) | _is_power_of_two(now.certificates))
-        now = _looked(problem, now, looks, method=method, settings=settings)
-        close = functools.partial(_closed, problem, stops=stops, method=method, settings=settings)
+        sure = (lax.rem(now.certificates, seldom) == 0) | _is_power_of_two(now.certificates)
+        sure = sure | (now.status.residual < stops.residual)  # it would stop: not by a scale of long ago
+        if settings.with_residual:
+            now = _looked(problem, now, closes & sure, method=method, settings=settings)
+        close = functools.partial(_closed, problem, sure=sure, stops=stops, method=method, settings=settings)
         # a loop of one turn where a condition would do: XLA lets it write in place, and copies what a branch returns
         return lax.while_loop(lambda at: closes & (at.k == k), close, now)
 
@@ -115,8 +117,13 @@ def _observed(problem: Problem, hypers: Hypers, state: Tree, *, method: Method) 
     return method.observed_step(problem, hypers, state)
 
 
-def _closed(problem: Problem, now: Carry, *, stops: Stops, method: Method, settings: LoopSettings) -> Carry:
-    """A block's last step and its certificate: gates, stop rules, steps to come, and a row of telemetry."""
+def _closed(
+    problem: Problem, now: Carry, *, sure: Array, stops: Stops, method: Method, settings: LoopSettings
+) -> Carry:
+    """A block's last step and its certificate: gates, stop rules, steps to come, and a row of telemetry.
+
+    A relative residual stops the run only where it is `sure`, its scales having just been looked at.
+    """
     after, evidence = lax.optimization_barrier(_observed(problem, now.hypers, now.state, method=method))
     pace = method.pace(now.hypers, after)
     away = drift(problem, now.invariants, method.point(after), chained=settings.chained)
@@ -125,14 +132,19 @@ def _closed(problem: Problem, now: Carry, *, stops: Stops, method: Method, setti
     since = lax.select(lax.rem(k, every) == 0, every, np.int64(0))
     state = method.adapted(problem, now.hypers, now.state, after, evidence, since)
     value = energy(problem, evidence)
-    relative, feasibility, balance = residual(evidence, now.scales)
-    size = norm(evidence.x) if evidence.imbalance is None else balance
-    is_finite = jnp.isfinite(size) & jnp.isfinite(feasibility)
+    relative, feasibility, balance = residual(problem, evidence, now.scales)
+    if evidence.imbalance is None:
+        is_finite = jnp.isfinite(norm(evidence.x))
+    else:
+        is_finite = jnp.isfinite(balance) & jnp.isfinite(feasibility)
     change = jnp.abs(value - now.status.energy) / jnp.maximum(jnp.abs(value), np.finfo(value.dtype).tiny)
     status = Status(jnp.zeros((), jnp.int32), value, relative, now.status.gap, change)
-    status = replace(status, code=_stop_code(status, k, stops, is_finite))
+    status = replace(status, code=_stop_code(status, k, stops, is_finite, sure if settings.with_residual else None))
     converged = (status.code == BY_RESIDUAL) | (status.code == BY_GAP) | (status.code == BY_CHANGE)
-    controller = judge(now.controller, holds=is_finite & away[1], converged=converged)
+    controller = now.controller
+    if not settings.with_residual:  # nothing dear: gates have the step itself to look at
+        controller = watch_growth(controller, method.lyapunov(problem, now.hypers, now.state, after))
+    controller = judge(controller, holds=is_finite & away[1], converged=converged)
     row = (k, value, relative, now.status.gap, feasibility, balance, pace, away[0], controller.colour)
     place = lax.rem(now.certificates, np.int64(settings.rows)), np.int64(0)
     return replace(
@@ -146,11 +158,12 @@ def _closed(problem: Problem, now: Carry, *, stops: Stops, method: Method, setti
     )
 
 
-def _stop_code(status: Status, k: Int[Array, ""], stops: Stops, is_finite: Array) -> Int[Array, ""]:
+def _stop_code(status: Status, k: Int[Array, ""], stops: Stops, is_finite: Array, sure: Array | None) -> Int[Array, ""]:
     """The first rule that holds, in this order: not finite, residual, gap, change, limit."""
+    small = status.residual < stops.residual
     rules = (
         (~is_finite, DIVERGED),
-        (status.residual < stops.residual, BY_RESIDUAL),
+        (small if sure is None else small & sure, BY_RESIDUAL),
         (status.gap < stops.gap, BY_GAP),
         (status.change < stops.change, BY_CHANGE),
         (k >= stops.limit, BY_LIMIT),

@@ -32,7 +32,7 @@ class LoopSettings:
         rows: How many certificates the ring holds; no chunk may be longer.
         rare: Every so many certificates, and number 0, 1, 2, 4, 8 …, look at what moves slowly or costs much, too.
         with_gap: Whether the duality gap is computed.
-        with_residual: Whether there is a residual: a sampler approaches no point.
+        with_residual: Whether there is a relative residual: a sampler approaches no point.
         chained: Whether points have an axis of chains.
     """
 
@@ -102,7 +102,7 @@ class Carry:
 @partial(jax.jit, static_argnames=("method", "settings"))
 def start(problem: Problem, method: Method, hypers: Hypers, settings: LoopSettings, key: Array) -> Carry:
     """The carry before the first iteration: one program instead of one for each of its arrays."""
-    scales = start_scales(problem, hypers, relative=settings.with_residual)
+    scales = start_scales(problem, relative=settings.with_residual)
     carry = replace(unscaled(problem, method, hypers, settings, key), scales=scales)
     distinct: Carry = jax.tree.map(jnp.copy, carry)  # `advance` donates it: no buffer may be in it twice
     return distinct

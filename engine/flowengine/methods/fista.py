@@ -9,6 +9,8 @@ Mathematics 15, 2015 (the restart).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import jax.numpy as jnp
 from jax import Array, lax
 
@@ -21,6 +23,7 @@ from flowengine.storage import (
     add,
     computed_once,
     dot,
+    norm,
     pair_of,
     paired,
     scale,
@@ -51,10 +54,14 @@ class State:
 
 @frozen
 class Fista(Steady):
-    """The method `fista`; with `backtracking` the step is searched for, without `restart` t only grows."""
+    """The method `fista`; with `backtracking` the step is searched for, without `restart` t only grows.
+
+    Where f is finite on a part of the space alone, it is `guarded`: momentum that leads out of it is dropped.
+    """
 
     backtracking: bool = False
     restart: bool = True
+    guarded: bool = False
     name: str = "fista"
 
     def init(self, problem: Problem, hypers: Hypers, key: Array) -> State:
@@ -64,8 +71,7 @@ class Fista(Steady):
 
     def step(self, problem: Problem, hypers: Hypers, state: State) -> State:
         """One accelerated step."""
-        y = state.y
-        gradient = smooth_gradient(problem, y)
+        state, y, gradient = self._ahead(problem, state)
         if state.tau is None or hypers.least is None:
             return self._extrapolated(hypers, state, descend(problem, y, gradient, hypers.tau), None)
         return self._extrapolated(hypers, state, *backtracked(problem, y, gradient, state.tau, hypers.least))
@@ -75,8 +81,7 @@ class Fista(Steady):
 
         Nothing here needs the state before the step, so that XLA may write the new one over it.
         """
-        y = state.y
-        gradient = smooth_gradient(problem, y)
+        state, y, gradient = self._ahead(problem, state)
         if state.tau is None or hypers.least is None:
             z, tau = computed_once(forward(y, gradient, hypers.tau), hypers.tau), None
             x = backward(problem, z, hypers.tau)
@@ -87,6 +92,17 @@ class Fista(Steady):
         subgradient = scale(subtract(z, new.x), 1 / self._tau(hypers, new))
         imbalance = add(smooth_gradient(problem, new.x), subgradient)
         return new, Evidence(new.x, imbalance, images=(), defects=(), smooth=smooth_images(problem, new.x))
+
+    def _ahead(self, problem: Problem, state: State) -> tuple[State, Tree, Tree]:
+        """The extrapolated point with ∇f there; the point itself, where there is none."""
+        gradient = smooth_gradient(problem, state.y)
+        if self.guarded:
+            x = state.x
+            back = replace(state, pair=_pair(x, x), t=jnp.ones_like(state.t))
+            state, gradient = lax.cond(
+                jnp.isfinite(norm(gradient)), lambda: (state, gradient), lambda: (back, smooth_gradient(problem, x))
+            )
+        return state, state.y, gradient
 
     def _extrapolated(self, hypers: Hypers, state: State, x: Tree, tau: Scalar | None) -> State:
         """The state at a new point."""

@@ -6,6 +6,8 @@ Source: Neal, in the Handbook of Markov Chain Monte Carlo, chapter 5, 2011.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
@@ -27,6 +29,7 @@ class Hmc:
 
     trajectory: int
     name: str = "hmc"
+    target: ClassVar[float | None] = 0.651  # Beskos and others, Bernoulli 19, 2013
 
     def init(self, problem: Problem, hypers: Hypers, x: Tree, key: Array) -> Own:
         """Energy and gradient at the start."""

@@ -7,6 +7,8 @@ Source: Hairer, Lubich and Wanner, Acta Numerica 12, 2003.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -34,6 +36,7 @@ class Leapfrog:
     """The kernel `leapfrog`."""
 
     name: str = "leapfrog"
+    target: ClassVar[float | None] = None
 
     def init(self, problem: Problem, hypers: Hypers, x: Tree, key: Array) -> Own:
         """Draw the momentum."""

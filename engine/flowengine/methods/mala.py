@@ -8,6 +8,8 @@ Source: Roberts and Tweedie, Bernoulli 2, 1996.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import jax.numpy as jnp
 from jax import Array
 
@@ -31,6 +33,7 @@ class Mala:
     """The kernel `mala`."""
 
     name: str = "mala"
+    target: ClassVar[float | None] = 0.574  # Roberts and Rosenthal, Journal of the Royal Statistical Society B 60, 1998
 
     def init(self, problem: Problem, hypers: Hypers, x: Tree, key: Array) -> Own:
         """Energy and gradient at the start."""

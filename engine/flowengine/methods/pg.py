@@ -14,6 +14,8 @@ from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Sca
 from flowengine.steps import backtracked, backward, descend, forward, objective, smooth_gradient, smooth_images
 from flowengine.storage import add, computed_once, scale, subtract
 
+GROWTH = 1.1  # of a step that is searched for without a bound, from one to the next
+
 
 @pytree()
 class State:
@@ -26,9 +28,10 @@ class State:
 
 @frozen
 class ProximalGradient(Observing):
-    """The method `pg`; with `backtracking` the step is searched for."""
+    """The method `pg`; with `backtracking` the step is searched for, if it is `growing` from a longer one each time."""
 
     backtracking: bool = False
+    growing: bool = False
     name: str = "pg"
 
     def init(self, problem: Problem, hypers: Hypers, key: Array) -> State:
@@ -41,7 +44,8 @@ class ProximalGradient(Observing):
         if state.tau is None or hypers.least is None:
             x, tau = descend(problem, state.x, state.gradient, hypers.tau), None
         else:
-            x, tau = backtracked(problem, state.x, state.gradient, state.tau, hypers.least)
+            tau = GROWTH * state.tau if self.growing else state.tau
+            x, tau = backtracked(problem, state.x, state.gradient, tau, hypers.least)
         x = computed_once(x, hypers.tau)
         return State(x, smooth_gradient(problem, x), tau)
 

@@ -16,7 +16,7 @@ from jax import Array, lax
 from flowapi.frozen import frozen
 from flowengine.methods.observing import Observing
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
-from flowengine.steps import objective, retracted, smooth_gradient, steepest, tangent
+from flowengine.steps import objective, retracted, smooth_gradient, steepest, tangent, whitened
 from flowengine.storage import dot, norm, scale, subtract, zeros_like
 
 SHARE = 1e-4  # of the fall that the gradient promises
@@ -73,9 +73,9 @@ class RiemannianGradient(Observing):
         return State(new.x, new.flat, new.tau, new.tau * factor)
 
     def evidence(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Evidence:
-        """The imbalance is ∇f's part in the tangent space."""
-        del problem, hypers, old
-        return Evidence(new.x, new.flat, images=(), defects=())
+        """The imbalance is ∇f's part in the tangent space, as long as the manifold's metric says."""
+        del hypers, old
+        return Evidence(new.x, whitened(problem, new.x, new.flat), images=(), defects=())
 
     def balance(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Balance:
         """What of ∇f is normal to the manifold is nobody's: it holds the point there, and would only hide the rest."""

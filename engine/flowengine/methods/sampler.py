@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import jax
@@ -12,12 +13,12 @@ from flowapi.frozen import frozen
 from flowengine.methods.observing import Observing
 from flowengine.methods.recording import Recorded, Statistic, record, start_recording
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
-from flowengine.steps import energy_of
+from flowengine.steps import energy_of, tuned
 
 if TYPE_CHECKING:
     from jaxtyping import Int
 
-MEMORY = 0.99  # of the running mean of acceptance
+MEMORY = 100  # moves over which acceptance is averaged
 LEAST_ACCEPTANCE = 0.05
 
 
@@ -37,6 +38,10 @@ class Kernel(Protocol):
     def name(self) -> str:
         """As in `policy.algorithm`."""
 
+    @property
+    def target(self) -> float | None:
+        """The acceptance at which it mixes best; None where it refuses nothing."""
+
     def init(self, problem: Problem, hypers: Hypers, x: Tree, key: Array) -> Any:
         """What the kernel keeps beside the point."""
 
@@ -53,7 +58,8 @@ class State:
         own: What the kernel keeps of each.
         key: Random numbers of move k come from fold_in(fold_in(key, k), chain).
         k: Moves so far.
-        acceptance: Running mean for each chain.
+        acceptance: Of the last moves of each chain, on average.
+        stretch: Of the step, by what was accepted while it was tuned.
         recorded: What `outputs` needs.
     """
 
@@ -62,6 +68,7 @@ class State:
     key: Array
     k: Int[Array, ""]
     acceptance: Array
+    stretch: Scalar
     recorded: tuple[Recorded, ...]
 
 
@@ -74,12 +81,14 @@ class Sampler(Observing):
         chains: How many there are.
         stacked: Whether the result keeps their axis; it does where the document names their number.
         outputs: The statistics to keep.
+        warm: Moves during which the step is tuned: no output counts their draws.
     """
 
     kernel: Kernel
     chains: int
     stacked: bool
     outputs: tuple[Statistic, ...] = ()
+    warm: int = 0
 
     @property
     def name(self) -> str:
@@ -92,16 +101,21 @@ class Sampler(Observing):
         own = jax.vmap(lambda one, chain: self.kernel.init(problem, hypers, one, chain))(x, self._keys(key))
         zero = jnp.zeros((), jnp.int64)
         recorded = start_recording(self.outputs, problem, self.chains)
-        return State(x, own, key, zero, jnp.ones(self.chains, problem.real), recorded)
+        return State(x, own, key, zero, jnp.ones(self.chains, problem.real), jnp.ones((), problem.real), recorded)
 
     def step(self, problem: Problem, hypers: Hypers, state: State) -> State:
         """A move of every chain."""
-        keys = self._keys(jax.random.fold_in(state.key, state.k))
+        keys, k = self._keys(jax.random.fold_in(state.key, state.k)), state.k + 1
+        hypers = replace(hypers, tau=hypers.tau * state.stretch)
         moved = jax.vmap(lambda x, own, key: self.kernel.move(problem, hypers, x, own, key))(state.x, state.own, keys)
-        k = state.k + 1
-        acceptance = MEMORY * state.acceptance + (1 - MEMORY) * moved.acceptance
+        weight = 1 / jnp.minimum(k, MEMORY).astype(problem.real)
+        acceptance = state.acceptance + weight * (moved.acceptance - state.acceptance)
+        stretch = state.stretch
+        if self.warm and self.kernel.target is not None:
+            better = tuned(stretch, jnp.mean(moved.acceptance), self.kernel.target, k)
+            stretch = jnp.where(k <= self.warm, better, stretch)
         recorded = record(self.outputs, state.recorded, moved.x, k)
-        return State(moved.x, moved.own, state.key, k, acceptance, recorded)
+        return State(moved.x, moved.own, state.key, k, acceptance, stretch, recorded)
 
     def point(self, state: State) -> Tree:
         """The last draw of every chain."""
@@ -109,8 +123,7 @@ class Sampler(Observing):
 
     def pace(self, hypers: Hypers, state: State) -> Scalar:
         """The step."""
-        del state
-        step: Array = hypers.tau
+        step: Array = hypers.tau * state.stretch
         return step
 
     def evidence(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Evidence:

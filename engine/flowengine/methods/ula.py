@@ -7,6 +7,8 @@ Source: Roberts and Tweedie, Bernoulli 2, 1996.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import jax.numpy as jnp
 from jax import Array
 
@@ -21,6 +23,7 @@ class Ula:
     """The kernel `ula`: it keeps nothing but the point."""
 
     name: str = "ula"
+    target: ClassVar[float | None] = None
 
     def init(self, problem: Problem, hypers: Hypers, x: Tree, key: Array) -> None:
         """Nothing."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
+from flowapi.errors import DivergedError
 from flowapi.report import RunResult
 from flowengine import capsule
 from flowengine.compiler import CompiledFlow
@@ -16,14 +18,16 @@ from flowengine.run.request import RunRequest
 from flowengine.run.statistics import statistics
 from flowengine.store import Layout
 
+MIXED = 1.05  # an R-hat above it says that chains still differ
+
 
 def write_result(
     opened: Opened, request: RunRequest, carry: Carry, now: Snapshot, reason: str, seconds: float
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Write the outputs and the summary of a run that ended; returns the summary."""
     compiled = opened.compiled
     arrays, seen = results_of(compiled, carry), rows(carry, now.certificates - 1)
-    summary: dict[str, object] = {
+    summary: dict[str, Any] = {
         "flow": request.revision.name,
         "revision": request.revision.hash,
         "reason": reason,
@@ -41,12 +45,23 @@ def write_result(
         "iterationsPerSecond": round(now.iteration / seconds, 3) if seconds > 0 else None,
         "epochs": opened.claimed.epoch,
         "stop": _stop_rules(request),
+        "warnings": [*opened.warnings, *_findings(compiled, arrays, now)],
     }
     if isinstance(compiled.choice.method, Sampler):
         summary["acceptance"] = round(float(carry.state.acceptance.mean()), 4)
     layout = opened.store.layout
     capsule.write_result(layout.result(request.revision.hash), arrays, summary, layout.result_link)
     return summary
+
+
+def diverged(opened: Opened, request: RunRequest, iteration: int) -> DivergedError:
+    """What to say of iterates that are not finite: a step that somebody gave is too long, or there is no minimum."""
+    policy = opened.compiled.document.policy
+    message = f"the iterates left the finite numbers by iteration {iteration}"
+    if policy.samples or isinstance(policy.step, int | float):
+        return DivergedError(message, path=f"{request.at}.policy.step", remedy="Use a smaller step, or leave it out.")
+    remedy = "The step was no longer than is safe, so look for a direction in which the energy falls without end."
+    return DivergedError(message, path=f"{request.at}.terms", remedy=remedy)
 
 
 def results_of(compiled: CompiledFlow, carry: Carry) -> dict[str, np.ndarray]:
@@ -57,6 +72,20 @@ def results_of(compiled: CompiledFlow, carry: Carry) -> dict[str, np.ndarray]:
     if isinstance(compiled.choice.method, Sampler):
         arrays |= statistics(compiled.choice.method, carry.state)
     return arrays
+
+
+def _findings(compiled: CompiledFlow, arrays: Mapping[str, np.ndarray], now: Snapshot) -> list[str]:
+    """What the result itself says against trusting it."""
+    found = ["the certificate is RED: a gate broke, see docs/flows.md"] if now.controller == "RED" else []
+    if not isinstance(compiled.choice.method, Sampler):
+        return found
+    for one in compiled.choice.method.outputs:
+        value = arrays[f"{one.variable}_{one.kind}"]
+        if one.kind in ("rhat", "ess") and np.isnan(value).any():
+            found.append(f"{one.variable}_{one.kind} is not known everywhere: too few draws, or chains that don't move")
+        elif one.kind == "rhat" and value.max(initial=0) > MIXED:
+            found.append(f"{one.variable}_rhat is up to {value.max():.3g}: the chains have not mixed, run longer")
+    return found
 
 
 def _guarantee(compiled: CompiledFlow) -> str | None:

@@ -9,14 +9,14 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 
-from flowapi.errors import DivergedError, VolumeError
+from flowapi.errors import VolumeError
 from flowapi.report import ExitCode, RunReport, SavedCheckpoint
 from flowengine import capsule
 from flowengine.loop import Carry, Snapshot, rows, snapshot
 from flowengine.run import leaves, platform
 from flowengine.run.board import Board
 from flowengine.run.cadence import Cadence, Pace
-from flowengine.run.ending import finished_before, finite, result_of, write_result
+from flowengine.run.ending import diverged, finished_before, finite, result_of, write_result
 from flowengine.run.opening import Opened, open_run
 from flowengine.run.request import RunRequest
 from flowengine.run.saver import Job, Outcome, Saver
@@ -275,16 +275,15 @@ class _Run:
         if reason == "Diverged":
             self._capsule.event("RUN_FAILED", now.iteration, self._wall_ms, "the iterates are not finite")
             self._save_now("final")
-            raise DivergedError(
-                f"the iterates left the finite numbers by iteration {now.iteration}",
-                path=f"{self._request.at}.policy.step",
-                remedy="Use a smaller step, or leave it out.",
-            )
+            raise diverged(self._opened, self._request, now.iteration)
         self._save_now("final")
         self._capsule.event("RUN_FINISHED", now.iteration, self._wall_ms, reason)
         self._flush(now.iteration)
         self._capsule.compact()
         summary = write_result(self._opened, self._request, self._carry, now, reason, self._wall_seconds)
+        for sentence in summary["warnings"]:
+            if sentence not in self._warnings:
+                self._warn(sentence)
         self._report_result(summary)
         return ExitCode.FINISHED
 

@@ -59,6 +59,9 @@ def effective_samples(draws: np.ndarray) -> np.ndarray:
     Args:
         draws: (draws, chains, entries).
 
+    Returns:
+        One an entry; NaN where all draws are the same, of which nothing can be told.
+
     Source: Geyer, Statistical Science 7, 1992 (the pairs); Gelman and others as above, section 11.5 (several chains).
     """
     n, chains, _ = draws.shape
@@ -78,4 +81,4 @@ def effective_samples(draws: np.ndarray) -> np.ndarray:
     # draws that alternate know more than independent ones, but not without bound
     time = np.maximum(time, 1 / np.log10(chains * n))
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(chains * n / time)
+        return np.where(np.ptp(draws, axis=(0, 1)) > 0, chains * n / time, np.nan)

@@ -9,6 +9,7 @@ from flowengine.steps.descent import (
     descend,
     dual_ascent,
     forward,
+    gradient_parts,
     objective,
     pull,
     smooth_gradient,
@@ -16,7 +17,7 @@ from flowengine.steps.descent import (
     term_gradient,
 )
 from flowengine.steps.exact import AT_ONCE, Spectrum, by_eigenvectors, by_waves, solved
-from flowengine.steps.manifolds import MANIFOLDS, retracted, steepest, tangent
+from flowengine.steps.manifolds import MANIFOLDS, retracted, steepest, tangent, whitened
 from flowengine.steps.sampling import (
     accepts,
     energy_of,
@@ -24,6 +25,7 @@ from flowengine.steps.sampling import (
     langevin,
     momentum,
     potential_gradient,
+    tuned,
 )
 
 __all__ = [
@@ -44,6 +46,7 @@ __all__ = [
     "dual_ascent",
     "energy_of",
     "forward",
+    "gradient_parts",
     "kick_drift_kick",
     "langevin",
     "longest",
@@ -60,5 +63,7 @@ __all__ = [
     "steepest",
     "tangent",
     "term_gradient",
+    "tuned",
     "unbalanced",
+    "whitened",
 ]

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 ENOUGH, SOME, LONG = 0.2, 0.8, 0.36
 SMOOTHED = 0.5
+PINNED = 100.0  # how far τ moves where one side doesn't
 
 
 @pytree()
@@ -102,9 +103,13 @@ def reanchored(
 
 
 def _between(tau: Scalar, primal: Scalar, dual: Scalar, hypers: Hypers) -> Scalar:
-    """τ half the way to where both moves are as long; itself where it is fixed."""
+    """τ half the way to where both moves are as long; itself where it is fixed, or nothing moves.
+
+    Where one of them doesn't move at all, a point pinned to a bound, the other is given more room.
+    """
     if hypers.least is None:
         return tau
     ideal = longest(hypers) * jnp.sqrt(primal / jnp.maximum(dual, np.finfo(dual.dtype).tiny))
-    ideal = jnp.where((primal > 0) & (dual > 0), jnp.clip(ideal, hypers.least, hypers.most), tau)
+    blind = tau * jnp.where(primal > 0, PINNED, jnp.where(dual > 0, 1 / PINNED, 1))
+    ideal = jnp.clip(jnp.where((primal > 0) & (dual > 0), ideal, blind), hypers.least, hypers.most)
     return tau * jnp.exp(SMOOTHED * jnp.log(ideal / tau))

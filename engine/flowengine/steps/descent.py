@@ -35,6 +35,16 @@ def term_gradient(term: Term, x: Tree) -> Tree:
     return term.operator.adjoint(force)
 
 
+def gradient_parts(problem: Problem, x: Tree) -> list[Tree]:
+    """Of every term whose gradient is itself a balance, Aᵀ of the parts that cancel at a minimum of it."""
+    return [
+        term.operator.adjoint(part)
+        for term in problem.smooth
+        if getattr(term.atom, "parted", False)
+        for part in term.atom.parts(term.operator.apply(x))
+    ]
+
+
 def objective(problem: Problem, x: Tree) -> Scalar:
     """f(x) + g(x), indicators left out."""
     return sum_over(densities(problem, x))

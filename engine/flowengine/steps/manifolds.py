@@ -1,8 +1,9 @@
 """Manifolds that a variable may lie on: tangent spaces, gradients in the manifold's metric, retractions.
 
 `project(x, g)` is g's orthogonal projection on the tangent space at x: 0 of ∇f at a stationary point. `gradient(x, g)`
-is the tangent vector v with ⟨v, w⟩ₓ = ⟨g, w⟩ for every tangent w, in the manifold's own metric. `retract(x, v)` is a
-point of the manifold that agrees with x + v to first order. `nearest(x)` is where a start off the manifold begins.
+is the tangent vector v with ⟨v, w⟩ₓ = ⟨g, w⟩ for every tangent w, in the manifold's own metric, and `whiten(x, g)` of a
+tangent g an array as long as that v: ‖whiten(x, g)‖² = ⟨v, v⟩ₓ. `retract(x, v)` is a point of the manifold that agrees
+with x + v to first order. `nearest(x)` is where a start off the manifold begins.
 Source: Absil, Mahony and Sepulchre, Optimization Algorithms on Matrix Manifolds, 2008.
 """
 
@@ -31,6 +32,11 @@ class Manifold(ABC):
     def gradient(self, x: Array, g: Array) -> Array:
         """Of a function whose gradient among all matrices is g."""
         return self.project(x, g)
+
+    def whiten(self, x: Array, g: Array) -> Array:
+        """G itself."""
+        del x
+        return g
 
     def retract(self, x: Array, v: Array) -> Array:
         """Where the tangent vector v leads."""
@@ -88,6 +94,12 @@ class PositiveDefinite(Manifold):
         """X·(G + Gᵀ)/2·X."""
         return _even(x @ _even(g) @ x)
 
+    def whiten(self, x: Array, g: Array) -> Array:
+        """LᵀGL with X = LLᵀ: ‖LᵀGL‖² = tr(GXGX)."""
+        factor = jnp.linalg.cholesky(x, symmetrize_input=False)
+        white: Array = factor.conj().T @ g @ factor
+        return white
+
     def retract(self, x: Array, v: Array) -> Array:
         """X + V + ½V X⁻¹V, which is positive definite whatever V is: half of X + (X + V)X⁻¹(X + V)."""
         return _even(x + v + 0.5 * v @ jnp.linalg.solve(x, v))
@@ -107,6 +119,11 @@ MANIFOLDS: dict[str, Manifold] = {
 def tangent(problem: Problem, x: Tree, gradient: Tree) -> Tree:
     """The gradient's projection on the tangent space, variable by variable."""
     return _each(problem, "project", x, gradient)
+
+
+def whitened(problem: Problem, x: Tree, gradient: Tree) -> Tree:
+    """The gradient's tangent part as an array whose 2-norm is its length in the manifolds' own metrics."""
+    return _each(problem, "whiten", x, tangent(problem, x, gradient))
 
 
 def steepest(problem: Problem, x: Tree, gradient: Tree) -> Tree:

@@ -10,6 +10,9 @@ from flowengine.problem import Problem, Scalar, Tree
 from flowengine.steps.descent import densities, smooth_gradient
 from flowengine.storage import add, scale, subtract, sum_over
 
+LAZIER = 0.6  # the power of k by which tuning learns less from every move: below 1, so that it reaches any step
+STRETCHED = 1e6  # the most that it makes of a step, or takes of it
+
 PROPOSE, ACCEPT, MOMENTUM = range(3)  # what a key is folded with before it is used
 
 
@@ -62,3 +65,12 @@ def accepts(key: Array, log_ratio: Scalar) -> tuple[Array, Scalar]:
     probability = jnp.where(jnp.isnan(log_ratio), 0, jnp.exp(jnp.minimum(log_ratio, 0)))
     draw = jax.random.uniform(jax.random.fold_in(key, ACCEPT), (), log_ratio.dtype)
     return draw < probability, probability
+
+
+def tuned(stretch: Scalar, acceptance: Scalar, target: float, k: Array) -> Scalar:
+    """The factor of the step after move k: log s ← log s + k^(−0.6)(α − α*).
+
+    Source: Andrieu and Thoms, Statistics and Computing 18, 2008, section 5.
+    """
+    gain = k.astype(stretch.dtype) ** -LAZIER
+    return jnp.clip(stretch * jnp.exp(gain * (acceptance - target)), 1 / STRETCHED, STRETCHED)

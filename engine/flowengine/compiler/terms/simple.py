@@ -24,7 +24,14 @@ def _quadratic(spec: specs.Quadratic, site: Site) -> atoms.Quadratic:
 
 @simple(specs.QuadraticForm)
 def _quadratic_form(spec: specs.QuadraticForm, site: Site) -> atoms.QuadraticForm:
-    matrix = np.asarray(site.matrix(spec.matrix), np.float64)
+    matrix = np.asarray(site.matrix(spec.matrix))
+    if np.iscomplexobj(matrix):
+        raise DataError(
+            f"`{spec.matrix}` is complex; the form is of real symmetric matrices",
+            path=site.path("matrix"),
+            remedy="Write a Hermitian form as ½‖Ax‖² with P = AᴴA: `quadratic` of `A x`.",
+        )
+    matrix = np.asarray(matrix, np.float64)
     if matrix.shape[0] != matrix.shape[1] or np.abs(matrix - matrix.T).max() > SYMMETRY * np.abs(matrix).max(
         initial=1e-300
     ):

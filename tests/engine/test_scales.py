@@ -1,0 +1,183 @@
+"""What a residual is relative to: however far the start, however large a transient, no wrong answer ends as a right one."""
+
+import numpy as np
+import pytest
+from scipy.optimize import linprog, minimize
+from solve import document, solve
+
+LIMITS = {"maxIterations": 20_000, "residual": 1e-6}
+EQUAL = {"atom": "box", "arg": "A x", "data": "b", "lo": 0, "hi": 0}
+PROGRAM = [{"atom": "linear", "arg": "x", "costs": "c"}, {"atom": "nonnegative", "arg": "x"}, EQUAL]
+BY_A = {"A": {"matrix": "A"}}
+
+
+def program(seed: int, rows: int, columns: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Constraints that a sparse point meets, and costs."""
+    rng = np.random.default_rng(seed)
+    A = rng.random((rows, columns))
+    return A, A @ np.where(rng.random(columns) < 0.3, rng.random(columns), 0), rng.random(columns)
+
+
+@pytest.mark.parametrize("unit", [1e-7, 1.0, 1e4, 1e7])
+def test_costs_in_any_unit(unit) -> None:
+    """A first step of 1e7 must not be what the violation is small against."""
+    A, b, c = program(0, 10, 40)
+    x, end, _ = solve(document(
+        {"A": A, "b": b, "c": unit * c}, variables={"x": {"shape": [40]}}, operators=BY_A, terms=PROGRAM, stop=LIMITS
+    ))  # fmt: skip
+    assert end.reason == "Converged"
+    assert np.linalg.norm(A @ x - b) < 1e-5 * np.linalg.norm(b)
+    np.testing.assert_allclose(end.energy, unit * linprog(c, A_eq=A, b_eq=b).fun, rtol=1e-5)
+
+
+@pytest.mark.parametrize("threshold", [1e-4, 1e-6])
+def test_transport_with_costs_in_pixels(threshold) -> None:
+    """At 1e-4 it used to end after 50 iterations with nothing transported."""
+    n, rng = 12, np.random.default_rng(1)
+    places = np.linspace(0, 255, n)
+    a, b = (part / part.sum() for part in (rng.random(n) + 0.01, rng.random(n) + 0.01))
+    sums = np.r_[np.kron(np.eye(n), np.ones((1, n))), np.kron(np.ones((1, n)), np.eye(n))]
+    cost = (places[:, None] - places) ** 2
+    plan, end, _ = solve(document(
+        {"A": sums, "b": np.r_[a, b], "c": cost}, variables={"x": {"shape": [n, n]}}, operators=BY_A, terms=PROGRAM,
+        stop={"maxIterations": 20_000, "residual": threshold},
+    ))  # fmt: skip
+    assert end.reason == "Converged"
+    assert abs(plan.sum() - 1) < 10 * threshold
+    exact = linprog(cost.ravel(), A_eq=sums, b_eq=np.r_[a, b]).fun
+    np.testing.assert_allclose(end.energy, exact, rtol=100 * threshold)
+
+
+@pytest.mark.parametrize("unit", [1e-7, 1.0, 1e7])
+def test_basis_pursuit_of_data_in_any_unit(unit) -> None:
+    A = np.random.default_rng(2).standard_normal((15, 40))
+    sparse = np.zeros(40)
+    sparse[[3, 9, 20]] = [1, -2, 1.5]
+    x, end, _ = solve(document(
+        {"A": A, "b": unit * A @ sparse}, variables={"x": {"shape": [40]}}, operators=BY_A,
+        terms=[{"atom": "l1", "arg": "x"}, EQUAL], stop=LIMITS,
+    ))  # fmt: skip
+    assert end.reason == "Converged"
+    np.testing.assert_allclose(x / unit, sparse, atol=1e-4)
+
+
+@pytest.mark.parametrize("start", [1e4, 1e9])
+def test_a_start_from_far_away(start) -> None:
+    A, b, c = program(3, 3, 6)
+    x, end, _ = solve(document(
+        {"A": A, "b": b, "c": c}, variables={"x": {"shape": [6], "init": start}}, operators=BY_A, terms=PROGRAM,
+        policy={"algorithm": "pd3o"}, stop=LIMITS,
+    ))  # fmt: skip
+    assert end.reason == "Converged"
+    np.testing.assert_allclose(end.energy, linprog(c, A_eq=A, b_eq=b).fun, rtol=1e-5)
+    assert np.abs(A @ x - b).max() < 1e-5
+
+
+@pytest.mark.parametrize("family", ["basic", "accelerated"])
+def test_a_start_at_the_solution_is_one(rng, family) -> None:
+    """There ∇f is rounding: no scale for itself."""
+    A, b = rng.standard_normal((30, 6)), rng.standard_normal(30)
+    best = np.linalg.lstsq(A, b, rcond=None)[0]
+    x, end, _ = solve(document(
+        {"A": A, "b": b, "best": best}, variables={"x": {"shape": [6], "init": "best"}}, operators=BY_A,
+        terms=[{"atom": "quadratic", "arg": "A x", "data": "b"}], policy={"family": family}, stop=LIMITS,
+    ))  # fmt: skip
+    assert (end.reason, end.iteration) == ("Converged", 10)
+    np.testing.assert_allclose(x, best, rtol=1e-12)
+
+
+def test_a_quantile_of_columns_in_large_units(rng) -> None:
+    """The copies of A x stay on the kink: τ has to move for all that one of both moves is 0."""
+    A = 1e4 * rng.standard_normal((150, 2))
+    b = A @ [1e-4, -2e-4] + rng.standard_normal(150)
+    _, end, flow = solve(document(
+        {"A": A, "b": b}, variables={"x": {"shape": [2]}}, operators=BY_A,
+        terms=[{"atom": "pinball", "arg": "A x", "data": "b", "quantile": 0.9}], stop=LIMITS,
+    ))  # fmt: skip
+    parts = np.c_[A / 1e4, -A / 1e4, np.eye(150), -np.eye(150)]
+    exact = linprog(np.r_[np.zeros(4), np.full(150, 0.9), np.full(150, 0.1)], A_eq=parts, b_eq=b).fun
+    assert (end.reason, flow.choice.method.name) == ("Converged", "admm")
+    np.testing.assert_allclose(end.energy, exact, rtol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e6])
+def test_denoising_from_a_start_of_any_roughness(scale) -> None:
+    rng = np.random.default_rng(4)
+    signal = np.repeat(3 * rng.standard_normal(8), 10) + 0.3 * rng.standard_normal(80)
+    energies = []
+    for policy in ({}, {"algorithm": "pd3o"}):
+        _, end, _ = solve(document(
+            {"b": signal, "start": 0.5 + scale * rng.standard_normal(80)},
+            variables={"x": {"like": "b", "init": "start"}}, policy=policy, stop=LIMITS,
+            terms=[{"atom": "quadratic", "arg": "x", "data": "b"}, {"atom": "tv", "arg": "x"}],
+        ))  # fmt: skip
+        assert end.reason == "Converged"
+        energies.append(end.energy)
+    np.testing.assert_allclose(energies[0], energies[1], rtol=1e-5)
+
+
+def raw_features() -> tuple[np.ndarray, np.ndarray, float]:
+    """An intercept, an income and a share, labels, and the least energy."""
+    rng = np.random.default_rng(5)
+    A = np.c_[np.ones(200), rng.normal(50_000, 20_000, 200), 0.1 * rng.random(200)]
+    labels = np.where(rng.random(200) < 1 / (1 + np.exp(-A @ [-1.0, 3e-5, 20.0])), 1.0, -1)
+    units = np.array([1, 1e-5, 10.0])
+    loss = lambda w: np.logaddexp(0, -labels * (A @ (w * units))).sum()  # noqa: E731
+    return A, labels, minimize(loss, np.zeros(3), method="BFGS", options={"gtol": 1e-9}).fun
+
+
+@pytest.mark.parametrize("family", ["basic", "accelerated", "preconditioned"])
+def test_columns_in_other_units_are_not_overlooked(family) -> None:
+    """One long column, and a gradient that is small beside it: the others have not moved yet."""
+    A, labels, best = raw_features()
+    _, end, _ = solve(document(
+        {"A": A, "labels": labels}, variables={"x": {"shape": [3]}}, operators=BY_A,
+        terms=[{"atom": "logistic", "arg": "A x", "data": "labels"}], policy={"family": family}, stop=LIMITS,
+    ))  # fmt: skip
+    assert (end.reason == "Converged") == (family == "preconditioned")
+    assert abs(end.energy - best) < 1e-5 * best or end.reason == "IterationLimit"
+
+
+def test_rows_in_other_units_are_not_overlooked() -> None:
+    A, b, c = program(6, 20, 300)
+    units = np.where(np.arange(20) < 10, 1e4, 1e-4)
+    x, end, _ = solve(document(
+        {"A": units[:, None] * A, "b": units * b, "c": c}, variables={"x": {"shape": [300]}}, operators=BY_A,
+        terms=PROGRAM, policy={"algorithm": "pd3o"}, stop={"maxIterations": 3_000, "residual": 1e-5},
+    ))  # fmt: skip
+    assert end.reason == "IterationLimit" or np.linalg.norm(A @ x - b) < 1e-3 * np.linalg.norm(b)
+
+
+def test_a_variable_that_hardly_counts_beside_another_settles_too() -> None:
+    """One norm over both would be small long before the second has moved."""
+    rng = np.random.default_rng(7)
+    u, v = 4e4 * rng.standard_normal(5), 0.02 * rng.standard_normal(5)
+    x, end, _ = solve(document(
+        {"u0": u, "v0": v}, variables={"u": {"like": "u0"}, "v": {"like": "v0"}}, stop=LIMITS,
+        terms=[{"atom": "quadratic", "arg": "u", "data": "u0"}, {"atom": "quadratic", "arg": "v", "data": "v0", "weight": 0.01}],
+    ))  # fmt: skip
+    assert end.reason == "Converged"
+    np.testing.assert_allclose(x["v"], v, rtol=1e-4)
+
+
+def test_factors_from_a_far_start_are_no_solution_before_they_are() -> None:
+    """The gradient's size at the start is the cube of its distance: all else is small against it."""
+    X = np.array([[3.0, 1, 0, 2], [1, 4, 1, 0], [0, 1, 5, 1], [2, 0, 1, 6], [1, 1, 1, 1]])
+    best = np.sum(np.linalg.svd(X)[1][2:] ** 2) / 2
+    for spread in (1, 10, 50):
+        _, end, _ = solve(document(
+            {"X": X}, seed=1, variables={"u": {"shape": [5, 2], "spread": spread}, "v": {"shape": [4, 2], "spread": spread}},
+            terms=[{"atom": "low_rank", "arg": "u", "with": "v", "data": "X"}], stop=LIMITS,
+        ))  # fmt: skip
+        assert end.reason == "IterationLimit" or abs(end.energy - best) < 1e-4 * best
+        assert end.reason == "Converged" or spread > 1
+
+
+@pytest.mark.parametrize("spread", [1, 10, 20])
+def test_a_searched_step_grows_again(spread) -> None:
+    """Near a far start steps are short; those near the solution need not be."""
+    x, end, _ = solve(document(
+        {}, seed=1, variables={"x": {"shape": [5, 3], "spread": spread}}, terms=[{"atom": "orthogonality", "arg": "x"}], stop=LIMITS
+    ))  # fmt: skip
+    assert end.reason == "Converged"
+    np.testing.assert_allclose(x.T @ x, np.eye(3), atol=1e-4)
