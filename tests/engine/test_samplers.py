@@ -244,3 +244,81 @@ def test_effective_samples_of_draws_that_alternate_are_more_than_the_draws_and_f
         draws[k] = -0.99 * draws[k - 1] + 0.1 * draws[k]
     found = effective_samples(draws)
     assert ((found > 8 * n) & (found <= 8 * n * np.log10(8 * n))).all()
+
+
+def test_chains_that_never_move_are_worth_nothing_and_say_so() -> None:
+    """Their autocorrelation is 0/0: no effective sample, an acceptance of 0 from the first move on, and RED by the third look."""
+    stuck = document(
+        {}, variables={"x": {"shape": [3], "init": 5, "chains": 4}}, terms=[{"atom": "tikhonov", "arg": "x"}],
+        policy={"algorithm": "mala", "step": 60}, outputs=[{"mean": "x"}, {"ess": "x"}, {"rhat": "x"}],
+        stop={"maxIterations": 60},
+    )  # fmt: skip
+    flow = compiled(stuck)
+    carry = go(flow, carry_of(flow), 60)
+    assert np.asarray(carry.state.acceptance).max() < 1e-6
+    assert [row.controller for row in rows(carry, 0)][2:] == ["RED"] * 4
+    found, _ = sampled(stuck)
+    assert np.isnan(found["x_ess"]).all()
+    assert np.isnan(found["x_rhat"]).all()
+    assert (found["x_mean"] == 5).all()
+
+
+def test_the_acceptance_shown_is_of_the_moves_there_were() -> None:
+    """A moving mean that began at 1 told 0.55 of chains that never moved."""
+    flow = compiled(gaussian(algorithm="mala", step=0.9))
+    carry, seen = carry_of(flow), []
+    for k in range(1, 31):
+        carry = go(flow, carry, k)
+        seen.append(np.asarray(carry.state.acceptance))
+    shares = np.diff(np.arange(1, 31)[:, None] * np.array(seen), axis=0)
+    assert shares.min() > -1e-12
+    assert shares.max() < 1 + 1e-12
+
+
+@pytest.mark.parametrize("algorithm", ["mala", "hmc"])
+@pytest.mark.parametrize("start", [0.0, 30.0])
+def test_the_step_is_tuned_while_all_outputs_burn(algorithm, start) -> None:
+    """In 2,048 dimensions a step that is right among the draws refuses all that begins at the mode, or far from it."""
+    one = document(
+        {}, seed=3, variables={"x": {"shape": [2048], "init": start}}, terms=[{"atom": "tikhonov", "arg": "x"}],
+        policy={"algorithm": algorithm}, outputs=[{"var": "x", "burn": 1500}], stop={"maxIterations": 3000},
+    )  # fmt: skip
+    flow = compiled(one)
+    target = flow.choice.method.kernel.target
+    assert flow.choice.method.warm == 1500
+    carry = go(flow, carry_of(flow), 1500)
+    stretch = float(carry.state.stretch)
+    carry = go(flow, carry, 3000)
+    assert float(carry.state.stretch) == stretch  # never after it
+    assert abs(float(carry.state.acceptance.mean()) - target) < 0.15
+    assert snapshot(carry).controller == "GREEN"
+
+
+def test_a_given_step_and_outputs_without_burn_are_left_alone() -> None:
+    for outputs, policy in (([{"mean": "x", "burn": 50}], {"step": 0.3}), ([{"mean": "x"}], {})):
+        flow = compiled(gaussian(outputs, algorithm="mala", **policy))
+        assert flow.choice.method.warm == 0
+        assert float(go(flow, carry_of(flow), 100).state.stretch) == 1
+
+
+def test_what_a_sampler_warns_of() -> None:
+    bounded = document(
+        {}, variables={"x": {"shape": [2], "init": 1}}, outputs=[{"mean": "x"}], stop={"maxIterations": 100},
+        terms=[{"atom": "tikhonov", "arg": "x"}, {"atom": "nonnegative", "arg": "x"}],
+        policy={"family": "langevin", "trajectory": 5},
+    )  # fmt: skip
+    outside, idle = compiled(bounded).choice.warnings
+    assert "draws lie outside" in outside
+    assert "policy.trajectory: `myula` doesn't use it" in idle
+    (motion,) = compiled(gaussian([{"mean": "x"}], algorithm="leapfrog")).choice.warnings
+    assert "samples nothing" in motion
+    flow = compiled(bounded)
+    assert snapshot(go(flow, carry_of(flow), 20)).controller == "AMBER"
+    assert all(row.feasibility is None for row in rows(go(flow, carry_of(flow), 20), 0))
+
+
+def test_two_outputs_of_one_name_are_refused() -> None:
+    """The second would write over the first."""
+    twice = [{"quantiles": "x", "at": [0.1]}, {"quantiles": "x", "at": [0.9]}]
+    with pytest.raises(DocumentErrors, match="stands here twice"):
+        gaussian(twice, algorithm="ula")

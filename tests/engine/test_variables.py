@@ -338,10 +338,53 @@ def test_the_estimated_diagonal_of_many_entries_is_still_a_majoriser(rng) -> Non
             "flow.stop.gap", "residual",
         ),
         ({"terms": [{"atom": "quadratic", "arg": "x"}], "policy": {"family": "preconditioned"}}, "flow.policy.family", "several"),
+        (
+            {"terms": [{"atom": "tv", "arg": "x"}], "variables": {"x": {"like": "nothing"}}}, "flow.variables.x", "no entries",
+        ),
+        (
+            {"terms": [{"atom": "quadratic_form", "arg": "x", "matrix": "H"}], "variables": {"x": {"shape": [2]}}},
+            "flow.terms[0].matrix", "complex",
+        ),
     ],
 )  # fmt: skip
 def test_what_is_refused(parts, path, words) -> None:
     whole = {"variables": {"x": {"shape": [4]}, "z": {"shape": [3, 2]}}, "stop": {"maxIterations": 5}, **parts}
+    more = {"H": np.array([[1, 1j], [-1j, 1]])} if "quadratic_form" in str(parts) else {}
     with pytest.raises((DocumentError, DataError), match=words) as caught:
-        compiled(document({"c": 1j * np.ones(4), "k": np.ones((3, 2))}, **whole))
+        compiled(document({"c": 1j * np.ones(4), "k": np.ones((3, 2)), "nothing": np.ones(0), **more}, **whole))
     assert caught.value.path == path
+
+
+@pytest.mark.parametrize(
+    ("start", "terms"),
+    [
+        ({"x": {"shape": [4, 2]}}, [{"atom": "orthogonality", "arg": "x"}]),
+        (
+            {"x": {"shape": [2], "manifold": "sphere", "init": "e"}},
+            [{"atom": "quadratic_form", "arg": "x", "matrix": "P"}],
+        ),
+        (
+            {"u": {"shape": [3, 1]}, "v": {"shape": [4, 1]}},
+            [{"atom": "low_rank", "arg": "u", "with": "v", "data": "X"}],
+        ),
+    ],
+    ids=["a maximum", "an eigenvector", "a saddle"],
+)
+def test_a_start_where_nothing_moves_is_warned_of(start, terms) -> None:
+    data = {"P": np.diag([3.0, 1.0]), "e": [1.0, 0.0], "X": np.ones((3, 4))}
+    used = {name: value for name, value in data.items() if name in str((start, terms))}
+    flow = compiled(document(used, variables=start, terms=terms, stop={"maxIterations": 10}))
+    assert any("the gradient is 0 where it starts" in one for one in flow.choice.warnings)
+
+
+def test_a_gap_with_a_shifted_norm_as_dual(rng) -> None:
+    """l1 alone as g bounds the dual: whether a dual term's conjugate is finite at one point alone is asked of it."""
+    _, end, _ = solve(document(
+        {"b": [1.0, 2.0, 3.0], "c": [[0.1, 0.1, 0.1]]}, variables={"x": {"like": "b"}},
+        operators={"D": {"gradient": {}}, "S": {"scale": {"by": 2}}}, stop={"maxIterations": 2000, "gap": 1e-6},
+        terms=[
+            {"atom": "quadratic", "arg": "S x", "data": "b"}, {"atom": "l1", "arg": "x", "weight": 0.1},
+            {"atom": "norm_l21", "arg": "D x", "data": "c"},
+        ],
+    ))  # fmt: skip
+    assert end.reason == "Converged"

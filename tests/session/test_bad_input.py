@@ -1,8 +1,11 @@
 """Bad input ends before any compute, with 64 or 65, the YAML path and a remedy; nothing is written."""
 
+import json
+import subprocess
+
 import numpy as np
 import pytest
-from flows import DEBLUR, run, write_flow
+from flows import CFLOW, DEBLUR, run, write_flow
 
 from flowengine.store import list_checkpoints
 
@@ -116,3 +119,48 @@ def test_divergence_is_exit_76(tmp_path) -> None:
     assert "warning" in run("lint", manifest)
     out = run("run", manifest, "--root", tmp_path / "root", code=76)
     assert "spec.flow.policy.step" in out
+
+
+STUCK = """
+flow:
+  name: stuck
+  variables: {x: {shape: [3], init: 5, chains: 2}}
+  terms: [{atom: tikhonov, arg: x}]
+  policy: {algorithm: mala, step: 60}
+  outputs: [{rhat: x}]
+  stop: {maxIterations: 100}
+"""
+
+
+def test_a_result_that_is_not_to_be_trusted_says_so(tmp_path) -> None:
+    """A RED certificate and chains that never moved: on the screen, and in the summary."""
+    (tmp_path / "flow.yaml").write_text(STUCK)
+    done = subprocess.run(
+        [CFLOW, "run", tmp_path / "flow.yaml", "--root", tmp_path / "root"], capture_output=True, text=True, check=True
+    )
+    assert "warning: the certificate is RED" in done.stderr
+    assert "chains that don't move" in done.stderr
+    summary = json.loads((tmp_path / "root" / "result" / "summary.json").read_text())
+    assert summary["certificate"] == "RED"
+    assert len(summary["warnings"]) == 2
+    assert summary["feasibility"] is None
+
+
+UNBOUNDED = """
+flow:
+  name: unbounded
+  data: {eye: {inline: [[1.0, 0.0], [0.0, 1.0]]}}
+  variables: {X: {like: eye, init: eye, manifold: spd}}
+  terms: [{atom: log_det, arg: X}]
+  stop: {maxIterations: 5000}
+"""
+
+
+def test_an_energy_that_falls_for_ever_is_no_matter_of_the_step(tmp_path) -> None:
+    (tmp_path / "flow.yaml").write_text(UNBOUNDED)
+    done = subprocess.run(
+        [CFLOW, "run", tmp_path / "flow.yaml", "--root", tmp_path / "root"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 76
+    assert "flow.terms: the iterates left the finite numbers" in done.stderr
+    assert "falls without end" in done.stderr
