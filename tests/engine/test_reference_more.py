@@ -321,7 +321,7 @@ def test_trend_filtering_and_a_support_vector_machine_settle() -> None:
         ({"operators": {"K": {"conv": {"kernel": "k", "boundary": "zero"}}, "D": {"gradient": {}}}}, "would take too long"),
         ({"terms": [{"atom": "huber", "arg": "K x", "data": "b"}, {"atom": "tv", "arg": "x"}]}, "not quadratic"),
         ({"terms": [{"atom": "quadratic", "arg": "K x", "data": "b"}]}, "no term has a prox"),
-        ({"terms": [{"atom": "tv", "arg": "x", "boundary": "periodic"}]}, "appears in no term"),
+        ({"terms": [{"atom": "tv", "arg": "x", "boundary": "periodic"}]}, "without any term"),
     ],
 )  # fmt: skip
 def test_admm_where_it_cannot_work_says_why(change, why) -> None:

@@ -85,7 +85,7 @@ def _sizes(problem: Problem, x: Tree, slope: Tree) -> Array:
 
 def grow(problem: Problem, scales: Scales, balance: Balance, evidence: Evidence) -> Scales:
     """The scales at one more look."""
-    x, tiny = evidence.x, float(np.finfo(problem.real).tiny)
+    x = evidence.x
     sizes = functools.partial(_sizes, problem, x)
     slopes = [sizes(balance.gradient)] if balance.gradient is not None else []
     if len(problem.smooth) > 1:
@@ -97,17 +97,24 @@ def grow(problem: Problem, scales: Scales, balance: Balance, evidence: Evidence)
     found = [scales.base, seen, *slopes, subgradient]
     pulled, reached, images = scales.pulled, scales.reached, scales.images
     if problem.dual:
-        pulls = [_plain(problem, term.operator.adjoint(y)) for term, y in zip(problem.dual, balance.dual, strict=True)]
-        sizes_of_y = jnp.stack([norm(y) for y in balance.dual])[:, None]
-        now = jnp.stack(pulls)
-        pulled = jnp.maximum(pulled, jnp.stack([now, now / jnp.maximum(sizes_of_y, tiny)]))
-        found += [*pulls, *jnp.minimum(pulled[0], pulled[1] * sizes_of_y)]
-        size, there = norm(x), jnp.stack([_length(problem, j, image) for j, image in enumerate(evidence.images)])
+        pairs = zip(problem.dual, balance.dual, strict=True)
+        pulls = [balance.pull] if len(problem.dual) == 1 else [term.operator.adjoint(y) for term, y in pairs]
+        now = jnp.stack([_plain(problem, one) for one in pulls])
+        pulled, usual = _remembered(pulled, now, jnp.stack([norm(y) for y in balance.dual])[:, None])
+        found += [jnp.max(now, axis=0), jnp.max(usual, axis=0)]
+        there = jnp.stack([_length(problem, j, image) for j, image in enumerate(evidence.images)])
         points = (add(image, defect, -1.0) for image, defect in zip(evidence.images, evidence.defects, strict=True))
         moreau = jnp.stack([_length(problem, j, point) for j, point in enumerate(points)])
-        reached = jnp.maximum(reached, jnp.stack([there, there / jnp.maximum(size, tiny)]))
-        images = jnp.maximum(jnp.maximum(there, moreau), jnp.minimum(reached[0], reached[1] * size))
+        reached, usual = _remembered(reached, there, norm(x))
+        images = jnp.maximum(jnp.maximum(there, moreau), usual)
     return Scales(functools.reduce(jnp.maximum, found), images, scales.base, seen, pulled, reached)
+
+
+def _remembered(memory: Array, now: Array, size: Array) -> tuple[Array, Array]:
+    """The largest values, and multiples of a size, that there were; and the largest that this size allows."""
+    share = now / jnp.maximum(size, np.finfo(now.dtype).tiny)
+    memory = jnp.maximum(memory, jnp.stack([now, share]))
+    return memory, jnp.minimum(memory[0], memory[1] * size)
 
 
 def _plain(problem: Problem, a: Tree) -> Array:

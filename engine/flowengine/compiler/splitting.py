@@ -28,7 +28,7 @@ EIGEN_ENTRIES = 1024  # more take seconds to find
 CHEAP_ENTRIES, CHEAP_SHARE = 256, 8  # entries, or entries² as a share of the operators' numbers, that cost little
 EXPLICIT_NUMBERS = 2**24  # of all operators, written out
 BALANCED = " at first; it balances primal and dual moves"
-UNSEEN = "a part of the variable appears in no term"
+UNSEEN = "in some direction the variable can move without any term's seeing it"
 Rule = Literal["moves", "residuals", "anchor"]
 
 

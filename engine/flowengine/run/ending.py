@@ -45,7 +45,7 @@ def write_result(
         "iterationsPerSecond": round(now.iteration / seconds, 3) if seconds > 0 else None,
         "epochs": opened.claimed.epoch,
         "stop": _stop_rules(request),
-        "warnings": [*opened.warnings, *_findings(compiled, arrays, now)],
+        "warnings": [*opened.warnings, *_unmet(request, now, reason), *_findings(compiled, arrays, now)],
     }
     if isinstance(compiled.choice.method, Sampler):
         summary["acceptance"] = round(float(carry.state.acceptance.mean()), 4)
@@ -72,6 +72,19 @@ def results_of(compiled: CompiledFlow, carry: Carry) -> dict[str, np.ndarray]:
     if isinstance(compiled.choice.method, Sampler):
         arrays |= statistics(compiled.choice.method, carry.state)
     return arrays
+
+
+def _unmet(request: RunRequest, now: Snapshot, reason: str) -> list[str]:
+    """The accuracy that was asked for, where a limit came first: the flow may have no solution at all."""
+    asked = {"residual": request.settings.stop.residual, "gap": request.settings.stop.gap}
+    found = {"residual": now.residual, "gap": now.gap}
+    if reason not in ("IterationLimit", "TimeLimit"):
+        return []
+    return [
+        f"ended by its limit with a {name} of {found[name]:.3g}, {wanted:.3g} was asked for"
+        for name, wanted in asked.items()
+        if wanted is not None and found[name] is not None
+    ]
 
 
 def _findings(compiled: CompiledFlow, arrays: Mapping[str, np.ndarray], now: Snapshot) -> list[str]:

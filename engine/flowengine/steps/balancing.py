@@ -72,7 +72,7 @@ def rebalanced(now: Balanced, primal: Scalar, dual: Scalar, hypers: Hypers, iter
     primal, dual = (before + jnp.where(counts, more, 0) for before, more in ((now.primal, primal), (now.dual, dual)))
     ends = count >= now.until
     ratio = primal / jnp.maximum(dual, np.finfo(dual.dtype).tiny)
-    factor = jnp.where((primal > 0) | (dual > 0), jnp.clip(jnp.sqrt(jnp.sqrt(ratio)), 1 / AT_ONCE, AT_ONCE), 1)
+    factor = jnp.where((primal > 0) & (dual > 0), jnp.clip(jnp.sqrt(jnp.sqrt(ratio)), 1 / AT_ONCE, AT_ONCE), 1)
     return Balanced(
         jnp.where(ends, jnp.clip(now.tau * factor, hypers.least, hypers.most), now.tau),
         jnp.where(ends, 0, primal),

@@ -58,11 +58,13 @@ def _affine(spec: specs.Affine, site: Site) -> atoms.Affine:
         raise DataError(
             f"{data.shape} numbers for {matrix.shape[0]} rows", path=site.path("data"), remedy="Give one a row."
         )
-    if np.linalg.matrix_rank(matrix) < matrix.shape[0]:
+    sizes = np.linalg.norm(matrix, axis=1, keepdims=True)
+    rows = matrix / np.where(sizes > 0, sizes, 1)  # each in its own unit: those may be of any size
+    if np.linalg.matrix_rank(rows) < matrix.shape[0]:
         raise DataError(
             "the rows are linearly dependent", path=site.path("matrix"), remedy="Leave out those that say nothing new."
         )
-    inverse = np.linalg.pinv(matrix.astype(np.float64))
+    inverse = np.linalg.pinv(rows.astype(np.float64)) / sizes.T
     return atoms.Affine(site.array(matrix), site.array(inverse), site.array(data))
 
 
