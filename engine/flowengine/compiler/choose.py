@@ -173,10 +173,12 @@ def _by_entry(problem: Problem, bound: float) -> tuple[Hypers, str]:
 
 def stays(problem: Problem, at: str) -> tuple[str, ...]:
     """What to say of a start that is a stationary point: nothing moves, for all that the energy isn't convex."""
+    if problem.convex or problem.dual:
+        return ()
     x = problem.init
     slope, parts = smooth_gradient(problem, x), gradient_parts(problem, x)
-    size = max((float(norm(part)) for part in (slope, *parts)), default=0.0)
-    if problem.convex or problem.dual or float(norm(tangent(problem, x, slope))) > STILL * size:
+    size = max(float(norm(part)) for part in (slope, *parts))
+    if float(norm(tangent(problem, x, slope))) > STILL * size:
         return ()
     place = join(at, "variables", problem.unknowns[0].name) if len(problem.unknowns) == 1 else join(at, "variables")
     return (f"{place}: the gradient is 0 where it starts, a saddle or a maximum as it may be; a `spread` leads away",)
