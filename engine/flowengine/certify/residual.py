@@ -19,38 +19,41 @@ from flowengine.storage import add, norm, scale, sum_over, zeros_like
 ROUNDING = 1e3  # of eps: a gradient at zero that is no more than this share of the start's is 0 but for rounding
 
 
+Memory = tuple[Array, Array]
+
+
 @pytree()
 class Scales:
-    """What makes residuals relative: V variables, J dual terms.
+    """What makes residuals relative, for each variable (one number where there is one, else V of them) and dual term.
 
     A scale is made of what there is now, not of what there was on the way: a transient, or a far start, must not hide
     what is left of it. Memory serves only where everything that is compared goes to 0 at a solution, and never beyond
     what the size of x, or of y_j, allows.
 
     Attributes:
-        balance: (V,) of the summands of the imbalance in each variable.
-        images: (J,) of W_j x and z_j.
-        base: (V,) ‖∇f(0)‖, a part of ∇f(x) = (∇f(x) − ∇f(0)) + ∇f(0) wherever x is; the least number there is where
+        balance: Of the summands of the imbalance.
+        images: Of W_j x and z_j.
+        base: ‖∇f(0)‖, a part of ∇f(x) = (∇f(x) − ∇f(0)) + ∇f(0) wherever x is; the least number there is where
             other parts (`Base.parted`) or several terms tell more; 0 where nothing does, and memory has to serve.
-        seen: (V,) the largest ‖∇f‖ since the start, for those whose base is 0, and ‖ξ‖ of what is no constraint.
-        pulled: (2, J, V) the largest ‖W_jᵀy_j‖, and the largest share of ‖y_j‖ that it was.
-        reached: (2, J) the largest ‖W_j x‖, and the largest multiple of ‖x‖ that it was.
+        seen: The largest ‖∇f‖ since the start, for those whose base is 0, and ‖ξ‖ of what is no constraint.
+        pulled: The largest ‖W_jᵀy_j‖, and the largest share of ‖y_j‖ that it was.
+        reached: The largest ‖W_j x‖, and the largest multiple of ‖x‖ that it was.
     """
 
     balance: Array
-    images: Array
+    images: tuple[Scalar, ...]
     base: Array
     seen: Array
-    pulled: Array
-    reached: Array
+    pulled: tuple[Memory, ...]
+    reached: tuple[Memory, ...]
 
 
 def no_scales(problem: Problem, *, relative: bool) -> Scales:
     """Before anything is known; of a sampler, whose residual is not `relative`, no dual term has any."""
-    variables, terms = len(problem.unknowns), len(problem.dual) if relative else 0
-    zeros = functools.partial(jnp.zeros, dtype=problem.real)
-    variable = zeros(variables)
-    return Scales(variable, zeros(terms), variable, variable, zeros((2, terms, variables)), zeros((2, terms)))
+    count, terms = len(problem.unknowns), len(problem.dual) if relative else 0
+    one = jnp.zeros((), problem.real)
+    each = jnp.zeros(count, problem.real) if count > 1 else one
+    return Scales(each, (one,) * terms, each, each, ((each, each),) * terms, ((one, one),) * terms)
 
 
 def start_scales(problem: Problem, *, relative: bool) -> Scales:
@@ -64,7 +67,9 @@ def start_scales(problem: Problem, *, relative: bool) -> Scales:
     rounding = ROUNDING * float(np.finfo(problem.real).eps) * jnp.where(jnp.isfinite(there), there, 0)
     base = jnp.where(finite & (at_zero > rounding), at_zero, 0)
     if any(getattr(term.atom, "parted", False) for term in problem.smooth):
-        flat = np.array([not one.curved for one in problem.unknowns])  # tangent parts may all be 0 at a solution
+        flat = np.array([not one.curved for one in problem.unknowns]).reshape(
+            base.shape
+        )  # tangent parts may all be 0 at a solution
         base = jnp.where(flat, jnp.maximum(base, tiny), base)
     elif len(problem.smooth) + len(problem.dual) + (problem.prox is not None) > 1:
         base = jnp.where(finite, base, tiny)
@@ -79,7 +84,7 @@ def _slopes(problem: Problem, x: Tree) -> Array:
 
 
 def _sizes(problem: Problem, x: Tree, slope: Tree) -> Array:
-    """(V,) the length of a gradient in each variable, on a manifold of what is tangent, in its metric."""
+    """The length of a gradient in each variable, on a manifold of what is tangent, in its metric."""
     return _plain(problem, whitened(problem, x, slope))
 
 
@@ -95,33 +100,34 @@ def grow(problem: Problem, scales: Scales, balance: Balance, evidence: Evidence)
     bounded = [subgradient] if problem.prox is not None and not problem.prox.indicator else []
     seen = jnp.where(scales.base > 0, 0, functools.reduce(jnp.maximum, [*slopes, *bounded], scales.seen))
     found = [scales.base, seen, *slopes, subgradient]
-    pulled, reached, images = scales.pulled, scales.reached, scales.images
-    if problem.dual:
-        pairs = zip(problem.dual, balance.dual, strict=True)
-        pulls = [balance.pull] if len(problem.dual) == 1 else [term.operator.adjoint(y) for term, y in pairs]
-        now = jnp.stack([_plain(problem, one) for one in pulls])
-        pulled, usual = _remembered(pulled, now, jnp.stack([norm(y) for y in balance.dual])[:, None])
-        found += [jnp.max(now, axis=0), jnp.max(usual, axis=0)]
-        there = jnp.stack([_length(problem, j, image) for j, image in enumerate(evidence.images)])
-        points = (add(image, defect, -1.0) for image, defect in zip(evidence.images, evidence.defects, strict=True))
-        moreau = jnp.stack([_length(problem, j, point) for j, point in enumerate(points)])
-        reached, usual = _remembered(reached, there, norm(x))
-        images = jnp.maximum(jnp.maximum(there, moreau), usual)
-    return Scales(functools.reduce(jnp.maximum, found), images, scales.base, seen, pulled, reached)
+    pulled, reached, images = [], [], []
+    size = norm(x)
+    for j, term in enumerate(problem.dual):
+        y, image = balance.dual[j], evidence.images[j]
+        pull = _plain(problem, balance.pull if len(problem.dual) == 1 else term.operator.adjoint(y))
+        memory, usual = _remembered(scales.pulled[j], pull, norm(y))
+        pulled.append(memory)
+        found += [pull, usual]
+        there, moreau = (_length(problem, j, one) for one in (image, add(image, evidence.defects[j], -1.0)))
+        memory, usual = _remembered(scales.reached[j], there, size)
+        reached.append(memory)
+        images.append(jnp.maximum(jnp.maximum(there, moreau), usual))
+    balanced = functools.reduce(jnp.maximum, found)
+    return Scales(balanced, tuple(images), scales.base, seen, tuple(pulled), tuple(reached))
 
 
-def _remembered(memory: Array, now: Array, size: Array) -> tuple[Array, Array]:
+def _remembered(memory: Memory, now: Array, size: Scalar) -> tuple[Memory, Array]:
     """The largest values, and multiples of a size, that there were; and the largest that this size allows."""
-    share = now / jnp.maximum(size, np.finfo(now.dtype).tiny)
-    memory = jnp.maximum(memory, jnp.stack([now, share]))
-    return memory, jnp.minimum(memory[0], memory[1] * size)
+    most = jnp.maximum(memory[0], now)
+    share = jnp.maximum(memory[1], now / jnp.maximum(size, np.finfo(now.dtype).tiny))
+    return (most, share), jnp.minimum(most, share * size)
 
 
 def _plain(problem: Problem, a: Tree) -> Array:
-    """(V,) the norm in each variable, in the units of its entries."""
+    """The norm in each variable, in the units of its entries."""
     if len(problem.unknowns) == 1:
         columns = problem.units and problem.units.columns
-        return norm(a if columns is None else a / columns)[None]
+        return norm(a if columns is None else a / columns)
     return jnp.stack([norm(a[one.name]) for one in problem.unknowns])
 
 
@@ -144,8 +150,11 @@ def residual(problem: Problem, evidence: Evidence, scales: Scales) -> tuple[Scal
     feasibility = jnp.zeros((), problem.real)
     for j, defect in enumerate(evidence.defects):
         feasibility = jnp.maximum(feasibility, _relative(_length(problem, j, defect), scales.images[j]))
-    shares = jnp.max(_relative(balance, scales.balance))
-    whole = balance[0] if len(problem.unknowns) == 1 and problem.units is None else norm(evidence.imbalance)
+    shares, whole = _relative(balance, scales.balance), balance
+    if len(problem.unknowns) > 1:
+        shares, whole = jnp.max(shares), norm(evidence.imbalance)
+    elif problem.units is not None:
+        whole = norm(evidence.imbalance)
     return jnp.maximum(shares, feasibility), feasibility, whole
 
 
