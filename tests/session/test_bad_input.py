@@ -154,13 +154,28 @@ flow:
   terms: [{atom: log_det, arg: X}]
   stop: {maxIterations: 5000}
 """
+CROSSING = """
+flow:
+  name: crossing
+  data: {d: {inline: [3.0]}, A: {inline: [[1.0]]}}
+  variables: {x: {shape: [1], init: 1.0}}
+  operators: {A: {matrix: {matrix: A}}}
+  terms: [{atom: poisson, arg: A x, data: d}]
+  policy: {algorithm: ula}
+  stop: {maxIterations: 200000}
+"""
 
 
-def test_an_energy_that_falls_for_ever_is_no_matter_of_the_step(tmp_path) -> None:
-    (tmp_path / "flow.yaml").write_text(UNBOUNDED)
+@pytest.mark.parametrize(
+    ("flow", "path", "remedy"),
+    [(UNBOUNDED, "flow.terms", "falls without end"), (CROSSING, "flow.policy", "refuse to cross a barrier")],
+    ids=["an energy that falls for ever", "a draw beyond a barrier"],
+)
+def test_iterates_that_are_no_numbers_where_no_step_was_given(tmp_path, flow, path, remedy) -> None:
+    (tmp_path / "flow.yaml").write_text(flow)
     done = subprocess.run(
         [CFLOW, "run", tmp_path / "flow.yaml", "--root", tmp_path / "root"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 76
-    assert "flow.terms: the iterates left the finite numbers" in done.stderr
-    assert "falls without end" in done.stderr
+    assert f"{path}: the iterates left the finite numbers" in done.stderr
+    assert remedy in done.stderr

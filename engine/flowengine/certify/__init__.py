@@ -2,7 +2,7 @@
 
 from flowengine.certify.gates import COLOURS, Controller, judge, start_controller, watch_growth
 from flowengine.certify.invariants import Reference, drift, references
-from flowengine.certify.residual import Scales, energy, gap, grow, has_conjugate, no_scales, residual, start_scales
+from flowengine.certify.residual import Scales, energy, gap, has_conjugate, no_scales, rescaled, residual, start_scales
 
 __all__ = [
     "COLOURS",
@@ -12,11 +12,11 @@ __all__ = [
     "drift",
     "energy",
     "gap",
-    "grow",
     "has_conjugate",
     "judge",
     "no_scales",
     "references",
+    "rescaled",
     "residual",
     "start_controller",
     "start_scales",

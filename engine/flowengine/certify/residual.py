@@ -13,7 +13,7 @@ from jax import Array, lax
 from flowengine.atoms import DualDomain
 from flowengine.linops import Gradient
 from flowengine.problem import Balance, Evidence, Problem, Scalar, Tree, pytree
-from flowengine.steps import densities, gradient_parts, smooth_gradient, term_gradient, whitened
+from flowengine.steps import densities, gradient_parts, parted, smooth_gradient, term_gradient, whitened
 from flowengine.storage import add, norm, scale, sum_over, zeros_like
 
 ROUNDING = 1e3  # of eps: a gradient at zero that is no more than this share of the start's is 0 but for rounding
@@ -66,10 +66,8 @@ def start_scales(problem: Problem, *, relative: bool) -> Scales:
     finite = jnp.isfinite(at_zero)
     rounding = ROUNDING * float(np.finfo(problem.real).eps) * jnp.where(jnp.isfinite(there), there, 0)
     base = jnp.where(finite & (at_zero > rounding), at_zero, 0)
-    if any(getattr(term.atom, "parted", False) for term in problem.smooth):
-        flat = np.array([not one.curved for one in problem.unknowns]).reshape(
-            base.shape
-        )  # tangent parts may all be 0 at a solution
+    if parted(problem):  # but of a manifold's tangent space all parts may be 0 at a solution
+        flat = np.array([not one.curved for one in problem.unknowns]).reshape(base.shape)
         base = jnp.where(flat, jnp.maximum(base, tiny), base)
     elif len(problem.smooth) + len(problem.dual) + (problem.prox is not None) > 1:
         base = jnp.where(finite, base, tiny)
@@ -85,10 +83,10 @@ def _slopes(problem: Problem, x: Tree) -> Array:
 
 def _sizes(problem: Problem, x: Tree, slope: Tree) -> Array:
     """The length of a gradient in each variable, on a manifold of what is tangent, in its metric."""
-    return _plain(problem, whitened(problem, x, slope))
+    return _norms(problem, whitened(problem, x, slope))
 
 
-def grow(problem: Problem, scales: Scales, balance: Balance, evidence: Evidence) -> Scales:
+def rescaled(problem: Problem, scales: Scales, balance: Balance, evidence: Evidence) -> Scales:
     """The scales at one more look."""
     x = evidence.x
     sizes = functools.partial(_sizes, problem, x)
@@ -96,7 +94,7 @@ def grow(problem: Problem, scales: Scales, balance: Balance, evidence: Evidence)
     if len(problem.smooth) > 1:
         slopes += [sizes(term_gradient(one, x)) for one in problem.smooth]
     slopes += [sizes(part) for part in gradient_parts(problem, x)]
-    subgradient = _plain(problem, balance.subgradient)
+    subgradient = _norms(problem, balance.subgradient)
     bounded = [subgradient] if problem.prox is not None and not problem.prox.indicator else []
     seen = jnp.where(scales.base > 0, 0, functools.reduce(jnp.maximum, [*slopes, *bounded], scales.seen))
     found = [scales.base, seen, *slopes, subgradient]
@@ -104,7 +102,7 @@ def grow(problem: Problem, scales: Scales, balance: Balance, evidence: Evidence)
     size = norm(x)
     for j, term in enumerate(problem.dual):
         y, image = balance.dual[j], evidence.images[j]
-        pull = _plain(problem, balance.pull if len(problem.dual) == 1 else term.operator.adjoint(y))
+        pull = _norms(problem, balance.pull if len(problem.dual) == 1 else term.operator.adjoint(y))
         memory, usual = _remembered(scales.pulled[j], pull, norm(y))
         pulled.append(memory)
         found += [pull, usual]
@@ -123,7 +121,7 @@ def _remembered(memory: Memory, now: Array, size: Scalar) -> tuple[Memory, Array
     return (most, share), jnp.minimum(most, share * size)
 
 
-def _plain(problem: Problem, a: Tree) -> Array:
+def _norms(problem: Problem, a: Tree) -> Array:
     """The norm in each variable, in the units of its entries."""
     if len(problem.unknowns) == 1:
         columns = problem.units and problem.units.columns
@@ -146,7 +144,7 @@ def residual(problem: Problem, evidence: Evidence, scales: Scales) -> tuple[Scal
     if evidence.imbalance is None:
         nan = jnp.full((), jnp.nan, problem.real)
         return nan if evidence.residual is None else evidence.residual, nan, nan
-    balance = _plain(problem, evidence.imbalance)
+    balance = _norms(problem, evidence.imbalance)
     feasibility = jnp.zeros((), problem.real)
     for j, defect in enumerate(evidence.defects):
         feasibility = jnp.maximum(feasibility, _relative(_length(problem, j, defect), scales.images[j]))

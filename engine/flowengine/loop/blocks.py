@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from flowengine.certify import Controller, Scales, drift, energy, gap, grow, judge, residual, watch_growth
+from flowengine.certify import Controller, Scales, drift, energy, gap, judge, rescaled, residual, watch_growth
 from flowengine.loop.carry import (
     BY_CHANGE,
     BY_GAP,
@@ -104,7 +104,7 @@ def _looked(problem: Problem, now: Carry, looks: Array, *, method: Method, setti
         if evidence.imbalance is not None:
             balance = method.balance(problem, now.hypers, state, after)
             duality = gap(problem, balance, evidence) if settings.with_gap else now.status.gap
-            seen = Seen(grow(problem, now.scales, balance, evidence), growth, duality)
+            seen = Seen(rescaled(problem, now.scales, balance, evidence), growth, duality)
         return at[0] + 1, seen
 
     start = (jnp.zeros((), jnp.int32), Seen(now.scales, now.controller, now.status.gap))

@@ -16,10 +16,8 @@ from jax import Array, lax
 from flowapi.frozen import frozen
 from flowengine.methods.observing import Observing
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, pytree
-from flowengine.steps import backward, objective, smooth_gradient
+from flowengine.steps import GROWTH, backward, objective, smooth_gradient
 from flowengine.storage import add, dot, norm
-
-GROWTH = 1.1  # of a step from one visit of its block to the next
 
 
 @pytree()

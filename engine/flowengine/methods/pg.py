@@ -11,10 +11,8 @@ from jax import Array
 from flowapi.frozen import frozen
 from flowengine.methods.observing import Observing
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
-from flowengine.steps import backtracked, backward, descend, forward, objective, smooth_gradient, smooth_images
+from flowengine.steps import GROWTH, backtracked, backward, descend, forward, objective, smooth_gradient, smooth_images
 from flowengine.storage import add, computed_once, scale, subtract
-
-GROWTH = 1.1  # of a step that is searched for without a bound, from one to the next
 
 
 @pytree()

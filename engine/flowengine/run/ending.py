@@ -58,7 +58,10 @@ def diverged(opened: Opened, request: RunRequest, iteration: int) -> DivergedErr
     """What to say of iterates that are not finite: a step that somebody gave is too long, or there is no minimum."""
     policy = opened.compiled.document.policy
     message = f"the iterates left the finite numbers by iteration {iteration}"
-    if policy.samples or isinstance(policy.step, int | float):
+    if policy.samples and policy.step is None:
+        remedy = "Give a step below the one that `cflow plan` shows; `mala` and `hmc` refuse to cross a barrier."
+        return DivergedError(message, path=f"{request.at}.policy", remedy=remedy)
+    if isinstance(policy.step, int | float):
         return DivergedError(message, path=f"{request.at}.policy.step", remedy="Use a smaller step, or leave it out.")
     remedy = "The step was no longer than is safe, so look for a direction in which the energy falls without end."
     return DivergedError(message, path=f"{request.at}.terms", remedy=remedy)

@@ -3,6 +3,7 @@
 from flowengine.steps.anchoring import Anchored, anchored, counted, reanchored
 from flowengine.steps.balancing import Balanced, longest, rebalanced, unbalanced
 from flowengine.steps.descent import (
+    GROWTH,
     backtracked,
     backward,
     densities,
@@ -11,6 +12,7 @@ from flowengine.steps.descent import (
     forward,
     gradient_parts,
     objective,
+    parted,
     pull,
     smooth_gradient,
     smooth_images,
@@ -30,6 +32,7 @@ from flowengine.steps.sampling import (
 
 __all__ = [
     "AT_ONCE",
+    "GROWTH",
     "MANIFOLDS",
     "Anchored",
     "Balanced",
@@ -52,6 +55,7 @@ __all__ = [
     "longest",
     "momentum",
     "objective",
+    "parted",
     "potential_gradient",
     "pull",
     "reanchored",

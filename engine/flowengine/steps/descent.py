@@ -12,6 +12,8 @@ from flowengine.linops import Identity, Pair
 from flowengine.problem import Problem, Scalar, Term, Tree
 from flowengine.storage import add, computed_once, dot, norm, scale, subtract, sum_over, unpacked, zeros_like
 
+GROWTH = 1.1  # of a step that is searched for without a bound, from one search to the next
+
 
 def smooth_gradient(problem: Problem, x: Tree) -> Tree:
     """∇f(x) = Σ Aᵀ∇ψ(Ax)."""
@@ -35,14 +37,14 @@ def term_gradient(term: Term, x: Tree) -> Tree:
     return term.operator.adjoint(force)
 
 
+def parted(problem: Problem) -> list[Term]:
+    """The terms whose gradient is itself a balance; an entry point's own atoms need not know of that."""
+    return [term for term in problem.smooth if getattr(term.atom, "parted", False)]
+
+
 def gradient_parts(problem: Problem, x: Tree) -> list[Tree]:
-    """Of every term whose gradient is itself a balance, Aᵀ of the parts that cancel at a minimum of it."""
-    return [
-        term.operator.adjoint(part)
-        for term in problem.smooth
-        if getattr(term.atom, "parted", False)
-        for part in term.atom.parts(term.operator.apply(x))
-    ]
+    """Of each of those terms, Aᵀ of the parts that cancel at a minimum of it."""
+    return [term.operator.adjoint(part) for term in parted(problem) for part in term.atom.parts(term.operator.apply(x))]
 
 
 def objective(problem: Problem, x: Tree) -> Scalar:
