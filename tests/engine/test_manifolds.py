@@ -144,7 +144,88 @@ def test_chunks_change_no_bit_and_the_energy_never_rises(dtype) -> None:
     assert snapshot(whole).controller == "GREEN"
 
 
+def spiked(seed: int = 3):
+    """A covariance of samples with one sparse direction in it."""
+    rng = np.random.default_rng(seed)
+    u = np.zeros(60)
+    u[:6] = [3, -2, 2, 1, -1, 1]
+    samples = rng.standard_normal((80, 1)) * u + rng.standard_normal((80, 60))
+    return samples.T @ samples / 80
+
+
+def sparse_component(C, term, **parts):
+    return document(
+        {"P": -C}, variables=on("sphere", [60]),
+        terms=[{"atom": "quadratic_form", "arg": "x", "matrix": "P"}, {"arg": "x", **term}], **{"stop": FAR, **parts},
+    )  # fmt: skip
+
+
+def test_a_sparse_principal_component_by_an_l1() -> None:
+    """−½xᵀCx + λ‖x‖₁ on the sphere is stationary where Cx − λs = μx, s ∈ ∂‖x‖₁."""
+    C, lam = spiked(), 1.5
+    x, end, flow = solve(sparse_component(C, {"atom": "l1", "weight": lam}))
+    assert (end.reason, end.controller, flow.choice.method.name) == ("Converged", "GREEN", "pg")
+    slope, inside = C @ x, x != 0
+    mu = x @ slope - lam * np.abs(x).sum()
+    assert set(np.flatnonzero(inside)) <= set(range(6))
+    assert np.abs(slope - lam * np.sign(x) - mu * x)[inside].max() < 1e-7
+    assert np.abs(slope[~inside]).max() <= lam
+    assert np.isclose(end.energy, -x @ slope / 2 + lam * np.abs(x).sum())
+
+
+@pytest.mark.parametrize(("atom", "more"), [("cardinality", {"count": 4}), ("nonnegative", {})])
+def test_principal_components_of_few_entries_and_of_positive_ones(atom, more) -> None:
+    """Each is the leading eigenvector of the covariance among the entries that it keeps."""
+    C = spiked()
+    x, end, _ = solve(sparse_component(C, {"atom": atom, **more}))
+    kept = np.flatnonzero(x)
+    values, vectors = np.linalg.eigh(C[np.ix_(kept, kept)])
+    assert (end.reason, end.controller) == ("Converged", "GREEN")
+    assert abs(abs(x[kept] @ vectors[:, -1]) - 1) < 1e-9
+    assert np.isclose(-2 * end.energy, values[-1])
+    assert len(kept) == 4 if atom == "cardinality" else (x >= 0).all()
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_nothing_happens_long_after_nothing_moves_any_more(dtype) -> None:
+    """A step that is searched for grows while it may: not until it is infinite."""
+    flows = [
+        sparse_component(spiked(), {"atom": "cardinality", "count": 4}, dtype=dtype, stop={"maxIterations": 12_000}),
+        document(
+            {"P": np.diag([1.0, 2, 3]), "e": np.eye(3)[0]}, dtype=dtype, variables=on("sphere", [3], init="e"),
+            terms=[{"atom": "quadratic_form", "arg": "x", "matrix": "P"}], stop={"maxIterations": 3000},
+        ),
+        document(
+            {"c": [1.0, 0, -1]}, dtype=dtype, variables={"x": {"shape": [3], "init": 0.5}, "y": {"shape": [3], "init": 0.4}},
+            terms=[{"atom": "bilinear", "arg": "x", "with": "y"}, {"atom": "linear", "arg": "x", "costs": "c"}]
+            + [{"atom": "box", "arg": name, "lo": 0, "hi": 1} for name in "xy"], stop={"maxIterations": 12_000},
+        ),
+    ]  # fmt: skip
+    for doc in flows:
+        _, end, _ = solve(doc)
+        assert (end.reason, end.controller) == ("IterationLimit", "GREEN")
+        assert end.residual < 1e-5
+
+
+def test_an_orthogonal_dictionary_is_learned() -> None:
+    """½‖Y − DZᵀ‖² + λ‖Z‖₁ with DᵀD = I, from a random start (Lesage and others, ICASSP 2005)."""
+    rng = np.random.default_rng(5)
+    D = np.linalg.qr(rng.standard_normal((12, 12)))[0]
+    codes = rng.standard_normal((200, 12)) * (rng.random((200, 12)) < 0.2)
+    doc = document(
+        {"Y": D @ codes.T},
+        variables={"D": {"shape": [12, 12], "manifold": "stiefel", "spread": 1}, "Z": {"shape": [200, 12]}},
+        terms=[{"atom": "low_rank", "arg": "D", "with": "Z", "data": "Y"}, {"atom": "l1", "arg": "Z", "weight": 0.05}],
+        stop={"maxIterations": 5000, "residual": 1e-8},
+    )
+    point, end, flow = solve(doc)
+    assert (end.reason, end.controller, flow.choice.method.name) == ("Converged", "GREEN", "palm")
+    assert np.abs(point["D"].T @ point["D"] - np.eye(12)).max() < 1e-13
+    assert np.abs(D.T @ point["D"]).max(axis=0).min() > 0.999
+
+
 FORM = {"atom": "quadratic", "arg": "x"}
+L1 = {"atom": "l1", "arg": "x"}
 
 
 @pytest.mark.parametrize(
@@ -158,8 +239,15 @@ FORM = {"atom": "quadratic", "arg": "x"}
         ({"variables": on("stiefel", [4])}, "flow.variables.x.manifold", "n ≥ p"),
         ({"variables": on("spd", [3, 2])}, "flow.variables.x.manifold", "spd"),
         ({"variables": on("torus", [3])}, "flow.variables.x.manifold", "sphere"),
-        ({"terms": [FORM, {"atom": "l1", "arg": "x"}]}, "flow.terms[1]", "smooth terms"),
-        ({"terms": [{**FORM, "as": "prox"}]}, "flow.terms[0]", "smooth terms"),
+        ({"variables": on("stiefel", [4, 2]), "terms": [FORM, L1]}, "flow.terms[1]", "a variable of its own"),
+        ({"terms": [FORM, {"atom": "box", "arg": "x", "lo": 0, "hi": 1}]}, "flow.terms[1]", "`nonnegative`"),
+        ({"terms": [FORM, L1, L1]}, "flow.terms[2]", "not known"),
+        ({"terms": [FORM, {**L1, "arg": "D x"}], "operators": {"D": {"gradient": {}}}}, "flow.terms[1]", "a variable of its own"),
+        ({"terms": [{**FORM, "as": "prox"}]}, "flow.terms[0]", "not known"),
+        ({"terms": [FORM, {**L1, "as": "dual"}]}, "flow.terms[1].as", "nothing is dual"),
+        ({"terms": [FORM, {**L1, "as": "smooth"}]}, "flow.terms[1].as", "no gradient"),
+        ({"variables": on("spd", [1, 1], init=1), "terms": [L1]}, "flow.terms[0]", "`spd`"),
+        ({"terms": [FORM, L1], "policy": {"algorithm": "rgd"}}, "flow.policy.algorithm", "`pg`"),
         ({"policy": {"algorithm": "pg"}}, "flow.policy.algorithm", "rgd"),
         ({"policy": {"step": 0.1}}, "flow.policy.step", "out"),
         ({"policy": {"family": "preconditioned"}}, "flow.policy.preconditioner", "out"),

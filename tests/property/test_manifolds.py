@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flowengine.atoms import L1, Cardinality, Interval, embed
 from flowengine.steps import MANIFOLDS
 
 SHAPES = {"euclidean": (3, 2), "sphere": (3, 2), "stiefel": (5, 3), "spd": (4, 4)}
@@ -97,3 +98,47 @@ def test_starts_that_lead_nowhere() -> None:
     assert not np.isfinite(MANIFOLDS["sphere"].nearest(jnp.zeros(3))).any()
     assert not np.isfinite(MANIFOLDS["stiefel"].nearest(jnp.ones((4, 2)))).any()
     assert not np.isfinite(MANIFOLDS["spd"].nearest(jnp.diag(jnp.asarray([1.0, -1.0])))).any()
+
+
+ON_SPHERES = {
+    "alone": [],
+    "l1": [L1(jnp.asarray(0.4), jnp.zeros(()))],
+    "l1 that leaves nothing": [L1(jnp.asarray(9.0), jnp.zeros(()))],
+    "cardinality": [Cardinality(2)],
+    "nonnegative": [Interval(jnp.asarray(0.0), jnp.asarray(jnp.inf))],
+}
+ON_SPHERES["all"] = [*ON_SPHERES["l1"], *ON_SPHERES["cardinality"], *ON_SPHERES["nonnegative"]]
+
+
+@pytest.mark.parametrize("name", ON_SPHERES)
+@pytest.mark.parametrize("dtype", ["float64", "complex128"])
+@settings(max_examples=10, deadline=None)
+@given(seeds, st.floats(0.05, 3.0))
+def test_no_point_of_a_sphere_is_better_than_the_prox(name, dtype, seed, step) -> None:
+    """Against 20,000 others with the same signs allowed and no more entries, far and near."""
+    parts, rng = ON_SPHERES[name], np.random.default_rng(seed)
+    positive = any(isinstance(part, Interval) for part in parts)
+    dtype = "float64" if positive else dtype
+
+    def drawn(*shape):
+        one = rng.standard_normal(shape)
+        return one if dtype == "float64" else one + 1j * rng.standard_normal(shape)
+
+    atom, v = embed(MANIFOLDS["sphere"].nearest, parts), drawn(4)
+    best = np.asarray(atom.prox(jnp.asarray(v), jnp.asarray(step)))
+    others = np.concatenate([drawn(10_000, 4), best + 0.02 * drawn(10_000, 4)])
+    others = np.abs(others) if positive else others
+    if atom.count is not None:
+        others *= np.argsort(np.argsort(rng.random(others.shape), axis=1), axis=1) < atom.count
+        others[5000:10_000] = np.where(best, others[5000:10_000] + best, 0)
+    others /= np.linalg.norm(others, axis=1, keepdims=True)
+    weight = 0.0 if atom.l1 is None else float(atom.l1.weight)
+
+    def objective(x):
+        return 0.5 * (np.abs(x - v) ** 2).sum(-1) + step * weight * np.abs(x).sum(-1)
+
+    assert abs(np.linalg.norm(best) - 1) < 1e-14
+    assert np.count_nonzero(best) <= (atom.count or 4)
+    assert not positive or (best >= 0).all()
+    assert objective(best) <= np.nanmin(objective(others)) + 1e-12
+    assert np.isclose(float(atom.value(jnp.asarray(best))), weight * np.abs(best).sum())

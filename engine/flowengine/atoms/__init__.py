@@ -4,6 +4,7 @@ from flowengine.atoms.base import DualDomain
 from flowengine.atoms.constraints import Affine, BlockBalls, Cardinality, Interval, Knapsack, L1Ball, L2Ball, Simplex
 from flowengine.atoms.coupling import Bilinear, LowRank, Orthogonality
 from flowengine.atoms.data import Huber, Quadratic, QuadraticForm
+from flowengine.atoms.embedded import Embedded, embed, embeds
 from flowengine.atoms.entropy import LogBarrier, NegativeEntropy, RelativeEntropy
 from flowengine.atoms.framed import Framed
 from flowengine.atoms.likelihood import CrossEntropy, KullbackLeibler, Logistic, Poisson
@@ -22,6 +23,7 @@ __all__ = [
     "Cardinality",
     "CrossEntropy",
     "DualDomain",
+    "Embedded",
     "Framed",
     "GroupNorm",
     "Hinge",
@@ -52,6 +54,8 @@ __all__ = [
     "Simplex",
     "WeightedL1",
     "disjoint",
+    "embed",
+    "embeds",
     "merge",
     "merges",
 ]

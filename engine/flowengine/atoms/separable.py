@@ -8,15 +8,14 @@ import jax.numpy as jnp
 from jax import Array
 
 from flowengine.atoms.base import Additive, DualDomain
-from flowengine.atoms.merged import Merged
 from flowengine.problem import Scalar, Tree, pytree
 
 
 @pytree()
 class Separable(Additive):
-    """Ψ(x) = Σ_v ψ_v(x_v) over the variables by name; None where a variable has no ψ."""
+    """Ψ(x) = Σ_v ψ_v(x_v) over the variables by name: a `Merged`, on a manifold an `Embedded`, None without any ψ."""
 
-    parts: dict[str, Merged | None]
+    parts: dict[str, Any]
     smooth: ClassVar[bool] = False
     indicator: ClassVar[bool] = False
     quadratic: ClassVar[None] = None

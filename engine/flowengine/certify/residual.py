@@ -94,7 +94,7 @@ def rescaled(problem: Problem, scales: Scales, balance: Balance, evidence: Evide
     if len(problem.smooth) > 1:
         slopes += [sizes(term_gradient(one, x)) for one in problem.smooth]
     slopes += [sizes(part) for part in gradient_parts(problem, x)]
-    subgradient = _norms(problem, balance.subgradient)
+    subgradient = sizes(balance.subgradient)
     bounded = [subgradient] if problem.prox is not None and not problem.prox.indicator else []
     seen = jnp.where(scales.base > 0, 0, functools.reduce(jnp.maximum, [*slopes, *bounded], scales.seen))
     found = [scales.base, seen, *slopes, subgradient]

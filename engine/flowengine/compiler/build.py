@@ -20,9 +20,10 @@ from flowengine.certify import has_conjugate
 from flowengine.compiler.arguments import Maps
 from flowengine.compiler.choice import Choice
 from flowengine.compiler.choose import choose
-from flowengine.compiler.classify import Classified, classify, merge
+from flowengine.compiler.classify import classify, merge
 from flowengine.compiler.entry import built_by_entry
 from flowengine.compiler.load import Arrays, digest_of, load_data
+from flowengine.compiler.roles import Classified
 from flowengine.compiler.sampling import chains_of, named_chains, sample
 from flowengine.compiler.site import Site
 from flowengine.compiler.splitting import exactly, not_by_admm
@@ -88,11 +89,11 @@ def compile_flow(document: FlowDocument, inputs: Path, *, at: str = "flow") -> C
         )
     policy = document.policy
     blank = Problem((), None, (), _start(document, data, unknowns, at), unknowns, document.dtype, _invariants(maps))
-    roles = classify(terms, forced, policy, curved=bool(curved))
+    roles = classify(terms, forced, policy, unknowns)
     problem = _filled(blank, roles)
     if exactly(problem, policy):
         exact = policy.model_copy(update={"algorithm": "admm"})
-        others = classify(terms, forced, exact)
+        others = classify(terms, forced, exact, unknowns)
         other = _filled(blank, others)
         if not not_by_admm(other) and (document.stop.gap is None or has_conjugate(other)):
             policy, roles, problem = exact, others, other

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -38,7 +39,7 @@ def choose(problem: Problem, policy: Policy, at: str) -> Choice:
     place = join(at, "policy", "algorithm")
     _check_forced(problem, policy, place)
     if problem.curved:
-        return _riemannian(problem, policy, at)
+        return _embedded(problem, policy, at) if problem.prox is not None else _riemannian(problem, policy, at)
     if policy.diagonal:
         _check_metric(problem, policy, at)
     if policy.algorithm == "admm":
@@ -53,11 +54,17 @@ def choose(problem: Problem, policy: Policy, at: str) -> Choice:
 
 def _check_forced(problem: Problem, policy: Policy, place: str) -> None:
     """What a forced algorithm can't do."""
-    if policy.algorithm not in (None, "rgd") and problem.curved:
-        raise DocumentError(
-            f"`{policy.algorithm}` knows no manifolds", path=place, remedy="Leave the algorithm out, or use `rgd`."
-        )
-    if policy.algorithm == "rgd" and not problem.curved:
+    if problem.curved:
+        able = ("pg" if len(problem.unknowns) == 1 else "palm") if problem.prox is not None else "rgd"
+        if policy.algorithm not in (None, able):
+            what = "terms by their prox beside manifolds" if problem.prox is not None else "variables on manifolds"
+            raise DocumentError(
+                f"`{policy.algorithm}` is not for {what}",
+                path=place,
+                remedy=f"Leave the algorithm out, or use `{able}`.",
+            )
+        return
+    if policy.algorithm == "rgd":
         raise DocumentError(
             "`rgd` is for variables on manifolds, and there is none",
             path=place,
@@ -95,25 +102,43 @@ def _palm(problem: Problem, policy: Policy, at: str) -> Choice:
     return Choice(Palm(), hypers, reasons, stays(problem, at))
 
 
+def _embedded(problem: Problem, policy: Policy, at: str) -> Choice:
+    """Splitting by proxes: each manifold enters by the prox of its indicator, the nearest point."""
+    on = _searching_on(problem, policy, at)
+    if len(problem.unknowns) > 1:
+        choice = _palm(problem, policy, at)
+    else:
+        hypers, reason = _searched(problem, math.inf)
+        reasons = ("pg: by the gradient, and a prox on the manifold", reason)
+        choice = Choice(ProximalGradient(backtracking=True, growing=True), hypers, reasons)
+    return replace(choice, reasons=(*choice.reasons, f"{on}: back to the nearest point after each step"))
+
+
 def _riemannian(problem: Problem, policy: Policy, at: str) -> Choice:
     """Gradients and retractions, with a step that is searched for."""
+    on = _searching_on(problem, policy, at)
+    hypers, reason = _searched(problem, math.inf)
+    reasons = [f"rgd: {on}; every term by its gradient", reason]
+    return Choice(RiemannianGradient(), hypers, (*reasons, *_orientations(problem)), stays(problem, at))
+
+
+def _searching_on(problem: Problem, policy: Policy, at: str) -> str:
+    """Where the variables lie, if a step can be searched for there as the policy asks."""
     for key, given in (("step", policy.step not in (None, "backtracking")), ("preconditioner", policy.diagonal)):
         if given:
             message = "on a manifold the step is searched for, one for all entries"
             raise DocumentError(message, path=join(at, "policy", key), remedy="Leave it out.")
     check_start(problem, at)
-    hypers, reason = _searched(problem, math.inf)
-    on = [one for one in problem.unknowns if one.curved]
-    reasons = [
-        "rgd: " + ", ".join(f"{one.name} on {one.manifold}" for one in on) + "; every term by its gradient",
-        reason,
-    ]
-    reasons += [
+    return ", ".join(f"{one.name} on {one.manifold}" for one in problem.unknowns if one.curved)
+
+
+def _orientations(problem: Problem) -> list[str]:
+    """What no path on a manifold changes."""
+    return [
         f"{one.name} is square: the sign of its determinant is that of its start, whichever is better"
-        for one in on
+        for one in problem.unknowns
         if one.manifold == "stiefel" and one.shape[0] == one.shape[-1] and not problem.dtype.startswith("complex")
     ]
-    return Choice(RiemannianGradient(), hypers, tuple(reasons), stays(problem, at))
 
 
 def _gradient(problem: Problem, policy: Policy, at: str, *, accelerated: bool) -> Choice:
@@ -204,7 +229,7 @@ def _searched(problem: Problem, bound: float) -> tuple[Hypers, str]:
     start = (SEARCH_FROM if problem.convex else 1) / guess
     least = SEARCH_TO / bound if known else start * 0.5**SEARCH_HALVINGS
     least = max(least, float(np.finfo(problem.dtype).tiny))
-    hypers = hypers_of(problem, start, (), least=least)
+    hypers = hypers_of(problem, start, (), least=least, most=start / float(np.finfo(problem.dtype).eps))
     what = f"L ≤ {bound:.4g}" if known else f"no known bound of L, about {guess:.4g} at the start"
     return hypers, f"tau is searched for, from {start:.4g} down to {least:.4g} at most, with {what}"
 

@@ -16,7 +16,7 @@ from jax import Array, lax
 from flowapi.frozen import frozen
 from flowengine.methods.observing import Observing
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, pytree
-from flowengine.steps import GROWTH, backward, objective, smooth_gradient
+from flowengine.steps import backward, grown, objective, smooth_gradient
 from flowengine.storage import add, dot, norm
 
 
@@ -47,7 +47,7 @@ class Palm(Observing):
         x, tau, subgradient = dict(state.x), {}, {}
         for name in state.x:
             gradient = smooth_gradient(problem, x)[name]
-            x[name], tau[name] = _moved(problem, hypers, x, name, gradient, GROWTH * state.tau[name])
+            x[name], tau[name] = _moved(problem, hypers, x, name, gradient, grown(state.tau[name], hypers))
             subgradient[name] = (state.x[name] - x[name]) / tau[name] - gradient
         return State(x, tau, subgradient)
 

@@ -11,7 +11,7 @@ from jax import Array
 from flowapi.frozen import frozen
 from flowengine.methods.observing import Observing
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
-from flowengine.steps import GROWTH, backtracked, backward, descend, forward, objective, smooth_gradient, smooth_images
+from flowengine.steps import backtracked, backward, descend, forward, grown, objective, smooth_gradient, smooth_images
 from flowengine.storage import add, computed_once, scale, subtract
 
 
@@ -42,7 +42,7 @@ class ProximalGradient(Observing):
         if state.tau is None or hypers.least is None:
             x, tau = descend(problem, state.x, state.gradient, hypers.tau), None
         else:
-            tau = GROWTH * state.tau if self.growing else state.tau
+            tau = grown(state.tau, hypers) if self.growing else state.tau
             x, tau = backtracked(problem, state.x, state.gradient, tau, hypers.least)
         x = computed_once(x, hypers.tau)
         return State(x, smooth_gradient(problem, x), tau)

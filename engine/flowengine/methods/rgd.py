@@ -16,7 +16,7 @@ from jax import Array, lax
 from flowapi.frozen import frozen
 from flowengine.methods.observing import Observing
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
-from flowengine.steps import objective, retracted, smooth_gradient, steepest, tangent, whitened
+from flowengine.steps import grown, objective, retracted, smooth_gradient, steepest, tangent, whitened
 from flowengine.storage import dot, norm, scale, subtract, zeros_like
 
 SHARE = 1e-4  # of the fall that the gradient promises
@@ -70,7 +70,7 @@ class RiemannianGradient(Observing):
         began, met = -dot(flat, moved), dot(subtract(new.flat, flat), moved)
         told = (met > 0) & (norm(moved) > enough)  # rounding knows of no curvature
         factor = jnp.where(told, jnp.clip(began / jnp.where(told, met, 1), 1 / CHANGE, CHANGE), CHANGE)
-        return State(new.x, new.flat, new.tau, new.tau * factor)
+        return State(new.x, new.flat, new.tau, grown(new.tau, hypers, factor))
 
     def evidence(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Evidence:
         """The imbalance is ∇f's part in the tangent space, as long as the manifold's metric says."""

@@ -3,7 +3,6 @@
 from flowengine.steps.anchoring import Anchored, anchored, counted, reanchored
 from flowengine.steps.balancing import Balanced, longest, rebalanced, unbalanced
 from flowengine.steps.descent import (
-    GROWTH,
     backtracked,
     backward,
     densities,
@@ -11,6 +10,7 @@ from flowengine.steps.descent import (
     dual_ascent,
     forward,
     gradient_parts,
+    grown,
     objective,
     parted,
     pull,
@@ -32,7 +32,6 @@ from flowengine.steps.sampling import (
 
 __all__ = [
     "AT_ONCE",
-    "GROWTH",
     "MANIFOLDS",
     "Anchored",
     "Balanced",
@@ -50,6 +49,7 @@ __all__ = [
     "energy_of",
     "forward",
     "gradient_parts",
+    "grown",
     "kick_drift_kick",
     "langevin",
     "longest",

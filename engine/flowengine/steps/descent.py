@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array, lax
 
 from flowengine.linops import Identity, Pair
-from flowengine.problem import Problem, Scalar, Term, Tree
+from flowengine.problem import Hypers, Problem, Scalar, Term, Tree
 from flowengine.storage import add, computed_once, dot, norm, scale, subtract, sum_over, unpacked, zeros_like
 
 GROWTH = 1.1  # of a step that is searched for without a bound, from one search to the next
@@ -98,6 +98,12 @@ def dual_ascent(term: Term, y: Tree, point: Tree, sigma: Scalar) -> Tree:
 def descend(problem: Problem, y: Tree, gradient: Tree, tau: Array) -> Tree:
     """prox_{τg}(y − τ∇f(y))."""
     return backward(problem, forward(y, gradient, tau), tau)
+
+
+def grown(tau: Scalar, hypers: Hypers, factor: float | Scalar = GROWTH) -> Scalar:
+    """The step to try next, never beyond `hypers.most`: where nothing moves any more no search would shorten it."""
+    longer = tau * factor
+    return longer if hypers.most is None else jnp.minimum(longer, hypers.most)
 
 
 def backtracked(problem: Problem, y: Tree, gradient: Tree, tau: Scalar, least: Scalar) -> tuple[Tree, Scalar]:
