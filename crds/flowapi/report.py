@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints, field_serializer
 from flowapi.model import Model
 
 MAX_BYTES = 4096
+MOST_DIGESTS = 8
 
 
 class ExitCode(IntEnum):
@@ -61,13 +62,13 @@ class PreviousEpoch(Model):
 
 
 class RunResult(Model):
-    """How a flow ended."""
+    """How a flow ended; of many arrays the first ones alone have their SHA-256 here, all of them in `summary.json`."""
 
     reason: Reason
     iteration: int
     energy: float | None = None
     path: Short = ""
-    sha256: Annotated[dict[Short, Short], Field(max_length=8)] = {}
+    sha256: Annotated[dict[Short, Short], Field(max_length=MOST_DIGESTS)] = {}
     bit_identical: bool = True
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from flowapi.model import Model
+from flowapi.report import MOST_DIGESTS
 
 Phase = Literal["Pending", "Running", "Suspended", "Completed", "Stalled"]
 ConditionType = Literal["Ready", "Reconciling", "Stalled", "Checkpointed", "Certified", "RolledBack", "Completed"]
@@ -110,7 +111,7 @@ class ResultStatus(Model):
     iteration: Whole
     energy: float | None = None
     path: Short = ""
-    sha256: Annotated[dict[Short, Short], Field(max_length=8)] = {}
+    sha256: Annotated[dict[Short, Short], Field(max_length=MOST_DIGESTS)] = {}
     bit_identical: bool = True
 
 

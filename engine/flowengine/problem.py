@@ -231,6 +231,14 @@ class Evidence:
 
 
 @pytree()
+class Sizes:
+    """Lengths as the last look found them: of the point, and of each W_j x. Rounding is a share of them."""
+
+    point: Scalar
+    images: tuple[Scalar, ...]
+
+
+@pytree()
 class Balance:
     """The summands of the imbalance, for the certificates that need them apart.
 
@@ -293,9 +301,10 @@ class Method(Protocol):
         """The quantity that must not grow from step to step."""
 
     def adapted(
-        self, problem: Problem, hypers: Hypers, old: Tree, new: Tree, evidence: Evidence, iterations: Int[Array, ""]
+        self, problem: Problem, hypers: Hypers, old: Tree, new: Tree, evidence: Evidence, sizes: Sizes,
+        iterations: Int[Array, ""],
     ) -> Tree:
-        """The new state, its steps to come set by what the last one did.
+        """The new state, its steps to come set by what the last one did, as far as it was more than rounding.
 
         `iterations` have passed since the last time; 0, which must change nothing, where a limit cut a block short, so
         that a higher limit goes on as if it had always held.

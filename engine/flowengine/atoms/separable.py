@@ -59,7 +59,7 @@ class Separable(Additive):
 
     def conjugate(self, y: Tree) -> Scalar:
         """Σ_v ψ_v*(y_v)."""
-        values = [part.conjugate(y[name]) for name, part in self.parts.items() if part is not None]
+        values: list[Scalar] = [part.conjugate(y[name]) for name, part in self.parts.items() if part is not None]
         return sum(values[1:], start=values[0])
 
     def shrink(self, y: Tree) -> Scalar | float:

@@ -12,7 +12,7 @@ from jax import Array, lax
 
 from flowengine.atoms import DualDomain
 from flowengine.linops import Gradient
-from flowengine.problem import Balance, Evidence, Problem, Scalar, Tree, pytree
+from flowengine.problem import Balance, Evidence, Problem, Scalar, Sizes, Tree, pytree
 from flowengine.steps import densities, gradient_parts, parted, smooth_gradient, term_gradient, whitened
 from flowengine.storage import add, norm, scale, sum_over, zeros_like
 
@@ -38,6 +38,7 @@ class Scales:
         seen: The largest ‖∇f‖ since the start, for those whose base is 0, and ‖ξ‖ of what is no constraint.
         pulled: The largest ‖W_jᵀy_j‖, and the largest share of ‖y_j‖ that it was.
         reached: The largest ‖W_j x‖, and the largest multiple of ‖x‖ that it was.
+        sizes: ‖x‖ and ‖W_j x‖ themselves.
     """
 
     balance: Array
@@ -46,6 +47,7 @@ class Scales:
     seen: Array
     pulled: tuple[Memory, ...]
     reached: tuple[Memory, ...]
+    sizes: Sizes
 
 
 def no_scales(problem: Problem, *, relative: bool) -> Scales:
@@ -53,7 +55,7 @@ def no_scales(problem: Problem, *, relative: bool) -> Scales:
     count, terms = len(problem.unknowns), len(problem.dual) if relative else 0
     one = jnp.zeros((), problem.real)
     each = jnp.zeros(count, problem.real) if count > 1 else one
-    return Scales(each, (one,) * terms, each, each, ((each, each),) * terms, ((one, one),) * terms)
+    return Scales(each, (one,) * terms, each, each, ((each, each),) * terms, ((one, one),) * terms, Sizes(one, (one,) * terms))
 
 
 def start_scales(problem: Problem, *, relative: bool) -> Scales:
@@ -111,7 +113,8 @@ def rescaled(problem: Problem, scales: Scales, balance: Balance, evidence: Evide
         reached.append(memory)
         images.append(jnp.maximum(jnp.maximum(there, moreau), usual))
     balanced = functools.reduce(jnp.maximum, found)
-    return Scales(balanced, tuple(images), scales.base, seen, tuple(pulled), tuple(reached))
+    sizes = Sizes(size, tuple(norm(image) for image in evidence.images))
+    return Scales(balanced, tuple(images), scales.base, seen, tuple(pulled), tuple(reached), sizes)
 
 
 def _remembered(memory: Memory, now: Array, size: Scalar) -> tuple[Memory, Array]:

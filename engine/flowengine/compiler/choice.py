@@ -36,14 +36,16 @@ def lipschitz(terms: Sequence[Term]) -> float:
     return float(sum(term.atom.lipschitz * term.operator.norm**2 for term in terms))
 
 
-def explicit(step: object, natural: float, limit: float, at: str) -> tuple[float, tuple[str, ...]]:
-    """The step that the document gives, with a warning beyond its limit; else the natural one."""
+def explicit(
+    step: object, natural: float, limit: float, at: str, *, below: bool = False
+) -> tuple[float, tuple[str, ...]]:
+    """The step that the document gives, with a warning beyond its limit, or where it isn't `below`; else the natural."""
     if not isinstance(step, int | float):
         return natural, ()
-    if step < limit * (1 + 1e-9):
+    if step < limit * (1 - 1e-9 if below else 1 + 1e-9):
         return float(step), ()
-    place = join(at, "policy", "step")
-    return float(step), (f"{place}: the step {step:.4g} is beyond its bound {limit:.4g}; the run may diverge",)
+    place, what = join(at, "policy", "step"), "not below" if below else "beyond"
+    return float(step), (f"{place}: the step {step:.4g} is {what} its bound {limit:.4g}; the run may diverge",)
 
 
 def hypers_of(

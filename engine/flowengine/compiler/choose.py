@@ -165,7 +165,8 @@ def _gradient(problem: Problem, policy: Policy, at: str, *, accelerated: bool) -
         return Choice(method, hypers, (f"{method.name}: {why}", reason))
     natural = 1 / bound if bound > 0 else _unbounded_step(problem)
     room = 1 if accelerated or not problem.convex else 2
-    tau, warnings = explicit(policy.step, natural, room / bound if bound > 0 else float("inf"), at)
+    limit = room / bound if bound > 0 else float("inf")
+    tau, warnings = explicit(policy.step, natural, limit, at, below=room > 1)  # at 2/L nothing need fall
     reasons = (f"{method.name}: {why}", f"tau = {tau:.4g}, with L = {bound:.4g}")
     return Choice(method, hypers_of(problem, tau, ()), reasons, warnings)
 

@@ -35,7 +35,7 @@ def choose_pd3o(problem: Problem, policy: Policy, at: str) -> Choice:
     norms = [max(float(term.operator.norm), 1e-12) for term in problem.dual]
     limit = 2 / bound if bound > 0 else float("inf")
     natural = PD3O_SMOOTH_STEP / bound if bound > 0 else _balanced_step(problem, norms)
-    tau, warnings = explicit(policy.step, natural, limit, at)
+    tau, warnings = explicit(policy.step, natural, limit, at, below=True)
     # τ Σ σ_j‖W_j‖² = margin, each block taking an equal share of it, σ_j ∝ 1/‖W_j‖²
     sigma = tuple(PD3O_DUAL_MARGIN / (tau * len(norms) * norm**2) for norm in norms)
     paths = ", ".join(term.path for term in problem.dual)

@@ -71,7 +71,7 @@ def matrices_of(problem: Problem) -> Matrices:
     """Write down its matrices."""
     hessian, maps = (np.asarray(one, float) for one in _columns(problem, zeros_like(problem.init)))
     sizes = [sum(math.prod(one.shape) for one in _image(problem, term)) for term in problem.dual]
-    split = np.split(maps.T, np.cumsum(sizes)[:-1]) if sizes else []
+    split = np.split(maps[:, :-1].T, np.cumsum(sizes)[:-1]) if sizes else []
     return Matrices((hessian + hessian.T) / 2, split, float(np.finfo(problem.real).eps))
 
 
@@ -181,7 +181,7 @@ def _columns(problem: Problem, origin: Tree) -> tuple[Array, Array]:
         x = unravel(one)
         curved, _ = ravel_pytree(subtract(smooth_gradient(problem, x), still))
         images = [part.reshape(-1) for term in problem.dual for part in _parts(term.operator.apply(x))]
-        return curved, jnp.concatenate([*images, jnp.zeros(0, flat.dtype)])
+        return curved, jnp.concatenate([*images, jnp.zeros(1, flat.dtype)])  # one too many: `map` divides by their number
 
     columns: tuple[Array, Array] = lax.map(column, jnp.eye(len(flat), dtype=flat.dtype), batch_size=AT_ONCE)
     return columns

@@ -130,7 +130,7 @@ def _closed(
     k = now.k + 1
     every = np.int64(settings.every)
     since = lax.select(lax.rem(k, every) == 0, every, np.int64(0))
-    state = method.adapted(problem, now.hypers, now.state, after, evidence, since)
+    state = method.adapted(problem, now.hypers, now.state, after, evidence, now.scales.sizes, since)
     value = energy(problem, evidence)
     relative, feasibility, balance = residual(problem, evidence, now.scales)
     if evidence.imbalance is None:

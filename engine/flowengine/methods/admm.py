@@ -28,12 +28,13 @@ from jax import Array
 from flowapi.frozen import frozen
 from flowengine.linops import Waves
 from flowengine.methods.observing import Observing, stepped
-from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
+from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Sizes, Tree, pytree
 from flowengine.steps import (
     Anchored,
     Balanced,
     Spectrum,
     anchored,
+    beyond_rounding,
     by_eigenvectors,
     by_waves,
     counted,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
 
 RELAXATION = 1.8
 REFLECTION = 2.0
+SOLVED = 16.0  # of eps: what a solve may round
 
 
 @pytree()
@@ -150,7 +152,8 @@ class Admm(Observing):
         return Lyapunov(value, before, size)
 
     def adapted(
-        self, problem: Problem, hypers: Hypers, old: State, new: State, evidence: Evidence, iterations: Int[Array, ""]
+        self, problem: Problem, hypers: Hypers, old: State, new: State, evidence: Evidence, sizes: Sizes,
+        iterations: Int[Array, ""],
     ) -> State:
         """A new anchor, where it is time; else τ balanced."""
         if hypers.least is None and self.rule != "anchor":
@@ -159,12 +162,16 @@ class Admm(Observing):
         turn = _apart(_mapped(old, new, weights), _points(old.z, old.y, weights))
         if isinstance(new.steps, Anchored):
             (z, y), here, length = new.steps.anchor, (new.z, new.y), _length(turn, weights)
-            primal, dual = _moved(z, y, new, _weights(problem, hypers))
-            return replace(new, steps=reanchored(new.steps, here, length, primal, dual, hypers, iterations))
+            first = _weights(problem, hypers)
+            moves, sizes = (_squares(*one, first) for one in ((_apart(new.z, z), _apart(new.y, y)), here))
+            return replace(new, steps=reanchored(new.steps, here, length, moves, sizes, hypers, iterations))
         if self.rule == "residuals":
             primal, dual = self._misfits(problem, hypers, old, new, turn)
+            size = jnp.ones_like(primal)
         else:
-            primal, dual = _moved(old.z, old.y, new, weights)
+            primal, dual = _squares(_apart(new.z, old.z), _apart(new.y, old.y), weights)
+            size = _length(_points(new.z, new.y, weights), weights)
+        primal, dual = (beyond_rounding(one, size, SOLVED) for one in (primal, dual))
         return replace(new, steps=rebalanced(new.steps, primal, dual, hypers, iterations))
 
     def _misfits(
@@ -252,9 +259,9 @@ def _length(parts: list[Tree], weights: list[Tree]) -> Scalar:
     return jnp.sqrt(functools.reduce(jnp.add, squares))
 
 
-def _moved(z: Sequence[Tree], y: Sequence[Tree], new: State, weights: list[Tree]) -> tuple[Scalar, Scalar]:
-    """Σ σ_j‖Δz_j‖² and Σ‖Δy_j‖²/σ_j from copies and duals to those of a state."""
-    return _length(_apart(new.z, z), weights) ** 2, _length(_apart(new.y, y), _inverse(weights)) ** 2
+def _squares(z: Sequence[Tree], y: Sequence[Tree], weights: list[Tree]) -> tuple[Scalar, Scalar]:
+    """Σ σ_j‖z_j‖² and Σ‖y_j‖²/σ_j."""
+    return _length(list(z), weights) ** 2, _length(list(y), _inverse(weights)) ** 2
 
 
 def _relative(sizes: list[Scalar]) -> Scalar:

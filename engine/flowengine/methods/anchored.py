@@ -20,7 +20,7 @@ from jax import Array
 
 from flowapi.frozen import frozen
 from flowengine.methods.observing import Observing, stepped
-from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
+from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Sizes, Tree, pytree
 from flowengine.steps import (
     Anchored,
     anchored,
@@ -106,15 +106,21 @@ class AnchoredPD3O(Observing):
         return Lyapunov(value, before, size)
 
     def adapted(
-        self, problem: Problem, hypers: Hypers, old: State, new: State, evidence: Evidence, iterations: Int[Array, ""]
+        self, problem: Problem, hypers: Hypers, old: State, new: State, evidence: Evidence, sizes: Sizes,
+        iterations: Int[Array, ""],
     ) -> State:
         """A new anchor, where it is time."""
-        del evidence
+        del evidence, sizes
         length = _length(problem, hypers, old, *subtract(old.v, (new.x, new.y)))
-        x, y = subtract(new.v, new.steps.anchor)
-        primal = dot(x, x) / hypers.tau
-        dual = sum((dot(one, one) / sigma for one, sigma in zip(y, hypers.sigma, strict=True)), start=0 * primal)
-        return replace(new, steps=reanchored(new.steps, new.v, length, primal, dual, hypers, iterations))
+        moves, sizes = _squares(hypers, *subtract(new.v, new.steps.anchor)), _squares(hypers, *new.v)
+        return replace(new, steps=reanchored(new.steps, new.v, length, moves, sizes, hypers, iterations))
+
+
+def _squares(hypers: Hypers, x: Tree, y: tuple[Tree, ...]) -> tuple[Scalar, Scalar]:
+    """‖x‖²/τ and Σ‖y_j‖²/σ_j at the first steps."""
+    primal = dot(x, x) / hypers.tau
+    duals = (dot(one, one) / sigma for one, sigma in zip(y, hypers.sigma, strict=True))
+    return primal, sum(duals, start=jnp.zeros_like(primal))
 
 
 def _sigmas(hypers: Hypers, state: State) -> list[Scalar]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import jax
 from jax import Array
 
-from flowengine.problem import Evidence, Hypers, Method, Problem, Scalar, Tree
+from flowengine.problem import Evidence, Hypers, Method, Problem, Scalar, Sizes, Tree
 
 if TYPE_CHECKING:
     from jaxtyping import Int
@@ -35,10 +35,11 @@ class Steady:
         return tau
 
     def adapted(
-        self, problem: Problem, hypers: Hypers, old: Tree, new: Tree, evidence: Evidence, iterations: Int[Array, ""]
+        self, problem: Problem, hypers: Hypers, old: Tree, new: Tree, evidence: Evidence, sizes: Sizes,
+        iterations: Int[Array, ""],
     ) -> Tree:
         """The state as it is."""
-        del problem, hypers, old, evidence, iterations
+        del problem, hypers, old, evidence, sizes, iterations
         return new
 
 

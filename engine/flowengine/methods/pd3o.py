@@ -21,10 +21,11 @@ from jax import Array, lax
 
 from flowapi.frozen import frozen
 from flowengine.methods.observing import Steady, stepped
-from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
+from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Sizes, Tree, pytree
 from flowengine.steps import (
     Balanced,
     backward,
+    beyond_rounding,
     dual_ascent,
     forward,
     pull,
@@ -133,15 +134,17 @@ class PD3O(Steady):
         return Lyapunov(_length(problem, new, following), now, jnp.sqrt(size))
 
     def adapted(
-        self, problem: Problem, hypers: Hypers, old: State, new: State, evidence: Evidence, iterations: Int[Array, ""]
+        self, problem: Problem, hypers: Hypers, old: State, new: State, evidence: Evidence, sizes: Sizes,
+        iterations: Int[Array, ""],
     ) -> State:
         """τ balanced, by τ‖imbalance‖² = ‖Δx‖²/τ and by Σ σ_j‖W_jx − z_j‖², which certificates know."""
         del problem
         if hypers.least is None:
             return new
-        primal = new.tau * dot(evidence.imbalance, evidence.imbalance)
-        parts = zip(new.sigma, evidence.defects, strict=True)
-        dual = sum((sigma * dot(one, one) for sigma, one in parts), start=jnp.zeros_like(primal))
+        primal = beyond_rounding(dot(evidence.imbalance, evidence.imbalance), sizes.point / new.tau)
+        parts = zip(new.sigma, evidence.defects, sizes.images, strict=True)
+        duals = (sigma * beyond_rounding(dot(one, one), size) for sigma, one, size in parts)
+        primal, dual = new.tau * primal, sum(duals, start=jnp.zeros_like(primal))
         steps = rebalanced(new.steps, primal, dual, hypers, iterations)
         pair = new.pair if old.gradient is None else paired(new.x, add(new.q, old.gradient, new.tau - steps.tau))
         sigmas = tuple(sigma * (hypers.tau / steps.tau) for sigma in hypers.sigma)

@@ -1,7 +1,7 @@
 """The primitives that methods are composed of."""
 
 from flowengine.steps.anchoring import Anchored, anchored, counted, reanchored
-from flowengine.steps.balancing import Balanced, longest, rebalanced, unbalanced
+from flowengine.steps.balancing import Balanced, beyond_rounding, longest, rebalanced, unbalanced
 from flowengine.steps.descent import (
     backtracked,
     backward,
@@ -40,6 +40,7 @@ __all__ = [
     "anchored",
     "backtracked",
     "backward",
+    "beyond_rounding",
     "by_eigenvectors",
     "by_waves",
     "counted",

@@ -23,7 +23,7 @@ import numpy as np
 from jax import Array
 
 from flowengine.problem import Hypers, Scalar, Tree, pytree
-from flowengine.steps.balancing import longest
+from flowengine.steps.balancing import beyond_rounding, longest
 
 if TYPE_CHECKING:
     from jaxtyping import Int
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 ENOUGH, SOME, LONG = 0.2, 0.8, 0.36
 SMOOTHED = 0.5
 PINNED = 100.0  # how far τ moves where one side doesn't
+ROUNDS = 32.0  # of eps: what a move may be made of
 
 
 @pytree()
@@ -72,7 +73,8 @@ def counted(now: Anchored) -> Anchored:
 
 
 def reanchored(
-    now: Anchored, here: Tree, length: Scalar, primal: Scalar, dual: Scalar, hypers: Hypers, iterations: Int[Array, ""]
+    now: Anchored, here: Tree, length: Scalar, moves: tuple[Scalar, Scalar], sizes: tuple[Scalar, Scalar], hypers: Hypers,
+    iterations: Int[Array, ""],
 ) -> Anchored:
     """At a look, where ‖v − N(v)‖ is this `length`.
 
@@ -80,8 +82,8 @@ def reanchored(
         now: As the steps left it.
         here: The anchor to be, if it is time.
         length: ‖v − N(v)‖.
-        primal: Σ‖Δ‖²/τ₀ between the anchor and here, at the first τ₀.
-        dual: Σ‖Δ‖²·τ₀ of the duals.
+        moves: Σ‖Δ‖²/τ₀ between the anchor and here, at the first τ₀, and Σ‖Δ‖²·τ₀ of the duals.
+        sizes: The same of all of v instead of Δ.
         hypers: The bounds of τ; without them it is fixed.
         iterations: Since the last look; after none nothing changes.
     """
@@ -89,7 +91,7 @@ def reanchored(
     grows = (length <= SOME * first) & (length > now.last) & (now.last > 0)
     ends = (length <= ENOUGH * first) | grows | (now.since >= LONG * now.count)
     again = Anchored(
-        _between(now.tau, primal, dual, hypers),
+        _between(now, moves, sizes, hypers),
         here,
         jnp.zeros_like(now.since),
         now.count,
@@ -102,14 +104,21 @@ def reanchored(
     return kept
 
 
-def _between(tau: Scalar, primal: Scalar, dual: Scalar, hypers: Hypers) -> Scalar:
-    """τ half the way to where both moves are as long; itself where it is fixed, or nothing moves.
+def _between(now: Anchored, moves: tuple[Scalar, Scalar], sizes: tuple[Scalar, Scalar], hypers: Hypers) -> Scalar:
+    """τ half the way to where both moves are as long; itself where it is fixed, or nothing moves but by rounding.
 
     Where one of them doesn't move at all, a point pinned to a bound, the other is given more room.
     """
+    tau = now.tau
     if hypers.least is None:
         return tau
+    (primal, dual), share = moves, tau / longest(hypers)
     ideal = longest(hypers) * jnp.sqrt(primal / jnp.maximum(dual, np.finfo(dual.dtype).tiny))
     blind = tau * jnp.where(primal > 0, PINNED, jnp.where(dual > 0, 1 / PINNED, 1))
     ideal = jnp.clip(jnp.where((primal > 0) & (dual > 0), ideal, blind), hypers.least, hypers.most)
-    return tau * jnp.exp(SMOOTHED * jnp.log(ideal / tau))
+    lengths = jnp.sqrt(sizes[0]), jnp.sqrt(sizes[1])
+    rounded = (lengths[0] + share * lengths[1], lengths[1] + lengths[0] / share)  # each side rounds the other, in its τ
+    walked = ROUNDS * jnp.sqrt(now.since + 1.0)  # rounding errors of as many steps
+    walked = walked * jnp.where((primal > 0) & (dual > 0), 1.0, PINNED)  # a pinned side makes room for the other's
+    tells = [(one == 0) | (beyond_rounding(one, size, walked) > 0) for one, size in zip(moves, rounded, strict=True)]
+    return jnp.where(tells[0] & tells[1], tau * jnp.exp(SMOOTHED * jnp.log(ideal / tau)), tau)

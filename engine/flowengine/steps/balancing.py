@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 FIRST, MORE, SHARE = 20, 10, 10  # iterations of the first stretch; of the others k / SHARE + MORE
 AT_ONCE = 4.0  # the largest factor
+ROUNDING = 4.0  # of eps: moves that are no longer, as a share of what moves, say nothing
 
 
 @pytree()
@@ -63,12 +64,21 @@ def unbalanced(hypers: Hypers) -> Balanced:
     return Balanced(tau, zero, zero, jnp.zeros((), jnp.int64), jnp.full((), FIRST, jnp.int64))
 
 
+def beyond_rounding(square: Scalar, size: Scalar, share: float | Scalar = ROUNDING) -> Scalar:
+    """‖Δ‖² where Δ is longer than this share of eps times what was rounded, which has this size; else 0.
+
+    A balance of rounding errors would move τ for ever, and the answer with it.
+    """
+    floor = float(np.finfo(square.dtype).eps) * share * size
+    return jnp.where(square > floor * floor, square, jnp.zeros_like(square))
+
+
 def rebalanced(now: Balanced, primal: Scalar, dual: Scalar, hypers: Hypers, iterations: Int[Array, ""]) -> Balanced:
     """So many iterations later, the last of which moved by ‖Δx‖²/τ = `primal` and Σ‖Δy_j‖²/σ_j = `dual`.
 
-    τ stays between `hypers.least` and `hypers.most`; after no iteration nothing changes.
+    τ stays between `hypers.least` and `hypers.most`; after no iteration nothing changes, nor where one of them is 0.
     """
-    counts, count = iterations > 0, now.count + iterations
+    counts, count = (iterations > 0) & (primal > 0) & (dual > 0), now.count + iterations
     primal, dual = (before + jnp.where(counts, more, 0) for before, more in ((now.primal, primal), (now.dual, dual)))
     ends = count >= now.until
     ratio = primal / jnp.maximum(dual, np.finfo(dual.dtype).tiny)
