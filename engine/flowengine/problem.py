@@ -301,7 +301,13 @@ class Method(Protocol):
         """The quantity that must not grow from step to step."""
 
     def adapted(
-        self, problem: Problem, hypers: Hypers, old: Tree, new: Tree, evidence: Evidence, sizes: Sizes,
+        self,
+        problem: Problem,
+        hypers: Hypers,
+        old: Tree,
+        new: Tree,
+        evidence: Evidence,
+        sizes: Sizes,
         iterations: Int[Array, ""],
     ) -> Tree:
         """The new state, its steps to come set by what the last one did, as far as it was more than rounding.

@@ -8,9 +8,10 @@ them here.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,9 +20,6 @@ from jax import Array, lax
 from jax.experimental.layout import Layout, with_layout_constraint
 
 from flowengine.problem import Scalar, Tree, pytree
-
-if TYPE_CHECKING:
-    from jaxtyping import Float
 
 
 @pytree()
@@ -96,7 +94,7 @@ def pair_of(pair: Tree) -> tuple[Tree, Tree]:
     return jax.tree.unflatten(form, first), jax.tree.unflatten(form, second)
 
 
-def computed_once(a: Tree, number: Array) -> Tree:
+def computed_once(a: Tree, number: Tree) -> Tree:
     """A itself, through a loop that never turns unless the number is none (NaN), and then changes a sign.
 
     XLA's CPU compiler computes cheap things again for each of their uses, however much the stencils before them cost; a
@@ -104,7 +102,7 @@ def computed_once(a: Tree, number: Array) -> Tree:
     """
     if not on_cpu() or sum(one.size for one in jax.tree.leaves(a)) < QUICK_SUM:
         return a
-    turns = jnp.any(jnp.isnan(number)).astype(jnp.int32)
+    turns = jnp.any(jnp.isnan(jax.tree.leaves(number)[0])).astype(jnp.int32)
 
     def turn(at: tuple[Array, Tree]) -> tuple[Array, Tree]:
         return at[0] + 1, jax.tree.map(jnp.negative, at[1])
@@ -227,8 +225,10 @@ def squares(a: Array) -> Array:
     return _products(a, a)
 
 
-def squared(a: Tree, factor: float | Array = 1.0) -> list[Array]:
+def squared(a: Tree, factor: float | Tree = 1.0) -> list[Array]:
     """Factor · |aᵢ|² of every component: of several such lists, `sum_over` makes one sum."""
+    if isinstance(factor, dict):
+        return [part for name, one in factor.items() for part in squared(a[name], one)]
     found = [squares(one) for one in components(a)]
     return found if isinstance(factor, float) and factor == 1 else [factor * one for one in found]
 
@@ -238,8 +238,10 @@ def norm(a: Tree) -> Scalar:
     return jnp.sqrt(dot(a, a))
 
 
-def add(a: Tree, b: Tree, factor: float | Scalar = 1.0) -> Tree:
-    """A + factor · b."""
+def add(a: Tree, b: Tree, factor: float | Tree = 1.0) -> Tree:
+    """A + factor · b; several variables may have a factor each."""
+    if isinstance(factor, dict):
+        return {name: add(a[name], b[name], one) for name, one in factor.items()}
     if isinstance(factor, float) and factor == 1:
         return entrywise(jnp.add, a, b)
     return entrywise(lambda x, y: x + factor * y, a, b)
@@ -250,9 +252,21 @@ def subtract(a: Tree, b: Tree) -> Tree:
     return entrywise(lambda x, y: x - y, a, b)
 
 
-def scale(a: Tree, factor: float | Float[Array, ...]) -> Tree:
-    """Factor · a."""
+def scale(a: Tree, factor: float | Tree) -> Tree:
+    """Factor · a; several variables may have a factor each."""
+    if isinstance(factor, dict):
+        return {name: scale(a[name], one) for name, one in factor.items()}
     return entrywise(lambda x: x * factor, a)
+
+
+def inverse(a: Tree) -> Tree:
+    """1/aᵢ of every entry."""
+    return jax.tree.map(lambda x: 1 / x, a)
+
+
+def largest(a: Tree) -> Scalar:
+    """The largest entry of all arrays."""
+    return functools.reduce(jnp.maximum, (jnp.max(one) for one in jax.tree.leaves(a)))
 
 
 def weighed(a: Tree, factor: Tree) -> Tree:

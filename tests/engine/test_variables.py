@@ -280,13 +280,42 @@ def test_a_step_for_every_entry_takes_far_fewer_iterations_where_scales_differ(p
         )  # fmt: skip
 
     _, last, _ = solve(flow(policy))
-    _, common, _ = solve(flow({"family": policy["family"]} if "preconditioner" in policy else {}))
+    _, common, _ = solve(flow({"algorithm": "fista" if "preconditioner" in policy else "pg"}))
+    _, chosen, by = solve(flow({}))
     assert (last.reason, last.controller) == ("Converged", "GREEN")
     assert 4 * last.iteration < common.iteration
+    assert (by.choice.method.name, chosen.reason) == ("admm", "Converged")
+    assert chosen.iteration < last.iteration
+    assert abs(chosen.energy - last.energy) < 1e-9
     x = cp.Variable(60)
     energy = 0.5 * cp.sum_squares(A @ x - b) + 0.01 * cp.norm1(x)
     reference = cp.Problem(cp.Minimize(energy), [x >= -1, x <= 20]).solve(solver="CLARABEL")
     assert abs(last.energy - reference) < 1e-6
+
+
+@pytest.mark.parametrize("family", ["basic", "accelerated", "preconditioned"])
+def test_an_intercept_beside_raw_features(family) -> None:
+    """Logistic regression with an l1: each variable, and each entry, has a step of its own, asked for or not."""
+    rng = np.random.default_rng(2)
+    A = rng.standard_normal((100, 6)) * np.logspace(0, 3, 6)
+    labels = np.where(A @ (rng.standard_normal(6) / np.logspace(0, 3, 6)) + 1 + rng.standard_normal(100) > 0, 1.0, -1.0)
+    doc = document(
+        {"A": A, "one": np.ones((100, 1)), "labels": labels}, variables={"w": {"shape": [6]}, "c": {"shape": [1]}},
+        operators={"A": {"matrix": "A"}, "C": {"matrix": "one"}}, policy={"family": family},
+        terms=[
+            {"atom": "logistic", "arg": [{"op": "A", "var": "w"}, {"op": "C", "var": "c"}], "data": "labels"},
+            {"atom": "l1", "arg": "w", "weight": 1.0},
+        ],
+        stop={"maxIterations": 20_000, "residual": 1e-9},
+    )  # fmt: skip
+    point, end, flow = solve(doc)
+    assert (end.reason, end.controller) == ("Converged", "GREEN")
+    assert flow.choice.method.name == ("fista" if family == "accelerated" else "pg")
+    slope = -labels / (1 + np.exp(labels * (A @ point["w"] + point["c"])))
+    moved = point["w"] != 0
+    assert abs(slope.sum()) < 1e-6
+    assert np.abs((A.T @ slope + np.sign(point["w"]))[moved]).max() < 1e-4
+    assert np.abs((A.T @ slope)[~moved]).max(initial=0) <= 1 + 1e-6
 
 
 def test_the_estimated_diagonal_of_many_entries_is_still_a_majoriser(rng) -> None:
@@ -337,7 +366,6 @@ def test_the_estimated_diagonal_of_many_entries_is_still_a_majoriser(rng) -> Non
             },
             "flow.stop.gap", "residual",
         ),
-        ({"terms": [{"atom": "quadratic", "arg": "x"}], "policy": {"family": "preconditioned"}}, "flow.policy.family", "several"),
         (
             {"terms": [{"atom": "tv", "arg": "x"}], "variables": {"x": {"like": "nothing"}}}, "flow.variables.x", "no entries",
         ),

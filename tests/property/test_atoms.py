@@ -80,6 +80,9 @@ MERGED = {
     "quadratic + l1 + box": [Quadratic(s(2.0), DATA), L1(s(0.4), DATA), Interval(s(0.0), s(1.0))],
     "nonnegative + norm_l21": [NONNEGATIVE, ONE["norm_l21 rows"]],
     "groups + nonnegative": [ONE["groups"], NONNEGATIVE],
+    "l1 + norm_l21": [L1(s(0.4), s(0.0)), ONE["norm_l21 rows"]],
+    "l1 + nonnegative + groups": [L1(s(0.4), s(0.0)), NONNEGATIVE, ONE["groups"]],
+    "quadratic + l1 + norm_l21": [Quadratic(s(0.7), DATA), L1(s(0.4), s(0.0)), ONE["norm_l21 columns"]],
     "two intervals": [ONE["box"], NONNEGATIVE],
     **{f"quadratic + {name}": [Quadratic(s(0.7), DATA), atom] for name, atom in ONE.items() if name != "quadratic"},
 }
@@ -107,6 +110,9 @@ def test_the_merges_are_those_of_the_table() -> None:
     assert all(merges(parts) for parts in MERGED.values())
     assert not merges([ONE["box"], ONE["norm_l21 rows"]])
     assert not merges([ONE["l1"], ONE["nuclear"]])
+    assert not merges([ONE["l1"], ONE["groups"]])  # around data
+    assert merges([NONNEGATIVE, Cardinality(3)])
+    assert not merges([ONE["box"], Cardinality(3)])
     assert not merges([ONE["l1"], ONE["l1"]])
     assert not merges([ONE["nuclear"], NONNEGATIVE])
     assert not merges([ONE["quadratic"], ONE["quadratic"]])
@@ -248,10 +254,18 @@ def test_cardinality_keeps_the_best_of_all_supports(seed, count) -> None:
     v = jnp.asarray(np.random.default_rng(seed).standard_normal((2, 3)))
     kept = np.asarray(Cardinality(count).prox(v, s(1.0))).ravel()
     flat = np.asarray(v).ravel()
-    supports = itertools.combinations(range(6), count)
-    best = min(sum(flat[i] ** 2 for i in range(6) if i not in support) for support in supports)
+    best = min(sum(flat[i] ** 2 for i in range(6) if i not in support) for support in supports_of(count))
     assert np.count_nonzero(kept) <= count
     assert np.isclose(((kept - flat) ** 2).sum(), best)
+    above, positive = np.maximum(flat, 0), np.asarray(merge([NONNEGATIVE, Cardinality(count)]).prox(v, s(1.0))).ravel()
+    best = min(((flat - np.where(np.isin(range(6), support), above, 0)) ** 2).sum() for support in supports_of(count))
+    assert np.count_nonzero(positive) <= count
+    assert (positive >= 0).all()
+    assert np.isclose(((positive - flat) ** 2).sum(), best)
+
+
+def supports_of(count: int):
+    return itertools.combinations(range(6), count)
 
 
 def test_wrights_omega() -> None:

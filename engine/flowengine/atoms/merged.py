@@ -1,8 +1,10 @@
 """Several simple terms on the variable itself, as one prox. Only the orders in this file are right.
 
 A quadratic first, beside anything: it shifts the point and shortens the step. Then one of these: an l1 and after it an
-interval, for the minimiser of a function of one real variable over an interval is the clipped free minimiser; the
-nonnegative part and after it groups, for a group's shrinkage keeps signs; or any one atom alone.
+interval, for the minimiser of a function of one real variable over an interval is the clipped free minimiser; an l1
+around 0, the nonnegative part, and after them groups, for a group's shrinkage keeps signs, and zeros; the nonnegative
+part and of that the largest entries; or any one atom alone.
+Source: Yu, Advances in Neural Information Processing Systems 26, 2013 (l1 and groups).
 """
 
 from __future__ import annotations
@@ -14,11 +16,11 @@ import jax.numpy as jnp
 from jax import Array
 
 from flowengine.atoms.base import Additive, DualDomain
-from flowengine.atoms.constraints import Interval
+from flowengine.atoms.constraints import Cardinality, Interval
 from flowengine.atoms.data import Quadratic
 from flowengine.atoms.sparsity import L1, GroupNorm, NormL21
 from flowengine.problem import Scalar, pytree
-from flowengine.storage import dot
+from flowengine.storage import dot, logical
 
 
 @pytree("dual_domain")
@@ -87,14 +89,18 @@ class Merged(Additive):
 
 def merges(atoms: Sequence[Any]) -> bool:
     """Whether the prox of a sum of atoms on the variable itself is one of those that this file knows."""
-    rest = [atom for atom in atoms if not isinstance(atom, Quadratic | Interval)]
+    others = [atom for atom in atoms if not isinstance(atom, Quadratic | L1 | Interval)]
     intervals = [atom for atom in atoms if isinstance(atom, Interval)]
-    if len(atoms) - len(rest) - len(intervals) > 1 or len(rest) > 1:
+    l1 = [atom for atom in atoms if isinstance(atom, L1)]
+    if len(atoms) - len(others) - len(intervals) - len(l1) > 1 or len(l1) > 1 or len(others) > 1:
         return False
-    if not intervals or not rest or isinstance(rest[0], L1):
+    if not others or not (intervals or l1):
         return True
     nonnegative = all(float(one.lo) == 0 and float(one.hi) == float("inf") for one in intervals)
-    return isinstance(rest[0], NormL21 | GroupNorm) and nonnegative
+    if isinstance(others[0], Cardinality):
+        return nonnegative and not l1
+    around_zero = not any(bool(jnp.any(logical(one.data) != 0)) for one in l1)
+    return isinstance(others[0], NormL21 | GroupNorm) and nonnegative and around_zero
 
 
 def merge(atoms: Sequence[Any]) -> Merged | None:
@@ -114,7 +120,7 @@ def _domain(quadratic: Quadratic | None, l1: L1 | None, interval: Interval | Non
     if quadratic is not None or (interval is not None and _bounded(interval)):
         return DualDomain.WHOLE
     if other is not None:
-        return DualDomain(other.dual_domain)
+        return DualDomain(other.dual_domain) if l1 is None else DualDomain.PART
     return DualDomain.BALL if l1 is not None and interval is None else DualDomain.PART
 
 

@@ -55,7 +55,9 @@ def no_scales(problem: Problem, *, relative: bool) -> Scales:
     count, terms = len(problem.unknowns), len(problem.dual) if relative else 0
     one = jnp.zeros((), problem.real)
     each = jnp.zeros(count, problem.real) if count > 1 else one
-    return Scales(each, (one,) * terms, each, each, ((each, each),) * terms, ((one, one),) * terms, Sizes(one, (one,) * terms))
+    return Scales(
+        each, (one,) * terms, each, each, ((each, each),) * terms, ((one, one),) * terms, Sizes(one, (one,) * terms)
+    )
 
 
 def start_scales(problem: Problem, *, relative: bool) -> Scales:
@@ -113,8 +115,8 @@ def rescaled(problem: Problem, scales: Scales, balance: Balance, evidence: Evide
         reached.append(memory)
         images.append(jnp.maximum(jnp.maximum(there, moreau), usual))
     balanced = functools.reduce(jnp.maximum, found)
-    sizes = Sizes(size, tuple(norm(image) for image in evidence.images))
-    return Scales(balanced, tuple(images), scales.base, seen, tuple(pulled), tuple(reached), sizes)
+    lengths = Sizes(size, tuple(norm(image) for image in evidence.images))
+    return Scales(balanced, tuple(images), scales.base, seen, tuple(pulled), tuple(reached), lengths)
 
 
 def _remembered(memory: Memory, now: Array, size: Scalar) -> tuple[Memory, Array]:

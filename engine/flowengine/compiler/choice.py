@@ -39,7 +39,7 @@ def lipschitz(terms: Sequence[Term]) -> float:
 def explicit(
     step: object, natural: float, limit: float, at: str, *, below: bool = False
 ) -> tuple[float, tuple[str, ...]]:
-    """The step that the document gives, with a warning beyond its limit, or where it isn't `below`; else the natural."""
+    """The step that the document gives, with a warning beyond its limit, or not `below` it; else the natural one."""
     if not isinstance(step, int | float):
         return natural, ()
     if step < limit * (1 - 1e-9 if below else 1 + 1e-9):

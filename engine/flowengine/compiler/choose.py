@@ -9,14 +9,16 @@ from dataclasses import replace
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 
 from flowapi.errors import DocumentError
 from flowapi.model import join
 from flowapi.policy import Policy
 from flowengine.compiler.choice import Choice, explicit, hypers_of, lipschitz
-from flowengine.compiler.metric import jacobi_steps, metric_hindrance
+from flowengine.compiler.metric import jacobi_steps, metric_hindrance, unevenness
 from flowengine.compiler.primal_dual import choose_pd3o
 from flowengine.compiler.splitting import choose_admm
+from flowengine.compiler.units import APART
 from flowengine.methods import Fista, Palm, ProximalGradient, RiemannianGradient
 from flowengine.problem import Hypers, Method, Problem
 from flowengine.steps import gradient_parts, smooth_gradient, tangent
@@ -42,6 +44,8 @@ def choose(problem: Problem, policy: Policy, at: str) -> Choice:
         return _embedded(problem, policy, at) if problem.prox is not None else _riemannian(problem, policy, at)
     if policy.diagonal:
         _check_metric(problem, policy, at)
+    elif _needs_metric(problem, policy):
+        policy = policy.model_copy(update={"preconditioner": "jacobi"})
     if policy.algorithm == "admm":
         return choose_admm(problem, policy, at)
     if problem.dual:
@@ -186,11 +190,17 @@ def _check_metric(problem: Problem, policy: Policy, at: str) -> None:
         raise DocumentError(f"entries can't have steps of their own: {hindrance}", path=place, remedy="Remove it.")
 
 
+def _needs_metric(problem: Problem, policy: Policy) -> bool:
+    """Whether entries get steps of their own unasked: one for all would move only those of the largest units."""
+    free = policy.algorithm is None and policy.step is None and problem.convex
+    return free and not metric_hindrance(problem) and unevenness(problem) > APART**2
+
+
 def _by_entry(problem: Problem, bound: float) -> tuple[Hypers, str]:
     """A step for every entry."""
     steps = jacobi_steps(problem)
     hypers = Hypers(steps, ())
-    least, most = float(jnp.min(steps)), float(jnp.max(steps))
+    least, most = (float(end(ravel_pytree(steps)[0])) for end in (jnp.min, jnp.max))
     return (
         hypers,
         f"tau from {least:.4g} to {most:.4g}, by the diagonal of the Hessian; one for all would be {1 / bound:.4g}",

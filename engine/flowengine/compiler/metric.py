@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.flatten_util import ravel_pytree
 
-from flowengine.problem import Problem
-from flowengine.storage import norm, scale
+from flowengine.compiler.units import lengths, part_for
+from flowengine.problem import Problem, Tree
+from flowengine.storage import add, norm, scale, zeros_like
 
 EXACT_ENTRIES = 2048  # up to here every entry of the diagonal is computed
 PROBES = 64
@@ -23,7 +27,6 @@ def metric_hindrance(problem: Problem) -> str:
     """Why entries can't have steps of their own; empty where they can."""
     bounded = problem.smooth and all(math.isfinite(term.atom.lipschitz) for term in problem.smooth)
     hindrances = (
-        (len(problem.unknowns) > 1, "there are several variables"),
         (bool(problem.dual), "a term is dual"),
         (not bounded, "no smooth term has a bounded curvature"),
         (problem.prox is not None and not problem.prox.elementwise, "a prox couples the entries"),
@@ -32,43 +35,75 @@ def metric_hindrance(problem: Problem) -> str:
     return next((reason for hinders, reason in hindrances if hinders), "")
 
 
-def jacobi_steps(problem: Problem) -> Array:
+def unevenness(problem: Problem) -> float:
+    """How much more the smooth terms curve along one entry than along another, as their operators tell at once.
+
+    That is by the columns of matrices and the norms of all else; 1 where nothing is known.
+    """
+    sizes: dict[str, list[np.ndarray]] = {one.name: [] for one in problem.unknowns}
+    for term in problem.smooth:
+        for unknown in problem.unknowns:
+            part = part_for(term.operator, unknown)
+            if part is None or not term.atom.lipschitz:
+                continue
+            columns = lengths(part, unknown.shape, 0)
+            curved = np.full(1, float(part.norm)) if columns is None else columns
+            sizes[unknown.name].append(term.atom.lipschitz * curved**2)
+    totals = [np.ravel(sum(one[1:], start=one[0])) for one in sizes.values() if one]
+    seen = np.concatenate([np.zeros(0), *totals])
+    seen = seen[seen > 0]
+    return float(seen.max() / seen.min()) if seen.size else 1.0
+
+
+def jacobi_steps(problem: Problem) -> Tree:
     """τ_i = 1/(λ d_i) with d = diag(H), H = Σ L_ψ AᵀA ⪰ ∇²f, and λ ≥ ‖D^{-1/2} H D^{-1/2}‖: then D/λ⁻¹ ⪰ H.
 
     Of many entries d is estimated from random signs v by the mean of v ⊙ Hv; λ makes up for what that misses.
+    Several variables have an array each.
     Source: Bekas, Kokiopoulou and Saad, Applied Numerical Mathematics 57, 2007 (the estimate).
     """
-    diagonal = _diagonal(problem)
+    flat, unravel = ravel_pytree(zeros_like(problem.init))
+
+    def hessian(v: Array) -> Array:
+        image, _ = ravel_pytree(_hessian(problem, unravel(v)))
+        return image
+
+    diagonal = _diagonal(hessian, flat)
     diagonal = jnp.maximum(diagonal, LEAST * jnp.mean(diagonal))
     root = 1 / jnp.sqrt(diagonal)
-    vector = jnp.asarray(np.random.default_rng(0).standard_normal(problem.shape), problem.dtype)
+    vector = jnp.asarray(np.random.default_rng(0).standard_normal(flat.size), problem.dtype)
 
     def spread(_: int, at: tuple[Array, Array]) -> tuple[Array, Array]:
-        image = root * _hessian(problem, root * at[0])
+        image = root * hessian(root * at[0])
         length = norm(image)
         return scale(image, 1 / length), length
 
     begin = (scale(vector, 1 / norm(vector)), jnp.zeros((), problem.real))
     _, length = jax.lax.fori_loop(0, POWER_ITERATIONS, spread, begin)
-    steps: Array = 1 / (POWER_MARGIN * length * diagonal)
-    return steps
+    return _by_variable(problem, 1 / (POWER_MARGIN * length * diagonal))
 
 
-def _hessian(problem: Problem, x: Array) -> Array:
+def _by_variable(problem: Problem, steps: Array) -> Tree:
+    """The entries in one row as the variables are, in jax's order: that of their names."""
+    ordered = sorted(problem.unknowns, key=lambda one: one.name)
+    ends = np.cumsum([math.prod(one.shape) for one in ordered])[:-1]
+    parts = zip(ordered, jnp.split(steps, ends), strict=True)
+    found = {one.name: part.reshape(one.shape) for one, part in parts}
+    return found if len(found) > 1 else found[ordered[0].name]
+
+
+def _hessian(problem: Problem, x: Tree) -> Tree:
     """Σ L_ψ AᵀA x."""
-    first, *rest = (term.atom.lipschitz * term.operator.gram(x) for term in problem.smooth)
-    total: Array = sum(rest, start=first)
-    return total
+    first, *rest = (scale(term.operator.gram(x), term.atom.lipschitz) for term in problem.smooth)
+    return functools.reduce(add, rest, first)
 
 
-def _diagonal(problem: Problem) -> Array:
-    size = int(np.prod(problem.shape))
-    if size <= EXACT_ENTRIES:
-        rows = jnp.eye(size, dtype=problem.dtype).reshape(size, *problem.shape)
-        signs = rows
+def _diagonal(hessian: Callable[[Array], Array], like: Array) -> Array:
+    few = like.size <= EXACT_ENTRIES
+    if few:
+        signs = jnp.eye(like.size, dtype=like.dtype)
     else:
-        draws = np.random.default_rng(0).integers(0, 2, (PROBES, *problem.shape))
-        signs = jnp.asarray(2 * draws - 1, problem.dtype)
-    total = jnp.zeros(problem.shape, problem.real)
-    total, _ = jax.lax.scan(lambda sum_, v: (sum_ + (v * _hessian(problem, v)).real, None), total, signs)
-    return total if size <= EXACT_ENTRIES else jnp.maximum(total / PROBES, 0)
+        draws = np.random.default_rng(0).integers(0, 2, (PROBES, like.size))
+        signs = jnp.asarray(2 * draws - 1, like.dtype)
+    total, _ = jax.lax.scan(lambda sum_, v: (sum_ + (v * hessian(v)).real, None), jnp.zeros_like(like.real), signs)
+    return total if few else jnp.maximum(total / PROBES, 0)

@@ -7,6 +7,7 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 
 from flowapi.frozen import frozen
 from flowengine.compiler.build import FLOAT32_FLOOR, CompiledFlow
@@ -91,9 +92,11 @@ def advice(compiled: CompiledFlow) -> list[str]:
 def _uneven(compiled: CompiledFlow) -> bool:
     """Whether most entries could take a step far longer than the common one."""
     problem, hypers = compiled.problem, compiled.choice.hypers
-    if compiled.choice.method.name not in ("pg", "fista") or metric_hindrance(problem) or hypers.tau.ndim:
+    common = not isinstance(hypers.tau, dict) and not hypers.tau.ndim
+    if compiled.choice.method.name not in ("pg", "fista") or metric_hindrance(problem) or not common:
         return False
-    return float(jnp.median(jacobi_steps(problem))) > UNEVEN * float(hypers.tau)
+    steps, _ = ravel_pytree(jacobi_steps(problem))
+    return float(jnp.median(steps)) > UNEVEN * float(hypers.tau)
 
 
 def _demanding(compiled: CompiledFlow) -> bool:

@@ -181,7 +181,9 @@ def _columns(problem: Problem, origin: Tree) -> tuple[Array, Array]:
         x = unravel(one)
         curved, _ = ravel_pytree(subtract(smooth_gradient(problem, x), still))
         images = [part.reshape(-1) for term in problem.dual for part in _parts(term.operator.apply(x))]
-        return curved, jnp.concatenate([*images, jnp.zeros(1, flat.dtype)])  # one too many: `map` divides by their number
+        return curved, jnp.concatenate(
+            [*images, jnp.zeros(1, flat.dtype)]
+        )  # one too many: `map` divides by their number
 
     columns: tuple[Array, Array] = lax.map(column, jnp.eye(len(flat), dtype=flat.dtype), batch_size=AT_ONCE)
     return columns

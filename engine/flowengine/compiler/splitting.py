@@ -14,7 +14,9 @@ from flowapi.model import join
 from flowapi.policy import Policy
 from flowengine.atoms import Quadratic
 from flowengine.compiler.choice import ANCHORED, BLIND_REACH, REACH, Choice, flat, hypers_of, lipschitz
+from flowengine.compiler.metric import unevenness
 from flowengine.compiler.scaling import Matrices, matrices_of, scaled_steps
+from flowengine.compiler.units import APART
 from flowengine.linops import Waves, power_of
 from flowengine.methods import Admm
 from flowengine.methods.admm import RELAXATION
@@ -35,8 +37,10 @@ Rule = Literal["moves", "residuals", "anchor"]
 def exactly(problem: Problem, policy: Policy) -> bool:
     """Whether the choice is `admm` where nothing forces an algorithm."""
     free = policy.algorithm is None and policy.step is None and not policy.diagonal and not policy.samples
-    if not free or problem.curved or not problem.dual or not_exactly(problem):
+    if not free or problem.curved or not_exactly(problem):
         return False
+    if not problem.dual:  # cheap steps serve well, but where units differ
+        return unevenness(problem) > APART**2 and not not_by_eigenvectors(problem)
     if policy.family == "accelerated" and problem.smooth and not not_by_waves(problem, "fourier"):
         return True
     return any(_steep(problem, one) and not not_by_waves(problem, one) for one in WAVES) or pays_exactly(problem)

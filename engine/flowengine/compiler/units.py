@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from flowengine.linops import Identity, Matrix, SparseMatrix
-from flowengine.problem import Problem, Units
+from flowengine.linops import Blocks, Identity, Matrix, Pair, SparseMatrix
+from flowengine.problem import Problem, Units, Unknown
 from flowengine.storage import placed
 
 APART = 10.0  # sizes that differ by less are in one unit
@@ -26,17 +26,17 @@ def units_of(problem: Problem) -> Units | None:
     terms = (*problem.smooth, *problem.dual)
     columns = None
     if len(problem.unknowns) == 1 and not problem.curved and bounded and terms:
-        sizes = [_sizes(term.operator, problem.shape, 0) for term in terms]
+        sizes = [lengths(term.operator, problem.shape, 0) for term in terms]
         if all(one is not None for one in sizes):
             columns = _apart(np.max([one / (one.max() or 1) for one in sizes if one is not None], axis=0))
-    rows = tuple(_apart(_sizes(term.operator, (), 1)) for term in problem.dual)
+    rows = tuple(_apart(lengths(term.operator, (), 1)) for term in problem.dual)
     if columns is None and all(one is None for one in rows):
         return None
     shaped = None if columns is None else placed(columns.reshape(problem.shape), problem.real)
     return Units(shaped, tuple(None if one is None else placed(one, problem.real) for one in rows))
 
 
-def _sizes(operator: Any, shape: tuple[int, ...], axis: int) -> np.ndarray | None:
+def lengths(operator: Any, shape: tuple[int, ...], axis: int) -> np.ndarray | None:
     """The 2-norms of a matrix's columns (axis 0) or rows (1); None of anything else, but the columns of I."""
     if isinstance(operator, Matrix) and operator.mode not in ("left", "right"):
         return np.asarray(np.linalg.norm(np.asarray(operator.matrix), axis=axis))
@@ -48,6 +48,13 @@ def _sizes(operator: Any, shape: tuple[int, ...], axis: int) -> np.ndarray | Non
     if isinstance(operator, Identity) and axis == 0:
         return np.ones(int(np.prod(shape)))
     return None
+
+
+def part_for(operator: Any, unknown: Unknown) -> Any:
+    """The operator's part for one variable; None where it has none, or no such parts."""
+    if isinstance(operator, Blocks):
+        return operator.parts.get(unknown.name)
+    return None if isinstance(operator, Pair) else operator
 
 
 def _apart(sizes: np.ndarray | None) -> np.ndarray | None:

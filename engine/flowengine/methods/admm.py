@@ -152,7 +152,13 @@ class Admm(Observing):
         return Lyapunov(value, before, size)
 
     def adapted(
-        self, problem: Problem, hypers: Hypers, old: State, new: State, evidence: Evidence, sizes: Sizes,
+        self,
+        problem: Problem,
+        hypers: Hypers,
+        old: State,
+        new: State,
+        evidence: Evidence,
+        sizes: Sizes,
         iterations: Int[Array, ""],
     ) -> State:
         """A new anchor, where it is time; else τ balanced."""
@@ -163,8 +169,8 @@ class Admm(Observing):
         if isinstance(new.steps, Anchored):
             (z, y), here, length = new.steps.anchor, (new.z, new.y), _length(turn, weights)
             first = _weights(problem, hypers)
-            moves, sizes = (_squares(*one, first) for one in ((_apart(new.z, z), _apart(new.y, y)), here))
-            return replace(new, steps=reanchored(new.steps, here, length, moves, sizes, hypers, iterations))
+            moves, whole = _squares(_apart(new.z, z), _apart(new.y, y), first), _squares(*here, first)
+            return replace(new, steps=reanchored(new.steps, here, length, moves, whole, hypers, iterations))
         if self.rule == "residuals":
             primal, dual = self._misfits(problem, hypers, old, new, turn)
             size = jnp.ones_like(primal)

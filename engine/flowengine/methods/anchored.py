@@ -106,14 +106,20 @@ class AnchoredPD3O(Observing):
         return Lyapunov(value, before, size)
 
     def adapted(
-        self, problem: Problem, hypers: Hypers, old: State, new: State, evidence: Evidence, sizes: Sizes,
+        self,
+        problem: Problem,
+        hypers: Hypers,
+        old: State,
+        new: State,
+        evidence: Evidence,
+        sizes: Sizes,
         iterations: Int[Array, ""],
     ) -> State:
         """A new anchor, where it is time."""
         del evidence, sizes
         length = _length(problem, hypers, old, *subtract(old.v, (new.x, new.y)))
-        moves, sizes = _squares(hypers, *subtract(new.v, new.steps.anchor)), _squares(hypers, *new.v)
-        return replace(new, steps=reanchored(new.steps, new.v, length, moves, sizes, hypers, iterations))
+        moves, whole = _squares(hypers, *subtract(new.v, new.steps.anchor)), _squares(hypers, *new.v)
+        return replace(new, steps=reanchored(new.steps, new.v, length, moves, whole, hypers, iterations))
 
 
 def _squares(hypers: Hypers, x: Tree, y: tuple[Tree, ...]) -> tuple[Scalar, Scalar]:

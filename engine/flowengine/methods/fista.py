@@ -23,6 +23,8 @@ from flowengine.storage import (
     add,
     computed_once,
     dot,
+    inverse,
+    largest,
     norm,
     pair_of,
     paired,
@@ -89,7 +91,7 @@ class Fista(Steady):
             x, tau = backtracked(problem, y, gradient, state.tau, hypers.least)
             z = forward(y, gradient, tau)
         new = self._extrapolated(hypers, state, x, tau)
-        subgradient = scale(subtract(z, new.x), 1 / self._tau(hypers, new))
+        subgradient = scale(subtract(z, new.x), inverse(self._tau(hypers, new)))
         imbalance = add(smooth_gradient(problem, new.x), subgradient)
         return new, Evidence(new.x, imbalance, images=(), defects=(), smooth=smooth_images(problem, new.x))
 
@@ -117,24 +119,24 @@ class Fista(Steady):
 
     def pace(self, hypers: Hypers, state: State) -> Scalar:
         """Τ."""
-        return jnp.max(self._tau(hypers, state))
+        return largest(self._tau(hypers, state))
 
     def balance(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Balance:
         """ξ = (y − x⁺)/τ − ∇f(y)."""
         subgradient = subtract(
-            scale(subtract(old.y, new.x), 1 / self._tau(hypers, new)), smooth_gradient(problem, old.y)
+            scale(subtract(old.y, new.x), inverse(self._tau(hypers, new))), smooth_gradient(problem, old.y)
         )
         return Balance(smooth_gradient(problem, new.x), subgradient, dual=(), pull=None)
 
     def lyapunov(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Lyapunov:
         """F(x⁺) + ‖x⁺ − x‖²/2τ ≤ F(x) + ‖y − x‖²/2τ for every step of a convex flow."""
-        half = 1 / (2 * self._tau(hypers, new))
+        half = scale(inverse(self._tau(hypers, new)), 0.5)
         moved, ahead = subtract(new.x, old.x), subtract(old.y, old.x)
         after = sum_over([*densities(problem, new.x), *squared(moved, half)])
         before = sum_over([*densities(problem, old.x), *squared(ahead, half)])
         return Lyapunov(after, before, jnp.abs(before) + jnp.abs(after) + sum_over(squared(new.x, half)))
 
-    def _tau(self, hypers: Hypers, state: State) -> Array:
+    def _tau(self, hypers: Hypers, state: State) -> Tree:
         return hypers.tau if state.tau is None else state.tau
 
 

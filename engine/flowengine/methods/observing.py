@@ -35,7 +35,13 @@ class Steady:
         return tau
 
     def adapted(
-        self, problem: Problem, hypers: Hypers, old: Tree, new: Tree, evidence: Evidence, sizes: Sizes,
+        self,
+        problem: Problem,
+        hypers: Hypers,
+        old: Tree,
+        new: Tree,
+        evidence: Evidence,
+        sizes: Sizes,
         iterations: Int[Array, ""],
     ) -> Tree:
         """The state as it is."""

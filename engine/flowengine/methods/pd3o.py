@@ -134,7 +134,13 @@ class PD3O(Steady):
         return Lyapunov(_length(problem, new, following), now, jnp.sqrt(size))
 
     def adapted(
-        self, problem: Problem, hypers: Hypers, old: State, new: State, evidence: Evidence, sizes: Sizes,
+        self,
+        problem: Problem,
+        hypers: Hypers,
+        old: State,
+        new: State,
+        evidence: Evidence,
+        sizes: Sizes,
         iterations: Int[Array, ""],
     ) -> State:
         """τ balanced, by τ‖imbalance‖² = ‖Δx‖²/τ and by Σ σ_j‖W_jx − z_j‖², which certificates know."""

@@ -12,7 +12,7 @@ from flowapi.frozen import frozen
 from flowengine.methods.observing import Observing
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
 from flowengine.steps import backtracked, backward, descend, forward, grown, objective, smooth_gradient, smooth_images
-from flowengine.storage import add, computed_once, scale, subtract
+from flowengine.storage import add, computed_once, inverse, largest, scale, subtract
 
 
 @pytree()
@@ -49,7 +49,7 @@ class ProximalGradient(Observing):
 
     def pace(self, hypers: Hypers, state: State) -> Scalar:
         """Τ."""
-        return jnp.max(self._tau(hypers, state))
+        return largest(self._tau(hypers, state))
 
     def evidence(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Evidence:
         """The imbalance is ∇f(x⁺) + ξ."""
@@ -67,7 +67,7 @@ class ProximalGradient(Observing):
 
     def _subgradient(self, hypers: Hypers, old: State, new: State) -> Tree:
         tau = self._tau(hypers, new)
-        return scale(subtract(forward(old.x, old.gradient, tau), new.x), 1 / tau)
+        return scale(subtract(forward(old.x, old.gradient, tau), new.x), inverse(tau))
 
-    def _tau(self, hypers: Hypers, state: State) -> Array:
+    def _tau(self, hypers: Hypers, state: State) -> Tree:
         return hypers.tau if state.tau is None else state.tau

@@ -73,7 +73,12 @@ def counted(now: Anchored) -> Anchored:
 
 
 def reanchored(
-    now: Anchored, here: Tree, length: Scalar, moves: tuple[Scalar, Scalar], sizes: tuple[Scalar, Scalar], hypers: Hypers,
+    now: Anchored,
+    here: Tree,
+    length: Scalar,
+    moves: tuple[Scalar, Scalar],
+    sizes: tuple[Scalar, Scalar],
+    hypers: Hypers,
     iterations: Int[Array, ""],
 ) -> Anchored:
     """At a look, where ‖v − N(v)‖ is this `length`.

@@ -15,15 +15,14 @@ in Neural Information Processing Systems 28, 2015.
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
 from flowengine.problem import Hypers, Scalar, pytree
+from flowengine.storage import largest
 
 if TYPE_CHECKING:
     from jaxtyping import Int
@@ -54,7 +53,7 @@ class Balanced:
 
 def longest(hypers: Hypers) -> Scalar:
     """The longest of the primal steps that entries may have of their own."""
-    return functools.reduce(jnp.maximum, (jnp.max(one) for one in jax.tree.leaves(hypers.tau)))
+    return largest(hypers.tau)
 
 
 def unbalanced(hypers: Hypers) -> Balanced:

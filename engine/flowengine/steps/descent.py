@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
@@ -74,12 +75,12 @@ def densities(problem: Problem, x: Tree, images: tuple[Tree | None, ...] = ()) -
     return found
 
 
-def forward(x: Tree, gradient: Tree, tau: Array) -> Tree:
+def forward(x: Tree, gradient: Tree, tau: Tree) -> Tree:
     """F_Dis: x − τ∇f(x)."""
-    return add(x, gradient, -tau)
+    return add(x, gradient, jax.tree.map(jnp.negative, tau))
 
 
-def backward(problem: Problem, z: Tree, tau: Array) -> Tree:
+def backward(problem: Problem, z: Tree, tau: Tree) -> Tree:
     """F_Proj: prox_{τg}(z); z itself where there is no g."""
     return problem.prox.prox(z, tau) if problem.prox is not None else z
 
@@ -95,7 +96,7 @@ def dual_ascent(term: Term, y: Tree, point: Tree, sigma: Scalar) -> Tree:
     return term.atom.prox_conjugate(add(y, term.operator.apply(point), sigma), sigma)
 
 
-def descend(problem: Problem, y: Tree, gradient: Tree, tau: Array) -> Tree:
+def descend(problem: Problem, y: Tree, gradient: Tree, tau: Tree) -> Tree:
     """prox_{τg}(y − τ∇f(y))."""
     return backward(problem, forward(y, gradient, tau), tau)
 
