@@ -3,7 +3,7 @@
 import cvxpy as cp
 import numpy as np
 import pytest
-from scipy.optimize import linprog
+from scipy.optimize import linprog, nnls
 from solve import compiled, document, solve
 
 TIGHT = {"solver": "CLARABEL", "tol_gap_abs": 1e-11, "tol_gap_rel": 1e-11, "tol_feas": 1e-11}
@@ -353,3 +353,17 @@ def test_units_in_float32_break_no_gate() -> None:
     ))  # fmt: skip
     assert flow.choice.method.name == "admm"
     assert end.controller == "GREEN"
+
+
+@pytest.mark.parametrize("n", [31, 32, 64])
+def test_forced_without_a_dual_term(n) -> None:
+    """Nonnegative least squares: as many columns as the batches they are made in, too."""
+    rng = np.random.default_rng(n)
+    A, b = rng.standard_normal((n + 8, n)), rng.standard_normal(n + 8)
+    x, end, flow = solve(document(
+        {"A": A, "b": b}, variables={"x": {"shape": [n]}}, operators={"A": {"matrix": "A"}},
+        terms=[{"atom": "quadratic", "arg": "A x", "data": "b"}, {"atom": "nonnegative", "arg": "x"}],
+        policy={"algorithm": "admm"}, stop=EXACTLY,
+    ))  # fmt: skip
+    assert (rule(flow)[0], end.reason) == ("admm", "Converged")
+    assert np.abs(x - nnls(A, b)[0]).max() < 1e-6

@@ -318,6 +318,15 @@ def test_an_intercept_beside_raw_features(family) -> None:
     assert np.abs((A.T @ slope)[~moved]).max(initial=0) <= 1 + 1e-6
 
 
+@pytest.mark.parametrize(("step", "said"), [(1.99, ""), (2.0, "at its bound 2"), (2.01, "beyond its bound 2")])
+def test_a_step_that_is_too_long_is_warned_of(step, said) -> None:
+    flow = compiled(document(
+        {"b": [1.0, 2]}, variables={"x": {"like": "b"}}, policy={"step": step},
+        terms=[{"atom": "quadratic", "arg": "x", "data": "b"}], stop={"maxIterations": 10},
+    ))  # fmt: skip
+    assert [said in one for one in flow.choice.warnings] == [True] * bool(said)
+
+
 def test_the_estimated_diagonal_of_many_entries_is_still_a_majoriser(rng) -> None:
     k = np.random.default_rng(0).random((5, 5))
     doc = document(

@@ -115,6 +115,40 @@ def test_finish_restart_and_older_attempt(tmp_path) -> None:
     assert (code, late.error.reason, late.max_attempt) == (77, "Fenced", 4)
 
 
+MANY = """
+flow:
+  name: many
+  dtype: {dtype}
+  data: {{b: {{npy: b.npy}}}}
+  variables: {{x: {{shape: [2], chains: 2, spread: 1}}, z: {{shape: [3], chains: 2, spread: 1}}}}
+  terms:
+  - {{atom: tikhonov, arg: x}}
+  - {{atom: tikhonov, arg: z}}
+  policy: {{family: langevin}}
+  outputs:
+  - {{mean: x}}
+  - {{var: x}}
+  - {{rhat: x}}
+  - {{ess: x}}
+  - {{quantiles: x, keep: 10}}
+  - {{mean: z}}
+  - {{var: z}}
+  - {{rhat: z}}
+  - {{ess: z}}
+  stop: {{maxIterations: {limit}}}
+"""
+
+
+def test_a_report_has_room_for_some_of_many_results(tmp_path) -> None:
+    pod = Pod(tmp_path, limit=200, template=MANY)
+    for attempt in (1, 2):  # the second has nothing left to do
+        code, report = pod.run(attempt)
+        assert (code, report.state, len(report.result.sha256)) == (0, "Finished", 8)
+        summary = json.loads((pod.volume / report.result.path / "summary.json").read_text())
+        assert len(summary["sha256"]) >= 9
+        assert report.result.sha256.items() <= summary["sha256"].items()
+
+
 @pytest.mark.parametrize(("template", "weight"), [(DENOISE, "0.1"), (BOUNDED, "0.01")], ids=["pd3o", "admm"])
 def test_spec_rollback_and_continue(template, weight, tmp_path) -> None:
     """A → B (Continue) → A: B warm-starts from A's state once; A goes on from its own latest checkpoint."""

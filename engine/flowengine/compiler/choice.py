@@ -44,7 +44,7 @@ def explicit(
         return natural, ()
     if step < limit * (1 - 1e-9 if below else 1 + 1e-9):
         return float(step), ()
-    place, what = join(at, "policy", "step"), "not below" if below else "beyond"
+    place, what = join(at, "policy", "step"), "beyond" if step > limit * (1 + 1e-9) else "at"
     return float(step), (f"{place}: the step {step:.4g} is {what} its bound {limit:.4g}; the run may diverge",)
 
 
