@@ -355,6 +355,13 @@ def test_the_estimated_diagonal_of_many_entries_is_still_a_majoriser(rng) -> Non
         ),
         ({"terms": [{"atom": "quadratic", "arg": "x"}], "policy": {"algorithm": "palm", "step": 0.1}}, "flow.policy.step", "out"),
         (
+            {
+                "terms": [{"atom": "quadratic", "arg": "x"}, {"atom": "quadratic", "arg": "z"}],
+                "policy": {"algorithm": "palm", "preconditioner": "jacobi"},
+            },
+            "flow.policy.preconditioner", "out",
+        ),
+        (
             {"terms": [{"atom": "quadratic", "arg": [{"var": "x"}, {"var": "z"}]}]}, "flow.terms[0].arg", "different shapes",
         ),
         ({"terms": [{"atom": "box", "arg": "x", "hi": -1}, {"atom": "nonnegative", "arg": "x"}]}, "flow.terms[1]", "overlap"),

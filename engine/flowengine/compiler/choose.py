@@ -97,13 +97,19 @@ def _check_forced(problem: Problem, policy: Policy, place: str) -> None:
 
 def _palm(problem: Problem, policy: Policy, at: str) -> Choice:
     """Blocks in turn, each with a step that is searched for."""
-    if policy.step not in (None, "backtracking"):
-        raise DocumentError("`palm` searches for its steps", path=join(at, "policy", "step"), remedy="Leave it out.")
+    _check_searching(policy, "`palm` searches for its steps", at)
     check_start(problem, at)
     hypers, reason = _searched(problem, lipschitz(problem.smooth))
     names = ", ".join(one.name for one in problem.unknowns)
     reasons = (f"palm: {names} in turn, for the energy couples them", f"each {reason}")
     return Choice(Palm(), hypers, reasons, stays(problem, at))
+
+
+def _check_searching(policy: Policy, message: str, at: str) -> None:
+    """No step is given where one is searched for."""
+    for key, given in (("step", policy.step not in (None, "backtracking")), ("preconditioner", policy.diagonal)):
+        if given:
+            raise DocumentError(message, path=join(at, "policy", key), remedy="Leave it out.")
 
 
 def _embedded(problem: Problem, policy: Policy, at: str) -> Choice:
@@ -128,10 +134,7 @@ def _riemannian(problem: Problem, policy: Policy, at: str) -> Choice:
 
 def _searching_on(problem: Problem, policy: Policy, at: str) -> str:
     """Where the variables lie, if a step can be searched for there as the policy asks."""
-    for key, given in (("step", policy.step not in (None, "backtracking")), ("preconditioner", policy.diagonal)):
-        if given:
-            message = "on a manifold the step is searched for, one for all entries"
-            raise DocumentError(message, path=join(at, "policy", key), remedy="Leave it out.")
+    _check_searching(policy, "on a manifold the step is searched for, one for all entries", at)
     check_start(problem, at)
     return ", ".join(f"{one.name} on {one.manifold}" for one in problem.unknowns if one.curved)
 
