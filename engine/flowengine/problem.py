@@ -232,10 +232,19 @@ class Evidence:
 
 @pytree()
 class Sizes:
-    """Lengths as the last look found them: of the point, and of each W_j x. Rounding is a share of them."""
+    """Lengths as the last look found them; rounding is a share of them.
+
+    Attributes:
+        point: Of x.
+        forces: The largest of what adds up to an imbalance.
+        images: Of each W_j x.
+        duals: Of each y_j.
+    """
 
     point: Scalar
+    forces: Scalar
     images: tuple[Scalar, ...]
+    duals: tuple[Scalar, ...]
 
 
 @pytree()

@@ -125,7 +125,7 @@ def test_a_limit_that_cut_a_block_short_moves_no_step_once_it_is_raised(kind) ->
 def test_the_ratio_of_the_steps_moves_within_its_bounds_unless_the_step_is_given(kind) -> None:
     one = flow(kind)
     hypers, state = one.choice.hypers, go(one, carry_of(one), 3_000).state
-    seen = {float(go(one, carry_of(one), k).state.tau) for k in range(0, 3_000, 250)}
+    seen = {float(go(one, carry_of(one), k).state.tau) for k in [*range(0, 500, 50), *range(500, 3_000, 250)]}
     assert len(seen) > 3
     assert float(hypers.least) <= min(seen) <= max(seen) <= float(hypers.most)
     if kind in ("pdhg", "pd3o"):

@@ -38,7 +38,7 @@ class Scales:
         seen: The largest ‖∇f‖ since the start, for those whose base is 0, and ‖ξ‖ of what is no constraint.
         pulled: The largest ‖W_jᵀy_j‖, and the largest share of ‖y_j‖ that it was.
         reached: The largest ‖W_j x‖, and the largest multiple of ‖x‖ that it was.
-        sizes: ‖x‖ and ‖W_j x‖ themselves.
+        sizes: As they are, for what is rounded.
     """
 
     balance: Array
@@ -56,7 +56,13 @@ def no_scales(problem: Problem, *, relative: bool) -> Scales:
     one = jnp.zeros((), problem.real)
     each = jnp.zeros(count, problem.real) if count > 1 else one
     return Scales(
-        each, (one,) * terms, each, each, ((each, each),) * terms, ((one, one),) * terms, Sizes(one, (one,) * terms)
+        each,
+        (one,) * terms,
+        each,
+        each,
+        ((each, each),) * terms,
+        ((one, one),) * terms,
+        Sizes(one, one, (one,) * terms, (one,) * terms),
     )
 
 
@@ -115,7 +121,9 @@ def rescaled(problem: Problem, scales: Scales, balance: Balance, evidence: Evide
         reached.append(memory)
         images.append(jnp.maximum(jnp.maximum(there, moreau), usual))
     balanced = functools.reduce(jnp.maximum, found)
-    lengths = Sizes(size, tuple(norm(image) for image in evidence.images))
+    lengths = Sizes(
+        size, jnp.max(balanced), tuple(norm(one) for one in evidence.images), tuple(norm(one) for one in balance.dual)
+    )
     return Scales(balanced, tuple(images), scales.base, seen, tuple(pulled), tuple(reached), lengths)
 
 

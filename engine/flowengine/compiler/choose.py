@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from dataclasses import replace
 
-import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from flowapi.errors import DocumentError
 from flowapi.model import join
 from flowapi.policy import Policy
+from flowengine.atoms import Embedded, Separable
 from flowengine.compiler.choice import Choice, explicit, hypers_of, lipschitz
-from flowengine.compiler.metric import jacobi_steps, metric_hindrance, unevenness
+from flowengine.compiler.metric import EXACT_ENTRIES, UNEVEN, jacobi_steps, metric_hindrance, unevenness
 from flowengine.compiler.primal_dual import choose_pd3o
-from flowengine.compiler.splitting import choose_admm
+from flowengine.compiler.searching import check_searching, check_start, search, stays
+from flowengine.compiler.splitting import choose_admm, entries
 from flowengine.compiler.units import APART
 from flowengine.methods import Fista, Palm, ProximalGradient, RiemannianGradient
-from flowengine.problem import Hypers, Method, Problem
-from flowengine.steps import gradient_parts, smooth_gradient, tangent
-from flowengine.storage import add, norm, scale, subtract
+from flowengine.problem import Hypers, Method, Problem, Tree
+from flowengine.steps import smooth_gradient
+from flowengine.storage import norm
 
-SEARCH_FROM = 8.0  # of 1/L: where backtracking starts
-SEARCH_TO = 0.5  # of 1/L: where it ends
-SEARCH_HALVINGS = 100  # without a known L
 LONG = 1e3  # times the size of the start: a step where f is linear
-STILL = 1e-12  # of the size of its parts: a gradient that is 0 but for rounding
-PROBE = 1e-4  # relative length of the move that measures L where no bound is known
 
 
 def choose(problem: Problem, policy: Policy, at: str) -> Choice:
@@ -44,8 +38,6 @@ def choose(problem: Problem, policy: Policy, at: str) -> Choice:
         return _embedded(problem, policy, at) if problem.prox is not None else _riemannian(problem, policy, at)
     if policy.diagonal:
         _check_metric(problem, policy, at)
-    elif _needs_metric(problem, policy):
-        policy = policy.model_copy(update={"preconditioner": "jacobi"})
     if policy.algorithm == "admm":
         return choose_admm(problem, policy, at)
     if problem.dual:
@@ -95,30 +87,31 @@ def _check_forced(problem: Problem, policy: Policy, place: str) -> None:
         raise DocumentError("`fista` needs a convex energy", path=place, remedy="Leave the algorithm out, or use `pg`.")
 
 
-def _palm(problem: Problem, policy: Policy, at: str) -> Choice:
+def _palm(problem: Problem, policy: Policy, at: str, why: str = ", for the energy couples them") -> Choice:
     """Blocks in turn, each with a step that is searched for."""
-    _check_searching(policy, "`palm` searches for its steps", at)
+    check_searching(policy, "`palm` searches for its steps", at)
     check_start(problem, at)
-    hypers, reason = _searched(problem, lipschitz(problem.smooth))
+    hypers, reason = search(problem, lipschitz(problem.smooth))
     names = ", ".join(one.name for one in problem.unknowns)
-    reasons = (f"palm: {names} in turn, for the energy couples them", f"each {reason}")
+    reasons = (f"palm: {names} in turn{why}", f"each {reason}")
     return Choice(Palm(), hypers, reasons, stays(problem, at))
-
-
-def _check_searching(policy: Policy, message: str, at: str) -> None:
-    """No step is given where one is searched for."""
-    for key, given in (("step", policy.step not in (None, "backtracking")), ("preconditioner", policy.diagonal)):
-        if given:
-            raise DocumentError(message, path=join(at, "policy", key), remedy="Leave it out.")
 
 
 def _embedded(problem: Problem, policy: Policy, at: str) -> Choice:
     """Splitting by proxes: each manifold enters by the prox of its indicator, the nearest point."""
     on = _searching_on(problem, policy, at)
+    parts = problem.prox.parts if isinstance(problem.prox, Separable) else {problem.unknowns[0].name: problem.prox}
+    for one in problem.unknowns:
+        if one.curved and not isinstance(parts[one.name], Embedded):  # an entry point's own
+            raise DocumentError(
+                f"the prox of `{one.name}` leads off the manifold `{one.manifold}`",
+                path=join(at, "entrypoint"),
+                remedy="Give it `atoms.embed(…)` as its prox, or smooth terms only.",
+            )
     if len(problem.unknowns) > 1:
-        choice = _palm(problem, policy, at)
+        choice = _palm(problem, policy, at, ", each by its gradient and its prox")
     else:
-        hypers, reason = _searched(problem, math.inf)
+        hypers, reason = search(problem, math.inf)
         reasons = ("pg: by the gradient, and a prox on the manifold", reason)
         choice = Choice(ProximalGradient(backtracking=True, growing=True), hypers, reasons)
     return replace(choice, reasons=(*choice.reasons, f"{on}: back to the nearest point after each step"))
@@ -127,14 +120,14 @@ def _embedded(problem: Problem, policy: Policy, at: str) -> Choice:
 def _riemannian(problem: Problem, policy: Policy, at: str) -> Choice:
     """Gradients and retractions, with a step that is searched for."""
     on = _searching_on(problem, policy, at)
-    hypers, reason = _searched(problem, math.inf)
+    hypers, reason = search(problem, math.inf)
     reasons = [f"rgd: {on}; every term by its gradient", reason]
     return Choice(RiemannianGradient(), hypers, (*reasons, *_orientations(problem)), stays(problem, at))
 
 
 def _searching_on(problem: Problem, policy: Policy, at: str) -> str:
     """Where the variables lie, if a step can be searched for there as the policy asks."""
-    _check_searching(policy, "on a manifold the step is searched for, one for all entries", at)
+    check_searching(policy, "on a manifold the step is searched for, one for all entries", at)
     check_start(problem, at)
     return ", ".join(f"{one.name} on {one.manifold}" for one in problem.unknowns if one.curved)
 
@@ -165,10 +158,10 @@ def _gradient(problem: Problem, policy: Policy, at: str, *, accelerated: bool) -
         method = Fista(searched, policy.restart == "gradient", guarded=math.isinf(bound))
     if searched:
         check_start(problem, at)
-        hypers, reason = _searched(problem, bound)
+        hypers, reason = search(problem, bound)
         return Choice(method, hypers, (f"{method.name}: {why}", reason), stays(problem, at))
-    if policy.diagonal:
-        hypers, reason = _by_entry(problem, bound)
+    if (own := _own_steps(problem, policy, bound)) is not None:
+        hypers, reason = _by_entry(own, bound)
         return Choice(method, hypers, (f"{method.name}: {why}", reason))
     natural = 1 / bound if bound > 0 else _unbounded_step(problem)
     room = 1 if accelerated or not problem.convex else 2
@@ -193,65 +186,25 @@ def _check_metric(problem: Problem, policy: Policy, at: str) -> None:
         raise DocumentError(f"entries can't have steps of their own: {hindrance}", path=place, remedy="Remove it.")
 
 
-def _needs_metric(problem: Problem, policy: Policy) -> bool:
-    """Whether entries get steps of their own unasked: one for all would move only those of the largest units."""
-    free = policy.algorithm is None and policy.step is None and problem.convex
-    return free and not metric_hindrance(problem) and unevenness(problem) > APART**2
+def _own_steps(problem: Problem, policy: Policy, bound: float) -> Tree | None:
+    """A step for every entry, where it is asked for; or where one for all would move only those of the largest units.
 
-
-def _by_entry(problem: Problem, bound: float) -> tuple[Hypers, str]:
-    """A step for every entry."""
+    Unasked of so few entries that their curvatures are exact, and if most of them gain by it.
+    """
+    if policy.diagonal:
+        return jacobi_steps(problem)
+    free = policy.algorithm is None and policy.step is None and problem.convex and entries(problem) <= EXACT_ENTRIES
+    if not free or metric_hindrance(problem) or unevenness(problem) < APART**2:
+        return None
     steps = jacobi_steps(problem)
+    return steps if float(jnp.median(ravel_pytree(steps)[0])) * bound > UNEVEN else None
+
+
+def _by_entry(steps: Tree, bound: float) -> tuple[Hypers, str]:
+    """A step for every entry."""
     hypers = Hypers(steps, ())
     least, most = (float(end(ravel_pytree(steps)[0])) for end in (jnp.min, jnp.max))
     return (
         hypers,
         f"tau from {least:.4g} to {most:.4g}, by the diagonal of the Hessian; one for all would be {1 / bound:.4g}",
     )
-
-
-def stays(problem: Problem, at: str) -> tuple[str, ...]:
-    """What to say of a start that is a stationary point: nothing moves, for all that the energy isn't convex."""
-    if problem.convex or problem.dual:
-        return ()
-    x = problem.init
-    slope, parts = smooth_gradient(problem, x), gradient_parts(problem, x)
-    size = max(float(norm(part)) for part in (slope, *parts))
-    if float(norm(tangent(problem, x, slope))) > STILL * size:
-        return ()
-    place = join(at, "variables", problem.unknowns[0].name) if len(problem.unknowns) == 1 else join(at, "variables")
-    return (f"{place}: the gradient is 0 where it starts, a saddle or a maximum as it may be; a `spread` leads away",)
-
-
-def check_start(problem: Problem, at: str, *, chained: bool = False) -> None:
-    """A step can be searched for, and a sampler can move, only from where the energy has a gradient."""
-    slope = functools.partial(smooth_gradient, problem)
-    if not bool(jnp.isfinite(norm(jax.vmap(slope)(problem.init) if chained else slope(problem.init)))):
-        name = problem.unknowns[0].name
-        raise DocumentError(
-            "the energy has no finite gradient where the variable starts",
-            path=join(at, "variables", name, "init") if len(problem.unknowns) == 1 else join(at, "variables"),
-            remedy="Start inside its domain: above 0 for counts, entropies and barriers; a positive definite matrix "
-            "for log_det.",
-        )
-
-
-def _searched(problem: Problem, bound: float) -> tuple[Hypers, str]:
-    """Where backtracking starts and ends: about the known L, or one measured at the start."""
-    known = math.isfinite(bound) and bound > 0
-    guess = bound if known else measured(problem)
-    start = (SEARCH_FROM if problem.convex else 1) / guess
-    least = SEARCH_TO / bound if known else start * 0.5**SEARCH_HALVINGS
-    least = max(least, float(np.finfo(problem.dtype).tiny))
-    hypers = hypers_of(problem, start, (), least=least, most=start / float(np.finfo(problem.dtype).eps))
-    what = f"L ≤ {bound:.4g}" if known else f"no known bound of L, about {guess:.4g} at the start"
-    return hypers, f"tau is searched for, from {start:.4g} down to {least:.4g} at most, with {what}"
-
-
-def measured(problem: Problem) -> float:
-    """‖∇f(x + δ) − ∇f(x)‖/‖δ‖ for a small δ along the gradient at the start; 1 where that says nothing."""
-    here = smooth_gradient(problem, problem.init)
-    delta = scale(here, -PROBE * (1 + norm(problem.init)) / norm(here))
-    change = subtract(smooth_gradient(problem, add(problem.init, delta)), here)
-    value = float(norm(change) / norm(delta))
-    return value if math.isfinite(value) and value > 0 else 1.0

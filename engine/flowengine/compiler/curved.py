@@ -53,8 +53,10 @@ def _by_prox(term: Term, unknowns: Sequence[Unknown], kept: dict[str, list[Any]]
         _refuse(
             term,
             f"its prox on a {mine.manifold} manifold is not known",
-            "On a sphere those of `l1`, `nonnegative` and `cardinality` are; or give it a variable of its own, held "
-            "near by a `quadratic` of the difference (a smooth stand-in: `huber` for `l1`).",
+            "Leave `as` out, for it has a gradient."
+            if term.atom.smooth
+            else "On a sphere those of one `l1` (around 0, unweighted), `nonnegative` and `cardinality` are; or "
+            "give it a variable of its own, held near by a `quadratic` of the difference.",
         )
     if not mine.curved and not merges(beside):
         _refuse(term, "its prox merges with none before it", "Give it a variable of its own, held near by a quadratic.")

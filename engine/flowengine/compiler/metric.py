@@ -18,6 +18,7 @@ from flowengine.storage import add, norm, scale, zeros_like
 
 EXACT_ENTRIES = 2048  # up to here every entry of the diagonal is computed
 PROBES = 64
+UNEVEN = 4.0  # times the common step: what the median entry could take
 POWER_ITERATIONS = 50
 POWER_MARGIN = 1.05  # power iteration comes from below
 LEAST = 1e-12  # of the mean: an entry of no curvature must have some step

@@ -11,14 +11,13 @@ from jax.flatten_util import ravel_pytree
 
 from flowapi.frozen import frozen
 from flowengine.compiler.build import FLOAT32_FLOOR, CompiledFlow
-from flowengine.compiler.metric import jacobi_steps, metric_hindrance
+from flowengine.compiler.metric import UNEVEN, jacobi_steps, metric_hindrance
 from flowengine.linops import Chain, Conv
 from flowengine.loop import run_key, start
 from flowengine.methods import AnchoredPD3O, External
 from flowengine.problem import Hypers, Problem, Tree
 
 QUICK_PRIMES = (2, 3, 5, 7, 11, 13)
-UNEVEN = 4.0  # times the common step: what the median entry could take
 FREQUENT = 10  # iterations between certificates below which they cost noticeably
 
 

@@ -14,7 +14,7 @@ from flowapi.flow import FlowDocument
 from flowapi.model import join
 from flowapi.policy import Output
 from flowengine.compiler.choice import Choice, lipschitz
-from flowengine.compiler.choose import check_start, measured
+from flowengine.compiler.searching import check_start, measured
 from flowengine.methods import Hmc, Leapfrog, Mala, Myula, Sampler, Statistic, Ula
 from flowengine.methods.sampler import Kernel
 from flowengine.problem import Hypers, Problem

@@ -40,7 +40,8 @@ def exactly(problem: Problem, policy: Policy) -> bool:
     if not free or problem.curved or not_exactly(problem):
         return False
     if not problem.dual:  # cheap steps serve well, but where units differ
-        return unevenness(problem) > APART**2 and not not_by_eigenvectors(problem)
+        few = entries(problem) <= CHEAP_ENTRIES
+        return few and unevenness(problem) > APART**2 and not not_by_eigenvectors(problem)
     if policy.family == "accelerated" and problem.smooth and not not_by_waves(problem, "fourier"):
         return True
     return any(_steep(problem, one) and not not_by_waves(problem, one) for one in WAVES) or pays_exactly(problem)

@@ -147,9 +147,9 @@ class PD3O(Steady):
         del problem
         if hypers.least is None:
             return new
-        primal = beyond_rounding(dot(evidence.imbalance, evidence.imbalance), sizes.point / new.tau)
-        parts = zip(new.sigma, evidence.defects, sizes.images, strict=True)
-        duals = (sigma * beyond_rounding(dot(one, one), size) for sigma, one, size in parts)
+        primal = beyond_rounding(dot(evidence.imbalance, evidence.imbalance), sizes.forces + sizes.point / new.tau)
+        parts = zip(new.sigma, evidence.defects, sizes.images, sizes.duals, strict=True)
+        duals = (sigma * beyond_rounding(dot(one, one), size + y / sigma) for sigma, one, size, y in parts)
         primal, dual = new.tau * primal, sum(duals, start=jnp.zeros_like(primal))
         steps = rebalanced(new.steps, primal, dual, hypers, iterations)
         pair = new.pair if old.gradient is None else paired(new.x, add(new.q, old.gradient, new.tau - steps.tau))

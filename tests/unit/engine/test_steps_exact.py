@@ -61,7 +61,9 @@ def test_anchors_find_the_middle_that_a_rotation_turns_about(angle) -> None:
         steps = counted(steps)
         if k % 10 == 0:
             moved = jnp.sum((v - steps.anchor) ** 2)
-            steps = reanchored(steps, v, jnp.linalg.norm(N @ v - v), moved, moved, hypers, jnp.asarray(10))
+            steps = reanchored(
+                steps, v, jnp.linalg.norm(N @ v - v), (moved, moved), (moved, moved), hypers, jnp.asarray(10)
+            )
     assert float(jnp.linalg.norm(v)) < 1e-6
     assert float(steps.tau) == pytest.approx(1)  # primal and dual parts moved alike
 
@@ -70,10 +72,25 @@ def test_no_look_changes_no_anchor_and_a_fixed_step_stays() -> None:
     hypers = Hypers(jnp.asarray(2.0), ())
     steps = counted(anchored(hypers, jnp.zeros(3)))
     one, many = jnp.asarray(1.0), jnp.asarray(100.0)
-    same = reanchored(steps, jnp.ones(3), one, one, many, hypers, jnp.asarray(0))
+    same = reanchored(steps, jnp.ones(3), one, (one, many), (one, many), hypers, jnp.asarray(0))
     assert jax.tree.all(jax.tree.map(np.array_equal, steps, same))
-    moved = reanchored(steps, jnp.ones(3), one, one, many, hypers, jnp.asarray(10))
+    moved = reanchored(steps, jnp.ones(3), one, (one, many), (one, many), hypers, jnp.asarray(10))
     assert np.array_equal(moved.anchor, np.ones(3))  # there was none for a third of the run
     assert (float(moved.tau), int(moved.since)) == (2.0, 0)
     balanced = Hypers(jnp.asarray(2.0), (), jnp.asarray(1.0), jnp.asarray(8.0))
-    assert float(reanchored(steps, jnp.ones(3), one, many, one, balanced, jnp.asarray(10)).tau) == pytest.approx(4)
+    assert float(
+        reanchored(steps, jnp.ones(3), one, (many, one), (many, one), balanced, jnp.asarray(10)).tau
+    ) == pytest.approx(4)
+
+
+@pytest.mark.parametrize(
+    ("moves", "tau"), [((1.0, 1e4), 0.2), ((1e-30, 1e4), 2.0), ((1e4, 1e-27), 2.0), ((0.0, 1e4), 0.2)]
+)
+def test_a_move_that_may_be_rounding_moves_no_step(moves, tau) -> None:
+    """But one of exactly nothing does: a point that is pinned to its bounds."""
+    hypers = Hypers(jnp.asarray(2.0), (), jnp.asarray(0.02), jnp.asarray(200.0))
+    steps = counted(anchored(hypers, jnp.zeros(3)))
+    primal, dual = (jnp.asarray(one) for one in moves)
+    sizes = jnp.asarray(100.0), jnp.asarray(100.0)
+    after = reanchored(steps, jnp.ones(3), jnp.asarray(1.0), (primal, dual), sizes, hypers, jnp.asarray(10))
+    assert float(after.tau) == pytest.approx(tau)
