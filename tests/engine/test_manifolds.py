@@ -1,12 +1,15 @@
 """Variables on spheres, Stiefel manifolds and positive definite matrices: classical problems with closed answers."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from solve import carry_of, compiled, document, go, solve, state_bytes
 
 from flowapi.errors import DataError, DocumentError
+from flowengine.atoms import merge
+from flowengine.compiler.choose import choose
 from flowengine.loop import rows, snapshot
 
 RNG = np.random.default_rng(21)
@@ -260,3 +263,13 @@ def test_what_is_refused(parts, path, words) -> None:
     with pytest.raises((DocumentError, DataError), match=words) as caught:
         compiled(document({}, **whole))
     assert caught.value.path == path
+
+
+def test_an_entry_points_prox_that_leaves_the_manifold_is_refused() -> None:
+    flow = compiled(document(
+        {}, variables=on("sphere", [4]), terms=[FORM, {"atom": "l1", "arg": "x"}], stop={"maxIterations": 5},
+    ))  # fmt: skip
+    off = replace(flow.problem, prox=merge([flow.problem.prox.l1]))
+    with pytest.raises(DocumentError, match="`atoms.embed"):
+        choose(off, flow.document.policy, "flow")
+    assert choose(flow.problem, flow.document.policy, "flow").method.name == "pg"

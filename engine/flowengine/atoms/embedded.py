@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from flowengine.atoms.base import Additive, DualDomain
+from flowengine.atoms.base import Additive, Base
 from flowengine.atoms.constraints import Cardinality, Interval
 from flowengine.atoms.sparsity import L1
 from flowengine.problem import Scalar, pytree
@@ -25,7 +25,7 @@ from flowengine.storage import sum_over
 
 
 @pytree("nearest", "nonnegative", "count")
-class Embedded(Additive):
+class Embedded(Additive, Base):
     """Ψ = weight · ‖x‖₁ on a manifold, of which `nearest` is the projection; not convex.
 
     The l1, `nonnegative` and `count` (see `Cardinality`) are for spheres: `embeds` knows.
@@ -37,12 +37,7 @@ class Embedded(Additive):
     l1: L1 | None = None
     nonnegative: bool = False
     count: int | None = None
-    smooth: ClassVar[bool] = False
-    indicator: ClassVar[bool] = False
     convex: ClassVar[bool] = False
-    polyhedral: ClassVar[bool] = False
-    elementwise: ClassVar[bool] = False
-    dual_domain: ClassVar[DualDomain] = DualDomain.PART
     quadratic: ClassVar[None] = None
 
     def densities(self, z: Array) -> list[Array]:

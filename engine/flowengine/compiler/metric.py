@@ -81,16 +81,9 @@ def jacobi_steps(problem: Problem) -> Tree:
 
     begin = (scale(vector, 1 / norm(vector)), jnp.zeros((), problem.real))
     _, length = jax.lax.fori_loop(0, POWER_ITERATIONS, spread, begin)
-    return _by_variable(problem, 1 / (POWER_MARGIN * length * diagonal))
-
-
-def _by_variable(problem: Problem, steps: Array) -> Tree:
-    """The entries in one row as the variables are, in jax's order: that of their names."""
-    ordered = sorted(problem.unknowns, key=lambda one: one.name)
-    ends = np.cumsum([math.prod(one.shape) for one in ordered])[:-1]
-    parts = zip(ordered, jnp.split(steps, ends), strict=True)
-    found = {one.name: part.reshape(one.shape) for one, part in parts}
-    return found if len(found) > 1 else found[ordered[0].name]
+    _, by_variable = ravel_pytree(jax.tree.map(jnp.real, problem.init))
+    steps: Tree = by_variable(1 / (POWER_MARGIN * length * diagonal))
+    return steps
 
 
 def _hessian(problem: Problem, x: Tree) -> Tree:
