@@ -102,12 +102,13 @@ def computed_once(a: Tree, number: Tree) -> Tree:
     """
     if not on_cpu() or sum(one.size for one in jax.tree.leaves(a)) < QUICK_SUM:
         return a
-    turns = jnp.any(jnp.isnan(jax.tree.leaves(number)[0])).astype(jnp.int32)
+    first = jax.tree.leaves(number)[0]
+    turns = lax.reduce_or(lax.ne(first, first), axes=tuple(range(first.ndim))).astype(jnp.int32)
 
     def turn(at: tuple[Array, Tree]) -> tuple[Array, Tree]:
-        return at[0] + 1, jax.tree.map(jnp.negative, at[1])
+        return lax.add(at[0], np.int32(1)), jax.tree.map(lax.neg, at[1])
 
-    kept: tuple[Array, Tree] = lax.while_loop(lambda at: at[0] < turns, turn, (jnp.zeros((), jnp.int32), a))
+    kept: tuple[Array, Tree] = lax.while_loop(lambda at: lax.lt(at[0], turns), turn, (jnp.zeros((), jnp.int32), a))
     return kept[1]
 
 
@@ -235,7 +236,17 @@ def squared(a: Tree, factor: float | Tree = 1.0) -> list[Array]:
 
 def norm(a: Tree) -> Scalar:
     """The Euclidean norm √⟨a, a⟩."""
-    return jnp.sqrt(dot(a, a))
+    return lax.sqrt(dot(a, a))
+
+
+def either(condition: Array, a: Array, b: Array | float) -> Array:
+    """`a` where the condition holds, else `b`: arrays of one shape and type, or a number for `b`.
+
+    `jnp.where` is a compiled function, like most of what jnp offers: traced and lowered for each type that it meets,
+    which every start waits for.
+    """
+    chosen: Array = lax.select(condition, a, b if isinstance(b, Array) else lax.full_like(a, b))
+    return chosen
 
 
 def add(a: Tree, b: Tree, factor: float | Tree = 1.0) -> Tree:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from flows import (
     CFLOW,
@@ -98,6 +99,34 @@ def test_fourier_transforms_give_the_same_bits_again_and_again_on_one_core_and_o
     for number in range(20):
         root = tmp_path / str(number)
         taken = ",".join(map(str, cores[: 1 + number % 2]))
+        subprocess.run(["taskset", "-c", taken, CFLOW, "run", manifest, "--root", root, "--quiet"], check=True)
+        found.add((summary(root)["sha256"]["x"], tuple(sorted(final_state(root).items()))))
+    assert len(found) == 1
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core")
+@pytest.mark.parametrize(
+    ("shape", "term"),
+    [((300, 1000), "{atom: affine, arg: x, matrix: A, data: b}"), ((200, 200), "{atom: semidefinite, arg: x}")],
+    ids=["pseudo-inverse", "eigenvalues"],
+)
+def test_linear_algebra_gives_the_same_bits_on_one_core_and_on_two(tmp_path, shape, term) -> None:
+    """LAPACK's own threads: of the set-up on the host, and of what the loop calls."""
+    rng, folder = np.random.default_rng(7), tmp_path / "flow"
+    folder.mkdir()
+    matrix = rng.standard_normal(shape)
+    target = rng.standard_normal(1000) if "affine" in term else matrix
+    for name, array in (("A", matrix), ("b", rng.standard_normal(shape[0])), ("c", target)):
+        np.save(folder / f"{name}.npy", array)
+    used = "A: {npy: A.npy}, b: {npy: b.npy}, " if "affine" in term else ""
+    manifest = folder / "flow.yaml"
+    manifest.write_text(
+        f"flow: {{data: {{{used}c: {{npy: c.npy}}}}, variables: {{x: {{like: c, init: 0}}}}, terms: "
+        f"[{{atom: quadratic, arg: x, data: c}}, {{atom: l1, arg: x, weight: 0.1}}, {term}], stop: {{maxIterations: 40}}}}"
+    )
+    cores, found = sorted(os.sched_getaffinity(0))[:2], set()
+    for count in (1, 2):
+        root, taken = tmp_path / str(count), ",".join(map(str, cores[:count]))
         subprocess.run(["taskset", "-c", taken, CFLOW, "run", manifest, "--root", root, "--quiet"], check=True)
         found.add((summary(root)["sha256"]["x"], tuple(sorted(final_state(root).items()))))
     assert len(found) == 1

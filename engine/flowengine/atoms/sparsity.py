@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, ClassVar
 
 import jax
@@ -139,9 +140,7 @@ class NormL21(Norm):
 
     def _squares(self, z: Tree) -> Array:
         if self._by_component(z):
-            first, *rest = (squares(part) for part in z.components)
-            total: Array = sum(rest, start=first)
-            return total
+            return functools.reduce(lax.add, (squares(part) for part in z.components))
         array = logical(z)
         return jnp.sum(squares(array), axis=self.axes)
 

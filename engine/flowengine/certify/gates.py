@@ -10,6 +10,7 @@ import numpy as np
 from jax import Array
 
 from flowengine.problem import Lyapunov, Scalar, pytree
+from flowengine.storage import either
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Int
@@ -51,8 +52,9 @@ def judge(controller: Controller, *, holds: Bool[Array, ""], converged: Bool[Arr
     GREEN once three in a row have held, or the run has converged with the gates holding; RED as soon as one breaks.
     """
     holds = holds & (controller.breaks < BREAKS_FOR_RED)
-    passes = jnp.where(holds, controller.passes + 1, 0)
-    colour = jnp.where(holds, jnp.where((passes >= PASSES_FOR_GREEN) | converged, GREEN, AMBER), RED).astype(jnp.int32)
+    passes = either(holds, controller.passes + 1, 0)
+    green = either((passes >= PASSES_FOR_GREEN) | converged, jnp.full((), GREEN, jnp.int32), AMBER)
+    colour = either(holds, green, RED)
     return replace(controller, colour=colour, passes=passes)
 
 
@@ -67,5 +69,5 @@ def watch_growth(controller: Controller, seen: Lyapunov) -> Controller:
         grew = (seen.value > LYAPUNOV_GROWTH * controller.baseline) & (seen.value > rounding)
     else:
         grew = seen.value - seen.before > rounding
-    breaks = jnp.where(grew, controller.breaks + 1, 0).astype(jnp.int32)
+    breaks = either(grew, controller.breaks + 1, 0)
     return replace(controller, breaks=breaks, baseline=seen.value)

@@ -14,7 +14,7 @@ from flowengine.atoms import DualDomain
 from flowengine.linops import Gradient
 from flowengine.problem import Balance, Evidence, Problem, Scalar, Sizes, Tree, pytree
 from flowengine.steps import densities, gradient_parts, parted, smooth_gradient, term_gradient, whitened
-from flowengine.storage import add, norm, scale, sum_over, zeros_like
+from flowengine.storage import add, either, norm, scale, sum_over, zeros_like
 
 ROUNDING = 1e3  # of eps: a gradient at zero that is no more than this share of the start's is 0 but for rounding
 
@@ -106,7 +106,8 @@ def rescaled(problem: Problem, scales: Scales, balance: Balance, evidence: Evide
     slopes += [sizes(part) for part in gradient_parts(problem, x)]
     subgradient = sizes(balance.subgradient)
     bounded = [subgradient] if problem.prox is not None and not problem.prox.indicator else []
-    seen = jnp.where(scales.base > 0, 0, functools.reduce(jnp.maximum, [*slopes, *bounded], scales.seen))
+    most = functools.reduce(lax.max, [*slopes, *bounded], scales.seen)
+    seen = either(scales.base > 0, jnp.zeros_like(most), most)
     found = [scales.base, seen, *slopes, subgradient]
     pulled, reached, images = [], [], []
     size = norm(x)
@@ -119,8 +120,8 @@ def rescaled(problem: Problem, scales: Scales, balance: Balance, evidence: Evide
         there, moreau = (_length(problem, j, one) for one in (image, add(image, evidence.defects[j], -1.0)))
         memory, usual = _remembered(scales.reached[j], there, size)
         reached.append(memory)
-        images.append(jnp.maximum(jnp.maximum(there, moreau), usual))
-    balanced = functools.reduce(jnp.maximum, found)
+        images.append(lax.max(lax.max(there, moreau), usual))
+    balanced = functools.reduce(lax.max, found)
     lengths = Sizes(
         size, jnp.max(balanced), tuple(norm(one) for one in evidence.images), tuple(norm(one) for one in balance.dual)
     )
@@ -129,9 +130,9 @@ def rescaled(problem: Problem, scales: Scales, balance: Balance, evidence: Evide
 
 def _remembered(memory: Memory, now: Array, size: Scalar) -> tuple[Memory, Array]:
     """The largest values, and multiples of a size, that there were; and the largest that this size allows."""
-    most = jnp.maximum(memory[0], now)
-    share = jnp.maximum(memory[1], now / jnp.maximum(size, np.finfo(now.dtype).tiny))
-    return (most, share), jnp.minimum(most, share * size)
+    most = lax.max(memory[0], now)
+    share = lax.max(memory[1], now / jnp.maximum(size, np.finfo(now.dtype).tiny))
+    return (most, share), lax.min(most, share * size)
 
 
 def _norms(problem: Problem, a: Tree) -> Array:

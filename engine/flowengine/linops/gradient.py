@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -32,8 +33,7 @@ class Gradient:
 
     def adjoint(self, y: Packed | Components) -> Array:
         """Dᵀy, the negative divergence."""
-        first, *rest = (self.adjoint_difference(part, i) for i, part in enumerate(y.components))
-        return sum(rest, start=first)
+        return functools.reduce(lax.add, (self.adjoint_difference(part, i) for i, part in enumerate(y.components)))
 
     def gram(self, x: Array) -> Array:
         """DᵀDx, the negative Laplacian."""
@@ -61,13 +61,13 @@ class Gradient:
     def _difference(self, x: Array, axis: int) -> Array:
         if self.boundary == "periodic":
             return jnp.roll(x, -1, axis) - x
-        return _padded(_after(x, axis) - _before(x, axis), axis, (0, 1))
+        return _padded(lax.sub(_after(x, axis), _before(x, axis)), axis, (0, 1))
 
     def _adjoint_difference(self, y: Array, axis: int) -> Array:
         if self.boundary == "periodic":
             return jnp.roll(y, 1, axis) - y
         inner = _before(y, axis)
-        return _padded(inner, axis, (1, 0)) - _padded(inner, axis, (0, 1))
+        return lax.sub(_padded(inner, axis, (1, 0)), _padded(inner, axis, (0, 1)))
 
 
 @pytree()

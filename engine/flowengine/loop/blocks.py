@@ -33,7 +33,7 @@ from flowengine.loop.carry import (
 )
 from flowengine.methods import stepped
 from flowengine.problem import Evidence, Hypers, Method, Problem, Scalar, Tree, pytree
-from flowengine.storage import norm
+from flowengine.storage import either, norm
 
 if TYPE_CHECKING:
     from jaxtyping import Int
@@ -170,5 +170,5 @@ def _stop_code(status: Status, k: Int[Array, ""], stops: Stops, is_finite: Array
     )
     code = jnp.full((), RUNNING, jnp.int32)
     for holds, rule in reversed(rules):
-        code = jnp.where(holds, rule, code)
-    return code.astype(jnp.int32)
+        code = either(holds, jnp.full((), rule, jnp.int32), code)
+    return code

@@ -22,7 +22,7 @@ import numpy as np
 from jax import Array, lax
 
 from flowengine.problem import Hypers, Scalar, pytree
-from flowengine.storage import largest
+from flowengine.storage import either, largest
 
 if TYPE_CHECKING:
     from jaxtyping import Int
@@ -69,7 +69,7 @@ def beyond_rounding(square: Scalar, size: Scalar, share: float | Scalar = ROUNDI
     A balance of rounding errors would move τ for ever, and the answer with it.
     """
     floor = float(np.finfo(square.dtype).eps) * share * size
-    return jnp.where(square > floor * floor, square, jnp.zeros_like(square))
+    return either(square > floor * floor, square, 0)
 
 
 def rebalanced(now: Balanced, primal: Scalar, dual: Scalar, hypers: Hypers, iterations: Int[Array, ""]) -> Balanced:
@@ -78,14 +78,15 @@ def rebalanced(now: Balanced, primal: Scalar, dual: Scalar, hypers: Hypers, iter
     τ stays between `hypers.least` and `hypers.most`; after no iteration nothing changes, nor where one of them is 0.
     """
     counts, count = (iterations > 0) & (primal > 0) & (dual > 0), now.count + iterations
-    primal, dual = (before + jnp.where(counts, more, 0) for before, more in ((now.primal, primal), (now.dual, dual)))
+    primal, dual = (before + either(counts, more, 0) for before, more in ((now.primal, primal), (now.dual, dual)))
     ends = count >= now.until
     ratio = primal / jnp.maximum(dual, np.finfo(dual.dtype).tiny)
-    factor = jnp.where((primal > 0) & (dual > 0), jnp.clip(jnp.sqrt(jnp.sqrt(ratio)), 1 / AT_ONCE, AT_ONCE), 1)
+    factor = jnp.clip(lax.sqrt(lax.sqrt(ratio)), 1 / AT_ONCE, AT_ONCE)
+    factor = either((primal > 0) & (dual > 0), factor, 1)
     return Balanced(
-        jnp.where(ends, jnp.clip(now.tau * factor, hypers.least, hypers.most), now.tau),
-        jnp.where(ends, 0, primal),
-        jnp.where(ends, 0, dual),
+        either(ends, jnp.clip(now.tau * factor, hypers.least, hypers.most), now.tau),
+        either(~ends, primal, 0),
+        either(~ends, dual, 0),
         count,
-        jnp.where(ends, count + lax.div(count, np.int64(SHARE)) + MORE, now.until),
+        either(ends, count + lax.div(count, np.int64(SHARE)) + MORE, now.until),
     )
