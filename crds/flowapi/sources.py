@@ -70,6 +70,12 @@ class Parquet(SourceSpec):
     columns: Annotated[tuple[str, ...], Field(min_length=1, max_length=10_000)] | None = None
 
 
+class Zarr(SourceSpec):
+    """A Zarr array, format 2 or 3: the folder that holds its metadata; an array of a group by its own folder."""
+
+    zarr: DataPath
+
+
 class Inline(SourceSpec):
     """Numbers in the document itself, nested lists."""
 
@@ -85,7 +91,7 @@ def _inline(value: object) -> JsonValue:
 
 
 SOURCES: dict[str, type[SourceSpec]] = {
-    "npy": Npy, "npz": Npz, "csr": Csr, "safetensors": Safetensors, "csv": Csv, "parquet": Parquet, "image": Image,
-    "inline": Inline,
+    "npy": Npy, "npz": Npz, "csr": Csr, "safetensors": Safetensors, "csv": Csv, "parquet": Parquet, "zarr": Zarr,
+    "image": Image, "inline": Inline,
 }  # fmt: skip
-LATER_SOURCES = frozenset(["zarr", "uri"])
+LATER_SOURCES = frozenset(["uri"])

@@ -15,7 +15,7 @@ CASES = {
     "key y": ("variables: {x:", "variables: {y:", 64, "spec.flow.variables.y", 'Quote it ("y") or rename it.'),
     "unknown key beside flow": ("  inputs:", "  inptus:", 64, "spec.inptus", "Did you mean `inputs`?"),
     "later key": ("  stop:", "  tuner: {}\n    stop:", 64, "spec.flow.tuner", "not available in this version"),
-    "later source": ("{npy: in/b.npy}", "{zarr: in/b}", 64, "spec.flow.data.b.zarr", "not available in this version"),
+    "later source": ("{npy: in/b.npy}", "{uri: in/b}", 64, "spec.flow.data.b.uri", "not available in this version"),
     "no such reference": ("arg: D x", "arg: E x", 64, "spec.flow.terms[1].arg", "Known: D."),
     "path out of the inputs": ("in/b.npy", "in/../../b.npy", 64, "spec.flow.data.b.npy", "leaves the inputs"),
     "missing file": ("in/b.npy", "in/c.npy", 65, "spec.flow.data.b.npy", "there is: b.npy"),

@@ -17,11 +17,12 @@ from flowapi.errors import DataError
 from flowapi.flow import FlowDocument
 from flowapi.frozen import frozen
 from flowapi.model import join
-from flowapi.sources import Csr, Csv, Image, Inline, Npy, Npz, Parquet, Safetensors, SourceSpec
+from flowapi.sources import Csr, Csv, Image, Inline, Npy, Npz, Parquet, Safetensors, SourceSpec, Zarr
 from flowengine.compiler import formats
 from flowengine.compiler.formats import MAX_FILE_BYTES
 
 T = TypeVar("T")
+D = TypeVar("D")
 
 
 @frozen
@@ -99,18 +100,24 @@ def _dtype_of(array: Any, document: FlowDocument) -> np.dtype:
 
 def digest_of(arrays: Arrays) -> dict[str, str]:
     """SHA-256 of each array with its type and shape."""
-    return {name: hashlib.sha256(_bytes_of(arrays.either(name))).hexdigest() for name in arrays}
+    return {name: _digest(arrays.either(name)) for name in arrays}
 
 
-def _bytes_of(array: np.ndarray | Sparse) -> bytes:
-    head = f"{array.dtype}{array.shape}".encode()
+def _digest(array: np.ndarray | Sparse) -> str:
+    """Of the bytes as they lie there: data may be half of what the machine holds."""
+    digest = hashlib.sha256(f"{array.dtype}{array.shape}".encode())
+    parts = [array]
     if isinstance(array, Sparse):
-        parts = (array.matrix.indptr, array.matrix.indices, array.matrix.data)
-        return head + b"csr" + b"".join(np.asarray(one).tobytes() for one in parts)
-    return head + array.tobytes()
+        digest.update(b"csr")
+        parts = [array.matrix.indptr, array.matrix.indices, array.matrix.data]
+    for one in parts:
+        digest.update(np.ascontiguousarray(one).data)
+    return digest.hexdigest()
 
 
 def _load(source: SourceSpec, inputs: Path, place: str) -> np.ndarray:
+    if isinstance(source, Zarr):
+        return _parsed(source.zarr, read_folder(inputs, source.zarr, f"{place}.zarr"), f"{place}.zarr", formats.zarr)
     if isinstance(source, Inline):
         try:
             return np.asarray(source.inline, dtype=np.float64)
@@ -136,11 +143,25 @@ def _load(source: SourceSpec, inputs: Path, place: str) -> np.ndarray:
 
 
 def _parse(path: str, inputs: Path, place: str, parse: Callable[[bytes], T]) -> T:
-    data = read_input(inputs, path, place)
+    return _parsed(path, read_input(inputs, path, place), place, parse)
+
+
+def _parsed(path: str, data: D, place: str, parse: Callable[[D], T]) -> T:
     try:
         return parse(data)
     except (ValueError, OSError, KeyError, zipfile.BadZipFile, SyntaxError, EOFError, OverflowError) as error:
         raise DataError(f"{path} can't be read: {error}", path=place, remedy="Check the file.") from error
+
+
+def read_folder(inputs: Path, path: str, place: str) -> dict[str, bytes]:
+    """Every file of a folder below the inputs, by its path in there; links as `read_input`."""
+    folder = _below(inputs, path, place)
+    if not folder.is_dir():
+        raise DataError(f"{path} is not a folder", path=place, remedy=_there(folder.parent))
+    names = sorted(one.relative_to(folder).as_posix() for one in folder.rglob("*") if not one.is_dir())
+    if sum((folder / name).stat().st_size for name in names) > MAX_FILE_BYTES:
+        raise DataError(f"{path} holds more than {MAX_FILE_BYTES} bytes", path=place, remedy="Name a smaller array.")
+    return {name: read_input(inputs, f"{path}/{name}", place) for name in names}
 
 
 def read_input(inputs: Path, path: str, place: str) -> bytes:
@@ -149,10 +170,7 @@ def read_input(inputs: Path, path: str, place: str) -> bytes:
     Kubernetes itself mounts config maps as links within their folder, so a link is followed as long as it ends below
     the inputs.
     """
-    root = inputs.resolve()
-    file = (root / path).resolve()
-    if not file.is_relative_to(root):
-        raise DataError(f"{path} leads out of {inputs}", path=place, remedy="Put the file below the inputs.")
+    file = _below(inputs, path, place)
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
@@ -163,6 +181,14 @@ def read_input(inputs: Path, path: str, place: str) -> bytes:
         raise DataError(f"{path} is not a file of at most {MAX_FILE_BYTES} bytes", path=place, remedy="Name a file.")
     with os.fdopen(descriptor, "rb") as stream:
         return stream.read(status.st_size)
+
+
+def _below(inputs: Path, path: str, place: str) -> Path:
+    root = inputs.resolve()
+    found = (root / path).resolve()
+    if not found.is_relative_to(root):
+        raise DataError(f"{path} leads out of {inputs}", path=place, remedy="Put the file below the inputs.")
+    return found
 
 
 def _there(folder: Path) -> str:
