@@ -118,7 +118,7 @@ def test_a_number_that_is_none_turns_red(method, at) -> None:
     broken = jax.tree.map(lambda leaf: leaf.at[(0,) * leaf.ndim].set(jnp.nan) if leaf is point else leaf, carry.state)
     if method == "pd3o":  # its x is one of a pair
         broken = dataclasses.replace(
-            broken, pair=jax.tree.map(lambda leaf: leaf.at[0, 0].set(jnp.nan), carry.state.pair)
+            broken, points=jax.tree.map(lambda leaf: leaf.at[0, 0].set(jnp.nan), carry.state.points)
         )
     if method == "pd3o anchored":  # its x is made anew from v
         broken = dataclasses.replace(broken, v=jax.tree.map(lambda leaf: leaf.at[0, 0].set(jnp.nan), carry.state.v))

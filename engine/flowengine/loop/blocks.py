@@ -33,7 +33,7 @@ from flowengine.loop.carry import (
 )
 from flowengine.methods import stepped
 from flowengine.problem import Evidence, Hypers, Method, Problem, Scalar, Tree, pytree
-from flowengine.storage import either, norm
+from flowengine.storage import either, norm, on_cpu
 
 if TYPE_CHECKING:
     from jaxtyping import Int
@@ -68,7 +68,7 @@ def advance(
         return (now.status.code == RUNNING) & (now.k < target)
 
     def block(now: Carry) -> Carry:
-        now = _bare_steps(problem, now, jnp.minimum(last(now), target), method)
+        now = _bare_steps(problem, now, jnp.minimum(last(now), target), method=method, most=settings.every - 1)
         closes, k = unfinished(now) & (now.k == last(now)), now.k
         sure = (lax.rem(now.certificates, seldom) == 0) | _is_power_of_two(now.certificates)
         sure = sure | (now.status.residual < stops.residual)  # it would stop: not by a scale of long ago
@@ -81,11 +81,17 @@ def advance(
     return lax.while_loop(unfinished, block, carry)
 
 
-def _bare_steps(problem: Problem, now: Carry, last: Int[Array, ""], method: Method) -> Carry:
+def _bare_steps(problem: Problem, now: Carry, last: Int[Array, ""], *, method: Method, most: int) -> Carry:
+    """Steps up to `last`, at most so many."""
+
     def step(at: tuple[Array, Tree]) -> tuple[Array, Tree]:
         return at[0] + 1, stepped(problem, now.hypers, at[1], method=method)
 
-    k, state = lax.while_loop(lambda at: at[0] < last, step, (now.k, now.state))
+    at = (now.k, now.state)
+    if not on_cpu() and most > 1:  # the host of a GPU waits for a condition; not for a number of turns that it knows
+        whole = functools.partial(lax.fori_loop, 0, most, lambda _, at: step(at))
+        at = lax.while_loop(lambda at: at[0] <= last - most, whole, at)
+    k, state = lax.while_loop(lambda at: at[0] < last, step, at)
     return replace(now, k=k, state=state)
 
 

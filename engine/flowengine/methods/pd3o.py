@@ -4,9 +4,9 @@
     x⁺   = prox_{τg}(x − τ∇f(x) − τ Σ W_jᵀ y_j⁺)
 
 for τ < 2/L_f and τ Σ σ_j‖W_j‖² ≤ 1; with f = 0 it is Chambolle and Pock's method. Unless τ is given, it balances the
-moves of x and y, and τσ_j stays (see `steps.balancing`). The state keeps q = x₋ − τ∇f(x₋)
-instead of the extrapolated point, as a pair with x, so that XLA writes both in place; with the barrier between the dual
-and the primal update it makes six kernels of a total-variation step, and no copy.
+moves of x and y, and τσ_j stays (see `steps.balancing`). The state keeps x̄ as a pair with x, so that XLA's CPU compiler
+writes both in place; with the barrier between the dual and the primal update it makes six kernels of a total-variation
+step, and no copy. What is kept instead of x̄ as the old x is a copy an iteration on a GPU.
 Source: Yan, Journal of Scientific Computing 76, 2018.
 """
 
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
 
 @pytree()
 class State:
-    """Point and q = x₋ − τ∇f(x₋) as a pair, duals, ∇f(x) where there is an f (else None), τ and σ_j."""
+    """Point and extrapolated point x̄ as a pair, duals, ∇f(x) where there is an f (else None), τ and σ_j."""
 
-    pair: Tree
+    points: Tree
     y: tuple[Tree, ...]
     gradient: Tree | None
     steps: Balanced
@@ -58,12 +58,13 @@ class State:
     @property
     def x(self) -> Tree:
         """The point."""
-        return pair_of(self.pair)[0]
+        return pair_of(self.points)[0]
 
     @property
     def q(self) -> Tree:
-        """x₋ − τ∇f(x₋)."""
-        return pair_of(self.pair)[1]
+        """Where the step began that led to x: x₋ − τ∇f(x₋) = x + (x − τ∇f(x)) − x̄."""
+        point, ahead = pair_of(self.points)
+        return add(point, subtract(_forward(point, self.gradient, self.tau), ahead))
 
 
 @frozen
@@ -77,40 +78,39 @@ class PD3O(Steady):
         x = backward(problem, problem.init, hypers.tau)
         y = tuple(zeros_like(jax.eval_shape(term.operator.apply, x)) for term in problem.dual)
         gradient = smooth_gradient(problem, x) if problem.smooth else None
-        return State(paired(x, _forward(x, gradient, hypers.tau)), y, gradient, unbalanced(hypers), hypers.sigma)
+        return State(paired(x, x), y, gradient, unbalanced(hypers), hypers.sigma)
 
     def step(self, problem: Problem, hypers: Hypers, state: State) -> State:
         """One dual and one primal update."""
-        moved, ahead = _extrapolated(state)
+        _, ahead = pair_of(state.points)
         y = tuple(
             dual_ascent(term, dual, ahead, sigma)
             for term, dual, sigma in zip(problem.dual, state.y, state.sigma, strict=True)
         )
         y, tau = lax.optimization_barrier((y, state.tau))
-        return _descended(problem, state, moved, y, tau)
+        return _descended(problem, state, y, tau)
 
     def observed_step(self, problem: Problem, hypers: Hypers, state: State) -> tuple[State, Evidence]:
         """The same, with the Moreau points z_j = (u_j − y_j⁺)/σ_j of u_j = y_j + σ_jW_jx̄, kept from the dual update.
 
-        In the imbalance ∇f(x⁺) + (q⁺ − x⁺)/τ the duals have cancelled. Nothing here needs the state before the step, so
-        that XLA may write the new one over it.
+        In the imbalance ∇f(x⁺) + (x − τ∇f(x) − x⁺)/τ = (x⁺ − x̄⁺)/τ the duals have cancelled. Nothing here needs the
+        state before the step, so that XLA may write the new one over it.
         """
-        moved, ahead = _extrapolated(state)
+        _, ahead = pair_of(state.points)
         parts = list(zip(problem.dual, state.sigma, strict=True))
         u = tuple(add(y, term.operator.apply(ahead), sigma) for (term, sigma), y in zip(parts, state.y, strict=True))
         u = computed_once(u, state.tau)
         y = tuple(term.atom.prox_conjugate(one, sigma) for (term, sigma), one in zip(parts, u, strict=True))
         y, tau = lax.optimization_barrier((y, state.tau))
-        new = _descended(problem, state, moved, y, tau)
+        new = _descended(problem, state, y, tau)
         new, smooth = lax.optimization_barrier((new, smooth_images(problem, new.x)))
-        point, q = pair_of(new.pair)
+        point, following = pair_of(new.points)
         images = tuple(term.operator.apply(point) for term in problem.dual)
         moreau = (
             scale(subtract(before, after), 1 / sigma) for before, after, (_, sigma) in zip(u, new.y, parts, strict=True)
         )
         defects = tuple(subtract(image, z) for image, z in zip(images, moreau, strict=True))
-        imbalance = scale(subtract(q, point), 1 / state.tau)
-        imbalance = imbalance if new.gradient is None else add(imbalance, new.gradient)
+        imbalance = scale(subtract(point, following), 1 / state.tau)
         return new, Evidence(point, imbalance, images, defects, smooth=smooth)
 
     def balance(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Balance:
@@ -129,8 +129,8 @@ class PD3O(Steady):
         if hypers.least is None:
             return Lyapunov(now, None, jnp.sqrt(size))
         following: State = stepped(problem, hypers, new, method=self)
-        pair, y = computed_once((following.pair, following.y), new.tau)
-        following = replace(following, pair=pair, y=y)
+        points, y = computed_once((following.points, following.y), new.tau)
+        following = replace(following, points=points, y=y)
         return Lyapunov(_length(problem, new, following), now, jnp.sqrt(size))
 
     def adapted(
@@ -152,9 +152,12 @@ class PD3O(Steady):
         duals = (sigma * beyond_rounding(dot(one, one), size + y / sigma) for sigma, one, size, y in parts)
         primal, dual = new.tau * primal, sum(duals, start=jnp.zeros_like(primal))
         steps = rebalanced(new.steps, primal, dual, hypers, iterations)
-        pair = new.pair if old.gradient is None else paired(new.x, add(new.q, old.gradient, new.tau - steps.tau))
+        points = new.points
+        if new.gradient is not None:
+            point, ahead = pair_of(points)
+            points = paired(point, add(ahead, subtract(new.gradient, old.gradient), new.tau - steps.tau))
         sigmas = tuple(sigma * (hypers.tau / steps.tau) for sigma in hypers.sigma)
-        return replace(new, pair=pair, steps=steps, sigma=sigmas)
+        return replace(new, points=points, steps=steps, sigma=sigmas)
 
 
 def _ratios(state: State) -> list[Scalar]:
@@ -176,20 +179,16 @@ def _weighted(factors: list[Scalar], duals: tuple[Tree, ...]) -> list[Array]:
     return [part for factor, y in zip(factors, duals, strict=True) for part in squared(y, factor)]
 
 
-def _extrapolated(state: State) -> tuple[Tree, Tree]:
-    """The point after a gradient step, and x̄."""
-    point, q = pair_of(state.pair)
-    if state.gradient is None:
-        return point, subtract(scale(point, 2.0), q)
-    moved = _forward(point, state.gradient, state.tau)
-    return moved, add(point, subtract(moved, q))
-
-
-def _descended(problem: Problem, state: State, moved: Tree, y: tuple[Tree, ...], tau: Scalar) -> State:
+def _descended(problem: Problem, state: State, y: tuple[Tree, ...], tau: Scalar) -> State:
     """The primal update; with τ from behind the barrier, XLA multiplies no data by it before each block of steps."""
+    point = state.x
+    moved = _forward(point, state.gradient, state.tau)
     x = backward(problem, add(moved, pull(problem, y), -tau), tau)
-    gradient = smooth_gradient(problem, x) if problem.smooth else None
-    return replace(state, pair=paired(x, moved), y=y, gradient=gradient)
+    if state.gradient is None:
+        return replace(state, points=paired(x, subtract(scale(x, 2.0), point)), y=y)
+    gradient = smooth_gradient(problem, x)
+    ahead = add(x, subtract(_forward(x, gradient, state.tau), moved))
+    return replace(state, points=paired(x, ahead), y=y, gradient=gradient)
 
 
 def _forward(x: Tree, gradient: Tree | None, tau: Scalar) -> Tree:

@@ -19,7 +19,7 @@ from flowengine.store import CheckpointStore, Restored
 
 STATE = "state"
 STATE_POINT = "state/x"
-STATE_PAIR = "state/pair"
+STATE_PAIRS = ("state/pair", "state/points")  # of `fista`, of `pd3o`
 STATE_COPY = "state/z/0"  # of `admm`, where it is the point
 
 
@@ -63,12 +63,12 @@ def warm_point(warm: Restored, old: Mapping[str, Any], problem: Problem) -> Tree
 
 def _variable(warm: Restored, path: str) -> np.ndarray | None:
     """A variable in a checkpoint of whatever method: by itself, first of a pair (see `storage.paired`), or a copy."""
-    pair, copy = (place + path.removeprefix(STATE_POINT) for place in (STATE_PAIR, STATE_COPY))
-    for place in (path, f"{pair}/components/0", copy):
+    copy, *pairs = (place + path.removeprefix(STATE_POINT) for place in (STATE_COPY, *STATE_PAIRS))
+    for place in (path, copy, *(f"{pair}/components/0" for pair in pairs)):
         if (leaf := warm.leaves.get(place)) is not None:
             return leaf.array
-    packed = warm.leaves.get(f"{pair}/packed")
-    return None if packed is None else packed.array.real
+    packed = (warm.leaves.get(f"{pair}/packed") for pair in pairs)
+    return next((leaf.array.real for leaf in packed if leaf is not None), None)
 
 
 def _incompatible(warm: Restored, why: str) -> IncompatibleError:
