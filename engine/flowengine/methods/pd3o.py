@@ -6,7 +6,7 @@
 for τ < 2/L_f and τ Σ σ_j‖W_j‖² ≤ 1; with f = 0 it is Chambolle and Pock's method. Unless τ is given, it balances the
 moves of x and y, and τσ_j stays (see `steps.balancing`). The state keeps x̄ as a pair with x, so that XLA's CPU compiler
 writes both in place; with the barrier between the dual and the primal update it makes six kernels of a total-variation
-step, and no copy. What is kept instead of x̄ as the old x is a copy an iteration on a GPU.
+step, and no copy. The old x in its place would cost a GPU one an iteration.
 Source: Yan, Journal of Scientific Computing 76, 2018.
 """
 
