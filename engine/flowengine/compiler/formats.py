@@ -139,17 +139,18 @@ def _zarr(files: Mapping[str, bytes]) -> np.ndarray:
 
 
 def _codecs(metadata: Any) -> Iterator[str]:
-    """The names of all codecs in metadata, those within others too: `name` in format 3, `id` in format 2."""
-    if isinstance(metadata, list):
-        for one in metadata:
-            yield from _codecs(one)
-    elif isinstance(metadata, dict):
+    """The names of all codecs in metadata, those within others too: `name` in format 3, `id` in format 2, so both."""
+    for one in metadata if isinstance(metadata, list) else [metadata]:
+        if not isinstance(one, dict):
+            continue
         for key in ("codecs", "index_codecs", "filters", "compressor"):
-            inner = metadata.get(key) or []
-            for one in inner if isinstance(inner, list) else [inner]:
-                is_named = isinstance(one, dict)
-                yield str(one.get("name", one.get("id"))) if is_named else str(one)
-                yield from _codecs(one.get("configuration") if is_named else None)
+            inner = one.get(key) or []
+            for codec in inner if isinstance(inner, list) else [inner]:
+                if not isinstance(codec, dict):
+                    yield str(codec)
+                    continue
+                yield from (str(codec[name]) for name in ("name", "id") if name in codec)
+                yield from _codecs(codec.get("configuration"))
 
 
 def csv(data: bytes) -> np.ndarray:

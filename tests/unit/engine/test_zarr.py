@@ -80,6 +80,10 @@ def test_no_pickle_is_opened(tmp_path) -> None:
     (folder / "0").write_bytes(pickle.dumps(Planted(tmp_path / "run")))
     with pytest.raises(DataError, match="the codec 'pickle' is not one of"):
         source(tmp_path, "a")
+    disguised = _written(tmp_path / "c", 2, filters=[{"id": "pickle", "name": "bytes"}], compressor=None)
+    (disguised / "0").write_bytes(pickle.dumps(Planted(tmp_path / "run")))
+    with pytest.raises(DataError, match="the codec 'pickle' is not one of"):
+        source(tmp_path, "c")
     nested = {"codecs": [{"name": "numcodecs.pickle"}], "chunk_shape": [2]}
     _written(tmp_path / "b", 3, codecs=[{"name": "sharding_indexed", "configuration": nested}])
     with pytest.raises(DataError, match="numcodecs.pickle"):
