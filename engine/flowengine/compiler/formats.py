@@ -128,7 +128,7 @@ def _check_metadata(found: list[Any], files: Iterable[str]) -> None:
 
 def _zarr(files: Mapping[str, bytes]) -> np.ndarray:
     import zarr as library  # noqa: PLC0415 - only flows with such arrays pay for it
-    from zarr.core.buffer.cpu import Buffer  # noqa: PLC0415
+    from zarr.buffer.cpu import Buffer  # noqa: PLC0415
     from zarr.storage import MemoryStore  # noqa: PLC0415
 
     store = MemoryStore({name: Buffer.from_bytes(data) for name, data in files.items()}, read_only=True)
