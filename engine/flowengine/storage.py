@@ -1,7 +1,7 @@
 """How operators with several output components keep them.
 
 A gradient's logical output has the shape (ndim, *shape). Stored as one such array, XLA computes it at a tenth of the
-speed; so components are kept apart, or, where memory is the limit, two of them packed into one complex array.
+speed; so components are kept apart, or two of them packed into one complex array, which one loop makes and reads.
 Everything that is entry-wise linear works on the stored form through `jax.tree.map`; what needs components asks for
 them here.
 """
@@ -112,23 +112,15 @@ def computed_once(a: Tree, number: Tree) -> Tree:
     return kept[1]
 
 
-CACHED_BYTES = 2 * 2**20
+CACHED_BYTES = 2 * 2**20  # of an array, that still stays near the cores from one iteration to the next
+PACKED_BYTES = 2**17  # of an array, below which a loop runs on one core and two short ones are as quick
 QUICK_SUM = 4096  # entries, below which a plain sum is as quick
 
 
 def storage_for(count: int, like: Array) -> type[Packed | Components]:
-    """The quickest storage of components like this array: packing pays once they no longer fit the caches."""
-    packs = on_cpu() and count == 2 and like.nbytes > CACHED_BYTES and not jnp.iscomplexobj(like)
+    """The quickest storage of components like this array: packed, one loop makes both of them, and splits on cores."""
+    packs = on_cpu() and count == 2 and like.nbytes > PACKED_BYTES and not jnp.iscomplexobj(like)
     return Packed if packs else Components
-
-
-def unpacked(a: Tree) -> Tree:
-    """Packed components apart."""
-    return jax.tree.map(
-        lambda one: Components(one.components) if isinstance(one, Packed) else one,
-        a,
-        is_leaf=lambda one: isinstance(one, Packed),
-    )
 
 
 def logical(tree: Tree) -> Array:

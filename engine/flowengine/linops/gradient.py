@@ -12,7 +12,7 @@ from jax import Array, lax
 
 from flowengine.linops.basic import Waves, grid_of
 from flowengine.problem import pytree
-from flowengine.storage import Components, Packed, storage_for
+from flowengine.storage import Components, Packed, on_cpu, storage_for
 
 
 @pytree("boundary", "axes", "spacing", "norm")
@@ -36,8 +36,9 @@ class Gradient:
         return functools.reduce(lax.add, (self.adjoint_difference(part, i) for i, part in enumerate(y.components)))
 
     def gram(self, x: Array) -> Array:
-        """DᵀDx, the negative Laplacian."""
-        return self.adjoint(self.apply(x))
+        """DᵀDx, the negative Laplacian: in one loop it would have too many branches (see `_but`)."""
+        first = self.apply(x)
+        return self.adjoint(lax.optimization_barrier(first) if on_cpu() else first)
 
     def power(self, shape: tuple[int, ...], waves: Waves = "fourier", xp: Any = jnp) -> Array | None:
         """Σ (2 − 2cos ω)/h² over the axes, ω = 2πk/n of periodic ones, πk/n with Neumann's boundary."""
@@ -60,14 +61,13 @@ class Gradient:
 
     def _difference(self, x: Array, axis: int) -> Array:
         if self.boundary == "periodic":
-            return jnp.roll(x, -1, axis) - x
+            return lax.sub(_shifted(x, axis, -1), x)
         return _padded(lax.sub(_after(x, axis), _before(x, axis)), axis, (0, 1))
 
     def _adjoint_difference(self, y: Array, axis: int) -> Array:
         if self.boundary == "periodic":
-            return jnp.roll(y, 1, axis) - y
-        inner = _before(y, axis)
-        return lax.sub(_padded(inner, axis, (1, 0)), _padded(inner, axis, (0, 1)))
+            return lax.sub(_shifted(y, axis, 1), y)
+        return lax.sub(_padded(_before(y, axis), axis, (1, 0)), _but(y, axis, -1, lax.full_like(y, 0)))
 
 
 @pytree()
@@ -126,6 +126,26 @@ def _after(x: Array, axis: int) -> Array:
 
 def _before(x: Array, axis: int) -> Array:
     return lax.slice_in_dim(x, 0, -1, axis=axis)
+
+
+def _shifted(x: Array, axis: int, by: int) -> Array:
+    """The entries moved by one place, around the end: +1, xᵢ₋₁ at i; −1, xᵢ₊₁."""
+    inner = _padded(_before(x, axis), axis, (1, 0)) if by > 0 else _padded(_after(x, axis), axis, (0, 1))
+    end = -1 if by > 0 else 0
+    around = lax.index_in_dim(x, end, axis, keepdims=False)
+    others = tuple(i for i in range(x.ndim) if i != axis)
+    return _but(inner, axis, -1 - end, lax.broadcast_in_dim(around, x.shape, others))
+
+
+def _but(x: Array, axis: int, place: int, other: Array) -> Array:
+    """X, but `other` at one place along an axis.
+
+    By a select, not by a pad or a concatenation: those are branches for each entry, of which XLA's CPU compiler can
+    hoist one or two; with more a loop is not vectorised, and takes twice the time.
+    """
+    place %= x.shape[axis]
+    here = lax.ne(lax.iota(np.int32, x.shape[axis]), np.int32(place))
+    return lax.select(lax.broadcast_in_dim(here, x.shape, (axis,)), x, other)
 
 
 def _padded(x: Array, axis: int, amount: tuple[int, int]) -> Array:

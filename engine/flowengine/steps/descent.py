@@ -11,7 +11,7 @@ from jax import Array, lax
 
 from flowengine.linops import Identity, Pair
 from flowengine.problem import Hypers, Problem, Scalar, Term, Tree
-from flowengine.storage import add, computed_once, dot, norm, scale, subtract, sum_over, unpacked, zeros_like
+from flowengine.storage import add, computed_once, dot, norm, scale, subtract, sum_over, zeros_like
 
 GROWTH = 1.1  # of a step that is searched for without a bound, from one search to the next
 
@@ -32,7 +32,7 @@ def term_gradient(term: Term, x: Tree) -> Tree:
     """
     if term.pulled is not None:
         return scale(subtract(term.operator.gram(x), term.pulled), term.atom.weight)
-    force = term.atom.gradient(unpacked(term.operator.apply(x)))  # packing pays where it is kept
+    force = term.atom.gradient(term.operator.apply(x))
     if not isinstance(term.operator, Identity | Pair):
         force = computed_once(force, term.atom.weight)  # an adjoint stencil would compute it for each neighbour
     return term.operator.adjoint(force)
