@@ -94,15 +94,17 @@ def pair_of(pair: Tree) -> tuple[Tree, Tree]:
     return jax.tree.unflatten(form, first), jax.tree.unflatten(form, second)
 
 
-def computed_once(a: Tree, number: Tree) -> Tree:
+def computed_once(a: Tree, number: Tree = None) -> Tree:
     """A itself, through a loop that never turns unless the number is none (NaN), and then changes a sign.
 
-    XLA's CPU compiler computes cheap things again for each of their uses, however much the stencils before them cost; a
-    barrier doesn't keep it from that, a loop of which it can't know the length does.
+    XLA's CPU compiler computes cheap things again for each of their uses, however much the stencils before them cost,
+    and a stencil of a stencil has too many branches to be vectorised; a barrier doesn't keep it from that, a loop of
+    which it can't know the length does. Without a `number` it is the first entry.
     """
     if not on_cpu() or sum(one.size for one in jax.tree.leaves(a)) < QUICK_SUM:
         return a
-    first = jax.tree.leaves(number)[0]
+    first = jax.tree.leaves(a if number is None else number)[0]
+    first = lax.slice(first, [0] * first.ndim, [1] * first.ndim) if number is None else first
     turns = lax.reduce_or(lax.ne(first, first), axes=tuple(range(first.ndim))).astype(jnp.int32)
 
     def turn(at: tuple[Array, Tree]) -> tuple[Array, Tree]:

@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array
 
 from flowengine.problem import Tree, pytree
-from flowengine.storage import add, scale
+from flowengine.storage import add, computed_once, scale
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -204,7 +204,7 @@ class Sum:
 
     def gram(self, x: Tree) -> Tree:
         """WᵀWx."""
-        return self.adjoint(self.apply(x))
+        return self.adjoint(computed_once(self.apply(x)))
 
     @property
     def norm(self) -> float:

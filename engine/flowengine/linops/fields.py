@@ -11,7 +11,7 @@ from jax import Array
 from flowengine.linops.basic import Waves
 from flowengine.linops.gradient import Gradient
 from flowengine.problem import pytree
-from flowengine.storage import Components, Packed, logical, storage_for
+from flowengine.storage import Components, Packed, computed_once, logical, storage_for
 
 
 @pytree()
@@ -27,7 +27,7 @@ class Hessian:
     def apply(self, x: Array) -> Packed | Components:
         """Hx."""
         d = self.gradient
-        first = [d.difference(x, i) for i in range(len(d.axes))]
+        first = computed_once([d.difference(x, i) for i in range(len(d.axes))])
         parts = [-d.adjoint_difference(one, i) for i, one in enumerate(first)]
         parts += [math.sqrt(2) * d.difference(first[i], j) for i, j in self._pairs]
         return storage_for(len(parts), x).of(tuple(parts))
@@ -35,17 +35,20 @@ class Hessian:
     def adjoint(self, y: Packed | Components) -> Array:
         """Hᵀy."""
         d, count = self.gradient, len(self.gradient.axes)
-        parts = y.components
+        parts, pairs = y.components, self._pairs
+        inner = [d.difference(part, i) for i, part in enumerate(parts[:count])]
+        inner += [d.adjoint_difference(part, j) for (_, j), part in zip(pairs, parts[count:], strict=True)]
+        inner = computed_once(inner)
         total = jnp.zeros_like(parts[0])
-        for i, part in enumerate(parts[:count]):
-            total = total - d.adjoint_difference(d.difference(part, i), i)
-        for (i, j), part in zip(self._pairs, parts[count:], strict=True):
-            total = total + math.sqrt(2) * d.adjoint_difference(d.adjoint_difference(part, j), i)
+        for i, part in enumerate(inner[:count]):
+            total = total - d.adjoint_difference(part, i)
+        for (i, _), part in zip(pairs, inner[count:], strict=True):
+            total = total + math.sqrt(2) * d.adjoint_difference(part, i)
         return total
 
     def gram(self, x: Array) -> Array:
         """(DᵀD)²x."""
-        return self.gradient.gram(self.gradient.gram(x))
+        return self.gradient.gram(computed_once(self.gradient.gram(x)))
 
     def power(self, shape: tuple[int, ...], waves: Waves = "fourier", xp: Any = jnp) -> Array | None:
         """The square of the gradient's."""
@@ -79,7 +82,7 @@ class Divergence:
 
     def gram(self, z: Array) -> Array:
         """DDᵀz."""
-        return self.adjoint(self.apply(z))
+        return self.adjoint(computed_once(self.apply(z)))
 
     @property
     def norm(self) -> float:
@@ -113,7 +116,7 @@ class Curl:
 
     def gram(self, z: Array) -> Array:
         """As it is defined."""
-        return self.adjoint(self.apply(z))
+        return self.adjoint(computed_once(self.apply(z)))
 
     @property
     def norm(self) -> float:

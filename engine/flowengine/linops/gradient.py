@@ -12,7 +12,7 @@ from jax import Array, lax
 
 from flowengine.linops.basic import Waves, grid_of
 from flowengine.problem import pytree
-from flowengine.storage import Components, Packed, on_cpu, storage_for
+from flowengine.storage import Components, Packed, computed_once, storage_for
 
 
 @pytree("boundary", "axes", "spacing", "norm")
@@ -36,9 +36,8 @@ class Gradient:
         return functools.reduce(lax.add, (self.adjoint_difference(part, i) for i, part in enumerate(y.components)))
 
     def gram(self, x: Array) -> Array:
-        """DᵀDx, the negative Laplacian: in one loop it would have too many branches (see `_but`)."""
-        first = self.apply(x)
-        return self.adjoint(lax.optimization_barrier(first) if on_cpu() else first)
+        """DᵀDx, the negative Laplacian."""
+        return self.adjoint(computed_once(self.apply(x)))
 
     def power(self, shape: tuple[int, ...], waves: Waves = "fourier", xp: Any = jnp) -> Array | None:
         """Σ (2 − 2cos ω)/h² over the axes, ω = 2πk/n of periodic ones, πk/n with Neumann's boundary."""
@@ -86,7 +85,7 @@ class Laplacian:
 
     def gram(self, x: Array) -> Array:
         """ΔΔx."""
-        return self.gradient.gram(self.gradient.gram(x))
+        return self.gradient.gram(computed_once(self.gradient.gram(x)))
 
     def power(self, shape: tuple[int, ...], waves: Waves = "fourier", xp: Any = jnp) -> Array | None:
         """The square of the gradient's."""

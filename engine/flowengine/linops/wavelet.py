@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
 from typing import ClassVar
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jax.lax import slice_in_dim
 
 from flowengine.problem import pytree
 
@@ -33,7 +36,7 @@ class Wavelet:
         for level in range(self.levels):
             block = x[self._corner(x.shape, level)]
             for axis in self.axes:
-                block = jnp.moveaxis(self._analyse(jnp.moveaxis(block, axis, -1)), -1, axis)
+                block = self._analyse(block, axis)
             x = x.at[self._corner(x.shape, level)].set(block)
         return x
 
@@ -42,7 +45,7 @@ class Wavelet:
         for level in reversed(range(self.levels)):
             block = y[self._corner(y.shape, level)]
             for axis in reversed(self.axes):
-                block = jnp.moveaxis(self._compose(jnp.moveaxis(block, axis, -1)), -1, axis)
+                block = self._compose(block, axis)
             y = y.at[self._corner(y.shape, level)].set(block)
         return y
 
@@ -62,37 +65,52 @@ class Wavelet:
     def _corner(self, shape: tuple[int, ...], level: int) -> tuple[slice, ...]:
         return tuple(slice(0, n >> level if axis in self.axes else n) for axis, n in enumerate(shape))
 
-    def _analyse(self, x: Array) -> Array:
-        half, taps = x.shape[-1] // 2, len(self.low) // 2
-        pairs = jnp.roll(x, -self.offset, -1).reshape(*x.shape[:-1], half, 2)
-        even, odd = (_wrapped(pairs[..., i], (0, taps - 1)) for i in range(2))
-        bands = []
-        for taps_of in (self.low, self.high):
-            parts = [
-                taps_of[2 * m] * even[..., m : m + half] + taps_of[2 * m + 1] * odd[..., m : m + half]
-                for m in range(taps)
-            ]
-            bands.append(sum(parts[1:], start=parts[0]))
-        return jnp.concatenate(bands, axis=-1)
+    def _analyse(self, x: Array, axis: int) -> Array:
+        """Low and high part along an axis."""
+        count, n = len(self.low), x.shape[axis]
+        around = _around(x, axis, -self.offset, count - 2 + self.offset)
+        ends = [slice_in_dim(around, j, j + n - 1, 2, axis=axis) for j in range(count)]
+        return lax.concatenate([_weighted(taps, ends) for taps in (self.low, self.high)], axis)
 
-    def _compose(self, y: Array) -> Array:
-        half, taps = y.shape[-1] // 2, len(self.low) // 2
-        low, high = (_wrapped(band, (taps - 1, 0)) for band in (y[..., :half], y[..., half:]))
+    def _compose(self, y: Array, axis: int) -> Array:
+        """Entry 2q + p from low and high part: Σ_k l_{2q+p−2k−offset} lo_k, and with h the hi_k."""
+        half, count = y.shape[axis] // 2, len(self.low)
+        taps = [range((p - self.offset) % 2, count, 2) for p in range(2)]
+        steps = [[(p - self.offset - j) // 2 for j in taps[p]] for p in range(2)]  # k − q
+        before, after = max(0, *(-min(one) for one in steps)), max(0, *(max(one) for one in steps))
+        bands = [
+            (_around(slice_in_dim(y, start, start + half, axis=axis), axis, before, after), taps_of)
+            for start, taps_of in ((0, self.low), (half, self.high))
+        ]
         phases = []
-        for phase in range(2):
-            parts = []
-            for m in range(taps):
-                window = slice(taps - 1 - m, taps - 1 - m + half)
-                parts.append(self.low[2 * m + phase] * low[..., window] + self.high[2 * m + phase] * high[..., window])
-            total = sum(parts[1:], start=parts[0])
-            zero = jnp.zeros((), y.dtype)
-            edges = [(0, 0, 0)] * (y.ndim - 1) + [(phase, 1 - phase, 1)]
-            phases.append(lax.pad(total, zero, edges))
-        return jnp.roll(phases[0] + phases[1], self.offset, -1)
+        for js, moves in zip(taps, steps, strict=True):
+            parts = [
+                _weighted(
+                    [of[j] for j in js], [slice_in_dim(band, before + k, before + k + half, axis=axis) for k in moves]
+                )
+                for band, of in bands
+            ]
+            phases.append(lax.expand_dims(lax.add(*parts), (axis + 1,)))
+        return lax.concatenate(phases, axis + 1).reshape(y.shape)
 
 
-def _wrapped(x: Array, by: tuple[int, int]) -> Array:
-    return jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [by], mode="wrap")
+def _weighted(weights: Sequence[float], arrays: list[Array]) -> Array:
+    """Σ wᵢ aᵢ."""
+    total: Array = functools.reduce(lax.add, (one * weight for weight, one in zip(weights, arrays, strict=True)))
+    return total
+
+
+def _around(x: Array, axis: int, before: int, after: int) -> Array:
+    """With so many entries more at both ends, of the other end, written in place: what reads it has no branch then."""
+    n = x.shape[axis]
+    if max(before, after) > n:
+        return jnp.pad(x, [(before, after) if i == axis else (0, 0) for i in range(x.ndim)], mode="wrap")
+    wide = lax.pad(x, np.zeros((), x.dtype), [(before, after, 0) if i == axis else (0, 0, 0) for i in range(x.ndim)])
+    if before:
+        wide = lax.dynamic_update_slice_in_dim(wide, slice_in_dim(x, n - before, n, axis=axis), 0, axis)
+    if after:
+        wide = lax.dynamic_update_slice_in_dim(wide, slice_in_dim(x, 0, after, axis=axis), before + n, axis)
+    return wide
 
 
 def build_wavelet(low: np.ndarray, high: np.ndarray, axes: tuple[int, ...], levels: int) -> Wavelet:
