@@ -130,9 +130,17 @@ VARIANTS: dict[str, Runner] = {
 }
 
 
-def _smooth_step(y: Array, b: Array, lam: float, delta: float, tau: float, difference: Callable[..., Array]) -> Array:
+def _smooth_step(
+    y: Array,
+    b: Array,
+    lam: float,
+    delta: float,
+    tau: float,
+    difference: Callable[..., Array],
+    adjoint: Callable[..., Array],
+) -> Array:
     u, v = (jnp.clip(difference(y, axis), -delta, delta) for axis in range(2))
-    return jnp.clip(y - tau * (y - b + lam * (_adjoint(u, 0) + _adjoint(v, 1))), 0, 1)
+    return jnp.clip(y - tau * (y - b + lam * (adjoint(u, 0) + adjoint(v, 1))), 0, 1)
 
 
 def _momentum(t: Array, y: Array, new: Array, x: Array) -> tuple[Array, Array]:
@@ -141,14 +149,16 @@ def _momentum(t: Array, y: Array, new: Array, x: Array) -> tuple[Array, Array]:
     return (t - 1) / after, after
 
 
-def _fista(difference: Callable[[Array, int], Array], *, barrier: bool) -> Runner:
+def _fista(
+    difference: Callable[[Array, int], Array], *, barrier: bool, adjoint: Callable[[Array, int], Array] = _adjoint
+) -> Runner:
     """The extrapolated point in the state."""
 
     @partial(jax.jit, static_argnums=4)
     def run(b: Array, lam: float, delta: float, tau: float, count: int) -> Array:
         def step(_: int, carry: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
             x, y, t = carry
-            new = _smooth_step(y, b, lam, delta, tau, difference)
+            new = _smooth_step(y, b, lam, delta, tau, difference, adjoint)
             if barrier:
                 new = lax.optimization_barrier(new)
             momentum, t = _momentum(t, y, new, x)
@@ -161,7 +171,9 @@ def _fista(difference: Callable[[Array, int], Array], *, barrier: bool) -> Runne
     return run
 
 
-def _fista_by_points(difference: Callable[[Array, int], Array], *, barrier: bool) -> Runner:
+def _fista_by_points(
+    difference: Callable[[Array, int], Array], *, barrier: bool, adjoint: Callable[[Array, int], Array] = _adjoint
+) -> Runner:
     """The last two points in the state, the extrapolated one made of them."""
 
     @partial(jax.jit, static_argnums=4)
@@ -171,7 +183,7 @@ def _fista_by_points(difference: Callable[[Array, int], Array], *, barrier: bool
             y = x + momentum * (x - previous)
             if barrier:
                 y = lax.optimization_barrier(y)
-            new = _smooth_step(y, b, lam, delta, tau, difference)
+            new = _smooth_step(y, b, lam, delta, tau, difference, adjoint)
             return new, x, *_momentum(t, y, new, x)
 
         start, one = jnp.clip(b, 0, 1), jnp.ones((), b.dtype)
@@ -187,4 +199,6 @@ FISTA: dict[str, Runner] = {
     "roll and mask": _fista(_dx_roll, barrier=False),
     "two points": _fista_by_points(_dx, barrier=False),
     "two points, barrier": _fista_by_points(_dx, barrier=True),
+    "pad, barrier, select": _fista(_dx, barrier=True, adjoint=_adjoint_by_select),
+    "two points, barrier, select": _fista_by_points(_dx, barrier=True, adjoint=_adjoint_by_select),
 }
