@@ -8,8 +8,8 @@ from scipy import sparse
 from scipy.optimize import linprog
 from solve import carry_of, compiled, document, go, solve
 
+from flowengine.arithmetic import dot
 from flowengine.methods import PD3O, AnchoredPD3O
-from flowengine.storage import dot
 
 EXACTLY = {"maxIterations": 20_000, "residual": 1e-7}
 

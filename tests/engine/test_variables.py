@@ -9,7 +9,7 @@ from solve import carry_of, compiled, document, go, solve, state_bytes
 
 from flowapi.errors import DataError, DocumentError
 from flowengine import atoms
-from flowengine.storage import dot
+from flowengine.arithmetic import dot
 
 RNG = np.random.default_rng(0)
 N = 40

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from scipy.special import wrightomega
 
 from flowengine import atoms, linops
+from flowengine.arithmetic import dot, scale
 from flowengine.atoms import L1, Cardinality, Interval, NormL21, Quadratic, merge, merges
 from flowengine.atoms.entropy import wright_omega
-from flowengine.storage import Components, Packed, dot, entrywise, logical, scale
+from flowengine.storage import Components, Packed, entrywise, logical
 
 SHAPE = (3, 4)
 

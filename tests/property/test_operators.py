@@ -12,7 +12,8 @@ from scipy.fft import dctn, idctn
 from scipy.signal import convolve
 
 from flowengine import linops
-from flowengine.storage import Components, Packed, dot, logical, norm
+from flowengine.arithmetic import dot, norm
+from flowengine.storage import Components, Packed, logical
 
 RNG = np.random.default_rng(0)
 SHAPE = (5, 6)

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 
 from jax import Array
 
+from flowengine.arithmetic import add, scale, sum_over
 from flowengine.problem import Scalar, Tree
-from flowengine.storage import add, scale, sum_over
 
 
 class DualDomain(StrEnum):

@@ -9,10 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from flowengine.arithmetic import add, dot, norm, scale, total
 from flowengine.atoms.base import Base, DualDomain
 from flowengine.atoms.sparsity import NormL21
 from flowengine.problem import Scalar, Tree, pytree
-from flowengine.storage import add, dot, entrywise, logical, norm, scale, through, total
+from flowengine.storage import entrywise, logical, through
 
 if TYPE_CHECKING:
     from jaxtyping import Float

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import jax.numpy as jnp
 from jax import Array
 
+from flowengine.arithmetic import dot, scale, squares
 from flowengine.atoms.base import Base
 from flowengine.problem import Scalar, Tree, pytree
-from flowengine.storage import dot, scale, squares
 
 if TYPE_CHECKING:
     from jaxtyping import Float

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, ClassVar
 import jax.numpy as jnp
 from jax import Array
 
+from flowengine.arithmetic import add, clipped, dot, squared
 from flowengine.atoms.base import Additive, Base, DualDomain
 from flowengine.problem import Scalar, Tree, pytree
-from flowengine.storage import add, clipped, components, dot, entrywise, squared, through
+from flowengine.storage import components, entrywise, through
 
 if TYPE_CHECKING:
     from jaxtyping import Float

@@ -17,11 +17,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from flowengine.arithmetic import sum_over
 from flowengine.atoms.base import Additive, Base
 from flowengine.atoms.constraints import Cardinality, Interval
 from flowengine.atoms.sparsity import L1
 from flowengine.problem import Scalar, pytree
-from flowengine.storage import sum_over
 
 
 @pytree("nearest", "nonnegative", "count")

@@ -8,10 +8,11 @@ import jax.numpy as jnp
 from jax import Array
 from jax import scipy as jsp
 
+from flowengine.arithmetic import total
 from flowengine.atoms.base import Base, DualDomain
 from flowengine.atoms.likelihood import positive_root
 from flowengine.problem import Scalar, Tree, pytree
-from flowengine.storage import entrywise, total
+from flowengine.storage import entrywise
 
 NEWTON_STEPS = 12  # quadratic from above: rounding is reached in 6 at most (tests try x from −700 to 1e6)
 

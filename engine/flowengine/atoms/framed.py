@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 from jax import Array
 
+from flowengine.arithmetic import add, scale, subtract
 from flowengine.atoms.base import Additive, DualDomain
 from flowengine.problem import Scalar, Tree, pytree
-from flowengine.storage import add, scale, subtract
 
 
 @pytree("bound", "square")

@@ -9,9 +9,10 @@ import jax.numpy as jnp
 from jax import Array
 from jax import scipy as jsp
 
+from flowengine.arithmetic import total
 from flowengine.atoms.base import Base
 from flowengine.problem import Scalar, Tree, pytree
-from flowengine.storage import entrywise, total
+from flowengine.storage import entrywise
 
 if TYPE_CHECKING:
     from jaxtyping import Float

@@ -15,12 +15,13 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 from jax import Array
 
+from flowengine.arithmetic import dot
 from flowengine.atoms.base import Additive, DualDomain
 from flowengine.atoms.constraints import Cardinality, Interval
 from flowengine.atoms.data import Quadratic
 from flowengine.atoms.sparsity import L1, GroupNorm, NormL21
 from flowengine.problem import Scalar, pytree
-from flowengine.storage import dot, logical
+from flowengine.storage import logical
 
 
 @pytree("dual_domain")

@@ -7,9 +7,10 @@ from typing import ClassVar
 import jax.numpy as jnp
 from jax import Array
 
+from flowengine.arithmetic import add, dot, scale, total
 from flowengine.atoms.base import Base
 from flowengine.problem import Scalar, Tree, pytree
-from flowengine.storage import add, dot, entrywise, scale, total
+from flowengine.storage import entrywise
 
 
 @pytree()

@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 from jax import Array
 
+from flowengine.arithmetic import add, dot, subtract
 from flowengine.atoms.base import Additive, Base, DualDomain
 from flowengine.problem import Scalar, Tree, pytree
-from flowengine.storage import add, dot, subtract
 
 
 @pytree()

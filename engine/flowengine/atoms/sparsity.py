@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from flowengine.arithmetic import clipped, dot, squares
 from flowengine.atoms.base import Additive, Base, DualDomain
 from flowengine.problem import Scalar, Tree, pytree
-from flowengine.storage import Components, Packed, clipped, components, dot, entrywise, logical, squares, through
+from flowengine.storage import Components, Packed, components, entrywise, logical, through
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int

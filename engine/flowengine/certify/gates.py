@@ -10,7 +10,7 @@ import numpy as np
 from jax import Array
 
 from flowengine.problem import Lyapunov, Scalar, pytree
-from flowengine.storage import either
+from flowengine.xla import either
 
 if TYPE_CHECKING:
     from jaxtyping import Bool, Int

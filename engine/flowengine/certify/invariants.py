@@ -8,8 +8,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from flowengine.arithmetic import norm
 from flowengine.problem import Invariant, Problem, Scalar, Tree, pytree
-from flowengine.storage import logical, norm
+from flowengine.storage import logical
 
 if TYPE_CHECKING:
     from jaxtyping import Bool

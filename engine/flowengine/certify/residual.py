@@ -10,11 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from flowengine.arithmetic import add, norm, scale, sum_over, zeros_like
 from flowengine.atoms import DualDomain
 from flowengine.linops import Gradient
 from flowengine.problem import Balance, Evidence, Problem, Scalar, Sizes, Tree, pytree
 from flowengine.steps import densities, gradient_parts, parted, smooth_gradient, term_gradient, whitened
-from flowengine.storage import add, either, norm, scale, sum_over, zeros_like
+from flowengine.xla import either
 
 ROUNDING = 1e3  # of eps: a gradient at zero that is no more than this share of the start's is 0 but for rounding
 

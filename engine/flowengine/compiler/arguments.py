@@ -16,10 +16,11 @@ from flowapi.flow import FlowDocument
 from flowapi.frozen import frozen
 from flowapi.model import join
 from flowengine import linops
+from flowengine.arithmetic import dot, norm, subtract
 from flowengine.compiler.load import Arrays
 from flowengine.compiler.operators import build_operator, gives_complex
 from flowengine.problem import Tree, Unknown
-from flowengine.storage import Components, Packed, dot, logical, norm, subtract
+from flowengine.storage import Components, Packed, logical
 
 FRAME_TOLERANCE = 1e3  # of the dtype's rounding: how well WᵀWx must agree with bound · x
 

@@ -15,6 +15,7 @@ from flowapi.frozen import frozen
 from flowapi.model import join
 from flowapi.numbers import canonical_json
 from flowapi.references import unused
+from flowengine.arithmetic import real_dtype, zero_for
 from flowengine.atoms import Quadratic
 from flowengine.certify import has_conjugate
 from flowengine.compiler.arguments import Maps
@@ -33,7 +34,7 @@ from flowengine.compiler.variables import initial_value, structure, unknowns_of
 from flowengine.loop import LoopSettings, Stops
 from flowengine.methods import External
 from flowengine.problem import Invariant, Problem, Role, Term, Tree, Unknown
-from flowengine.storage import placed, real_dtype, zero_for
+from flowengine.xla import placed
 
 FLOAT32_FLOOR = 1e-6  # below this float32 residuals are rounding
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from flowapi.frozen import frozen
 from flowapi.model import join
 from flowengine.problem import Hypers, Method, Problem, Term
-from flowengine.storage import placed
+from flowengine.xla import placed
 
 REACH = 1e3  # how many times less a balanced primal step may become than at first, and more where no bound forbids it
 BLIND_REACH = 1e12  # as REACH, where nothing in the problem says how long a step is

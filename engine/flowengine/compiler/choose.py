@@ -11,6 +11,7 @@ from jax.flatten_util import ravel_pytree
 from flowapi.errors import DocumentError
 from flowapi.model import join
 from flowapi.policy import Policy
+from flowengine.arithmetic import norm
 from flowengine.atoms import Embedded, Separable
 from flowengine.compiler.choice import Choice, explicit, hypers_of, lipschitz
 from flowengine.compiler.metric import EXACT_ENTRIES, UNEVEN, jacobi_steps, metric_hindrance, unevenness
@@ -21,7 +22,6 @@ from flowengine.compiler.units import APART
 from flowengine.methods import Fista, Palm, ProximalGradient, RiemannianGradient
 from flowengine.problem import Hypers, Method, Problem, Tree
 from flowengine.steps import smooth_gradient
-from flowengine.storage import norm
 
 LONG = 1e3  # times the size of the start: a step where f is linear
 

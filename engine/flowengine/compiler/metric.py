@@ -12,9 +12,9 @@ import numpy as np
 from jax import Array
 from jax.flatten_util import ravel_pytree
 
+from flowengine.arithmetic import add, norm, scale, zeros_like
 from flowengine.compiler.units import lengths, part_for
 from flowengine.problem import Problem, Tree
-from flowengine.storage import add, norm, scale, zeros_like
 
 EXACT_ENTRIES = 2048  # up to here every entry of the diagonal is computed
 PROBES = 64

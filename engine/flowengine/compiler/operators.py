@@ -31,7 +31,7 @@ from flowengine.compiler.checks import build_axes, check_shape, nonnegative, pos
 from flowengine.compiler.differences import build_gradient, build_incidence
 from flowengine.compiler.load import Arrays, Sparse
 from flowengine.problem import Tree
-from flowengine.storage import placed
+from flowengine.xla import placed
 
 MOST_RADON_ENTRIES = 50_000_000
 

@@ -18,7 +18,7 @@ from flowengine.compiler.searching import check_start, measured
 from flowengine.methods import Hmc, Leapfrog, Mala, Myula, Sampler, Statistic, Ula
 from flowengine.methods.sampler import Kernel
 from flowengine.problem import Hypers, Problem
-from flowengine.storage import placed
+from flowengine.xla import placed
 
 ULA_STEP = 0.2  # of 1/L: the variance of the stiffest direction is a ninth too large
 SMOOTHING = 0.1  # of 1/L: the envelope is a third as wide as the narrowest direction of the smooth part

@@ -19,10 +19,12 @@ from jax import Array, lax
 from jax.flatten_util import ravel_pytree
 
 from flowapi.frozen import frozen
+from flowengine.arithmetic import subtract, zeros_like
 from flowengine.atoms import Separable
 from flowengine.problem import Hypers, Problem, Term, Tree, Unknown
 from flowengine.steps import AT_ONCE, smooth_gradient
-from flowengine.storage import components, placed, subtract, zeros_like
+from flowengine.storage import components
+from flowengine.xla import placed
 
 if TYPE_CHECKING:
     from jaxtyping import Float

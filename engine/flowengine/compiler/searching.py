@@ -12,10 +12,10 @@ import numpy as np
 from flowapi.errors import DocumentError
 from flowapi.model import join
 from flowapi.policy import Policy
+from flowengine.arithmetic import add, norm, scale, subtract
 from flowengine.compiler.choice import hypers_of
 from flowengine.problem import Hypers, Problem
 from flowengine.steps import gradient_parts, smooth_gradient, tangent
-from flowengine.storage import add, norm, scale, subtract
 
 SEARCH_FROM = 8.0  # of 1/L: where backtracking starts
 SEARCH_TO = 0.5  # of 1/L: where it ends

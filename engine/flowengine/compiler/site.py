@@ -14,12 +14,14 @@ from flowapi.flow import FlowDocument
 from flowapi.frozen import frozen
 from flowapi.model import join
 from flowengine import linops
+from flowengine.arithmetic import real_dtype, zero_for
 from flowengine.compiler.arguments import Maps, output_shape
 from flowengine.compiler.checks import check_shape, nonnegative
 from flowengine.compiler.load import Arrays
 from flowengine.compiler.variables import structure
 from flowengine.problem import Scalar, Tree
-from flowengine.storage import Components, Packed, placed, real_dtype, zero_for
+from flowengine.storage import Components, Packed
+from flowengine.xla import placed
 
 
 @frozen

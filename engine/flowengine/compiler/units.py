@@ -12,7 +12,7 @@ import numpy as np
 
 from flowengine.linops import Blocks, Identity, Matrix, Pair, SparseMatrix
 from flowengine.problem import Problem, Units, Unknown
-from flowengine.storage import placed
+from flowengine.xla import placed
 
 APART = 10.0  # sizes that differ by less are in one unit
 

@@ -15,7 +15,7 @@ from flowapi.model import join
 from flowengine.compiler.load import Arrays
 from flowengine.problem import Tree, Unknown
 from flowengine.steps import MANIFOLDS
-from flowengine.storage import placed
+from flowengine.xla import placed
 
 
 def unknowns_of(document: FlowDocument, data: Arrays, at: str) -> tuple[Unknown, ...]:

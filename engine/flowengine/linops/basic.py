@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from flowengine.arithmetic import add, scale
 from flowengine.problem import Tree, pytree
-from flowengine.storage import add, computed_once, scale
+from flowengine.xla import computed_once
 
 if TYPE_CHECKING:
     from jaxtyping import Float

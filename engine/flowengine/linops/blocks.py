@@ -7,9 +7,9 @@ import math
 
 import jax.numpy as jnp
 
+from flowengine.arithmetic import add
 from flowengine.linops.basic import Identity
 from flowengine.problem import Tree, Unknown, pytree
-from flowengine.storage import add
 
 
 @pytree("unknowns", "dtype")

@@ -10,7 +10,7 @@ from jax import Array, lax
 
 from flowengine.linops.basic import Waves
 from flowengine.problem import pytree
-from flowengine.storage import placed
+from flowengine.xla import placed
 
 
 @pytree("axes", "shape", "padded", "offset", "norm")

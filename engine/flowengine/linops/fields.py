@@ -11,7 +11,8 @@ from jax import Array
 from flowengine.linops.basic import Waves
 from flowengine.linops.gradient import Gradient
 from flowengine.problem import pytree
-from flowengine.storage import Components, Packed, computed_once, logical, storage_for
+from flowengine.storage import Components, Packed, logical, storage_for
+from flowengine.xla import computed_once
 
 
 @pytree()

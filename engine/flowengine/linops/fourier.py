@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from flowengine.problem import pytree
-from flowengine.storage import by_rows
+from flowengine.xla import by_rows
 
 
 @pytree("axes")

@@ -12,7 +12,8 @@ from jax import Array, lax
 
 from flowengine.linops.basic import Waves, grid_of
 from flowengine.problem import pytree
-from flowengine.storage import Components, Packed, computed_once, storage_for
+from flowengine.storage import Components, Packed, storage_for
+from flowengine.xla import computed_once
 
 
 @pytree("boundary", "axes", "spacing", "norm")

@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array
 
 from flowengine.problem import pytree
-from flowengine.storage import placed
+from flowengine.xla import placed
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int

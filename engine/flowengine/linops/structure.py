@@ -10,9 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from flowengine.arithmetic import add, scale
 from flowengine.linops.basic import Waves, grid_of
 from flowengine.problem import Tree, pytree
-from flowengine.storage import Components, Packed, add, logical, placed, scale
+from flowengine.storage import Components, Packed, logical
+from flowengine.xla import placed
 
 if TYPE_CHECKING:
     from jaxtyping import Int

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from flowengine.arithmetic import norm
 from flowengine.certify import Controller, Scales, drift, energy, gap, judge, rescaled, residual, watch_growth
 from flowengine.loop.carry import (
     BY_CHANGE,
@@ -33,7 +34,7 @@ from flowengine.loop.carry import (
 )
 from flowengine.methods import stepped
 from flowengine.problem import Evidence, Hypers, Method, Problem, Scalar, Tree, pytree
-from flowengine.storage import either, norm, on_cpu
+from flowengine.xla import either, on_cpu
 
 if TYPE_CHECKING:
     from jaxtyping import Int

@@ -14,7 +14,7 @@ from jax import Array
 from flowapi.frozen import frozen
 from flowengine.certify import Controller, Reference, Scales, no_scales, references, start_controller, start_scales
 from flowengine.problem import Hypers, Method, Problem, Scalar, Tree, pytree
-from flowengine.storage import placed
+from flowengine.xla import placed
 
 if TYPE_CHECKING:
     from jaxtyping import Float, Int

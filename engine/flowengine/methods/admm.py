@@ -26,6 +26,7 @@ import numpy as np
 from jax import Array
 
 from flowapi.frozen import frozen
+from flowengine.arithmetic import add, dot, scale, subtract, weighed, zeros_like
 from flowengine.linops import Waves
 from flowengine.methods.observing import Observing, stepped
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Sizes, Tree, pytree
@@ -47,7 +48,6 @@ from flowengine.steps import (
     solved,
     unbalanced,
 )
-from flowengine.storage import add, dot, scale, subtract, weighed, zeros_like
 
 if TYPE_CHECKING:
     from jaxtyping import Int

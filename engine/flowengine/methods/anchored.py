@@ -19,6 +19,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from flowapi.frozen import frozen
+from flowengine.arithmetic import add, dot, scale, subtract, zeros_like
 from flowengine.methods.observing import Observing, stepped
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Sizes, Tree, pytree
 from flowengine.steps import (
@@ -32,7 +33,6 @@ from flowengine.steps import (
     smooth_gradient,
     smooth_images,
 )
-from flowengine.storage import add, dot, scale, subtract, zeros_like
 
 if TYPE_CHECKING:
     from jaxtyping import Int

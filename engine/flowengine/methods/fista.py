@@ -15,24 +15,12 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from flowapi.frozen import frozen
+from flowengine.arithmetic import add, dot, inverse, largest, norm, scale, squared, subtract, sum_over
 from flowengine.methods.observing import Steady
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
 from flowengine.steps import backtracked, backward, densities, descend, forward, smooth_gradient, smooth_images
-from flowengine.storage import (
-    CACHED_BYTES,
-    add,
-    computed_once,
-    dot,
-    inverse,
-    largest,
-    norm,
-    pair_of,
-    paired,
-    scale,
-    squared,
-    subtract,
-    sum_over,
-)
+from flowengine.storage import CACHED_BYTES, pair_of, paired
+from flowengine.xla import computed_once
 
 
 @pytree()

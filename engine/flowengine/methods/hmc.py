@@ -13,11 +13,11 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from flowapi.frozen import frozen
+from flowengine.arithmetic import dot
 from flowengine.methods.mala import Own
 from flowengine.methods.sampler import Moved, chosen
 from flowengine.problem import Hypers, Problem, Tree
 from flowengine.steps import accepts, kick_drift_kick, momentum, objective, smooth_gradient
-from flowengine.storage import dot
 
 JITTER = 0.1
 STEP = 3  # what the key of the step is folded with, after those of `steps.sampling`

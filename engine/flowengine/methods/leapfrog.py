@@ -14,10 +14,10 @@ import numpy as np
 from jax import Array
 
 from flowapi.frozen import frozen
+from flowengine.arithmetic import dot
 from flowengine.methods.sampler import Moved
 from flowengine.problem import Hypers, Problem, Scalar, Tree, pytree
 from flowengine.steps import kick_drift_kick, momentum, objective, smooth_gradient
-from flowengine.storage import dot
 
 
 @pytree()

@@ -14,10 +14,10 @@ import jax.numpy as jnp
 from jax import Array
 
 from flowapi.frozen import frozen
+from flowengine.arithmetic import add, dot, subtract
 from flowengine.methods.sampler import Moved, chosen
 from flowengine.problem import Hypers, Problem, Scalar, Tree, pytree
 from flowengine.steps import accepts, langevin, objective, smooth_gradient
-from flowengine.storage import add, dot, subtract
 
 
 @pytree()

@@ -14,10 +14,10 @@ import numpy as np
 from jax import Array, lax
 
 from flowapi.frozen import frozen
+from flowengine.arithmetic import add, dot, norm
 from flowengine.methods.observing import Observing
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, pytree
 from flowengine.steps import backward, grown, objective, smooth_gradient
-from flowengine.storage import add, dot, norm
 
 
 @pytree()

@@ -20,6 +20,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from flowapi.frozen import frozen
+from flowengine.arithmetic import add, dot, scale, squared, subtract, sum_over, zeros_like
 from flowengine.methods.observing import Steady, stepped
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Sizes, Tree, pytree
 from flowengine.steps import (
@@ -34,7 +35,8 @@ from flowengine.steps import (
     smooth_images,
     unbalanced,
 )
-from flowengine.storage import add, computed_once, dot, pair_of, paired, scale, squared, subtract, sum_over, zeros_like
+from flowengine.storage import pair_of, paired
+from flowengine.xla import computed_once
 
 if TYPE_CHECKING:
     from jaxtyping import Int

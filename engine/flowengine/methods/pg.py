@@ -9,10 +9,11 @@ import jax.numpy as jnp
 from jax import Array
 
 from flowapi.frozen import frozen
+from flowengine.arithmetic import add, inverse, largest, scale, subtract
 from flowengine.methods.observing import Observing
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
 from flowengine.steps import backtracked, backward, descend, forward, grown, objective, smooth_gradient, smooth_images
-from flowengine.storage import add, computed_once, inverse, largest, scale, subtract
+from flowengine.xla import computed_once
 
 
 @pytree()

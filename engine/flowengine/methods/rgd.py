@@ -14,10 +14,10 @@ import numpy as np
 from jax import Array, lax
 
 from flowapi.frozen import frozen
+from flowengine.arithmetic import dot, norm, scale, subtract, zeros_like
 from flowengine.methods.observing import Observing
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
 from flowengine.steps import grown, objective, retracted, smooth_gradient, steepest, tangent, whitened
-from flowengine.storage import dot, norm, scale, subtract, zeros_like
 
 SHARE = 1e-4  # of the fall that the gradient promises
 CHANGE = 4.0  # of τ from one step to the next, at most

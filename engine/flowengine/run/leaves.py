@@ -12,8 +12,8 @@ import numpy as np
 
 from flowapi.errors import IncompatibleError
 from flowengine.loop import Carry
-from flowengine.storage import placed
 from flowengine.store import Leaf
+from flowengine.xla import placed
 
 T = TypeVar("T")
 

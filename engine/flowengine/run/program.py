@@ -14,7 +14,7 @@ from flowengine.compiler import CompiledFlow
 from flowengine.loop import Carry, Stops, advance
 from flowengine.problem import Problem
 from flowengine.run import platform
-from flowengine.storage import placed
+from flowengine.xla import placed
 
 
 @frozen

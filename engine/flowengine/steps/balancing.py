@@ -21,8 +21,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from flowengine.arithmetic import largest
 from flowengine.problem import Hypers, Scalar, pytree
-from flowengine.storage import either, largest
+from flowengine.xla import either
 
 if TYPE_CHECKING:
     from jaxtyping import Int

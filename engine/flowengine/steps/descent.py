@@ -9,9 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from flowengine.arithmetic import add, dot, norm, scale, subtract, sum_over, zeros_like
 from flowengine.linops import Identity, Pair
 from flowengine.problem import Hypers, Problem, Scalar, Term, Tree
-from flowengine.storage import add, computed_once, dot, norm, scale, subtract, sum_over, zeros_like
+from flowengine.xla import computed_once
 
 GROWTH = 1.1  # of a step that is searched for without a bound, from one search to the next
 

@@ -20,10 +20,11 @@ from jax import Array, lax
 from jax import scipy as jsp
 from jax.flatten_util import ravel_pytree
 
+from flowengine.arithmetic import subtract, zeros_like
 from flowengine.linops import Waves, grid_of, power_of
 from flowengine.problem import Problem, Scalar, Term, Tree, pytree
 from flowengine.steps.descent import smooth_gradient
-from flowengine.storage import by_rows, subtract, zeros_like
+from flowengine.xla import by_rows
 
 if TYPE_CHECKING:
     from jaxtyping import Float

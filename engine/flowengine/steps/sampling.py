@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from flowengine.arithmetic import add, scale, subtract, sum_over
 from flowengine.problem import Problem, Scalar, Tree
 from flowengine.steps.descent import densities, smooth_gradient
-from flowengine.storage import add, scale, subtract, sum_over
 
 LAZIER = 0.6  # the power of k by which tuning learns less from every move: below 1, so that it reaches any step
 STRETCHED = 1e6  # the most that it makes of a step, or takes of it

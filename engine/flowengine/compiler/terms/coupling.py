@@ -8,12 +8,13 @@ from jax import Array
 from flowapi import atoms as specs
 from flowapi.errors import DocumentError
 from flowengine import atoms
+from flowengine.arithmetic import zero_for
 from flowengine.compiler.checks import check_shape
 from flowengine.compiler.site import Site
 from flowengine.compiler.terms.registry import composed, simple
 from flowengine.linops import Pair, Sum
 from flowengine.problem import Term
-from flowengine.storage import placed, zero_for
+from flowengine.xla import placed
 
 
 @composed(specs.Consensus)

@@ -11,7 +11,7 @@ from flowengine.compiler.checks import nonnegative
 from flowengine.compiler.site import Site
 from flowengine.compiler.terms.fitting import block_axes, check_square, shifted
 from flowengine.compiler.terms.registry import simple
-from flowengine.storage import placed
+from flowengine.xla import placed
 
 SYMMETRY = 1e-8  # of a matrix that must be symmetric, relative to its largest entry
 DEFINITE = 1e-12  # eigenvalues below this share of the largest count as 0
