@@ -67,7 +67,7 @@ class Gradient:
     def _adjoint_difference(self, y: Array, axis: int) -> Array:
         if self.boundary == "periodic":
             return lax.sub(_shifted(y, axis, 1), y)
-        return lax.sub(_padded(_before(y, axis), axis, (1, 0)), _but(y, axis, -1, lax.full_like(y, 0)))
+        return lax.sub(_padded(y, axis, (1, -1)), _but(y, axis, -1, lax.full_like(y, 0)))
 
 
 @pytree()
@@ -130,7 +130,7 @@ def _before(x: Array, axis: int) -> Array:
 
 def _shifted(x: Array, axis: int, by: int) -> Array:
     """The entries moved by one place, around the end: +1, xᵢ₋₁ at i; −1, xᵢ₊₁."""
-    inner = _padded(_before(x, axis), axis, (1, 0)) if by > 0 else _padded(_after(x, axis), axis, (0, 1))
+    inner = _padded(x, axis, (by, -by))
     end = -1 if by > 0 else 0
     around = lax.index_in_dim(x, end, axis, keepdims=False)
     others = tuple(i for i in range(x.ndim) if i != axis)
@@ -149,5 +149,5 @@ def _but(x: Array, axis: int, place: int, other: Array) -> Array:
 
 
 def _padded(x: Array, axis: int, amount: tuple[int, int]) -> Array:
-    """With so many zeros before and after; jnp.pad takes ten times as long to trace."""
+    """With so many zeros before and after, or so many entries less; jnp.pad takes ten times as long to trace."""
     return lax.pad(x, np.zeros((), x.dtype), [(*(amount if i == axis else (0, 0)), 0) for i in range(x.ndim)])
