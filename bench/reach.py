@@ -212,7 +212,7 @@ def measure(lab: Lab, name: str, *, quick: bool) -> dict[str, Any]:
 
 
 def _ratios(fields: list[Runner], field: list[Runner], seconds: dict[str, list[float]]) -> dict[str, Any]:
-    """The engine's time divided by each library's best; where no peer arrived, by the time that they were given."""
+    """The engine's time divided by each library's best; where none of its solvers arrived, by what they were given."""
     medians = {one.entrant.key: median(seconds[one.entrant.key]) for one in fields}
     best: dict[str, Entrant] = {}
     for entrant in sorted((one.entrant for one in fields), key=lambda one: medians[one.key]):
@@ -220,13 +220,15 @@ def _ratios(fields: list[Runner], field: list[Runner], seconds: dict[str, list[f
     ours = best.pop("engine", None)
     answer: dict[str, Any] = {
         "secondsMedian": {shown(one.entrant): round(medians[one.entrant.key], 6) for one in fields},
-        "ratios": {}, "bestPeer": None, "ratioToBestPeer": None,
+        "ratios": {}, "ratiosBelow": {}, "bestPeer": None, "ratioToBestPeer": None,
     }  # fmt: skip
     if ours is None:
         return answer
     answer["ratios"] = {library: paired(seconds[ours.key], seconds[one.key]) for library, one in best.items()}
+    for one in sorted(field, key=lambda one: one.seconds):
+        if one.seconds and one.entrant.library not in {"engine", *best}:
+            answer["ratiosBelow"][one.entrant.library] = round(medians[ours.key] / one.seconds, 4)
     if best:
         first = next(iter(best.values()))
-        return {**answer, "bestPeer": shown(first), "ratioToBestPeer": answer["ratios"][first.library]}
-    given = max((one.seconds for one in field if one.entrant.library != "engine"), default=math.inf)
-    return {**answer, "ratioBelow": round(medians[ours.key] / given, 4)}
+        answer |= {"bestPeer": shown(first), "ratioToBestPeer": answer["ratios"][first.library]}
+    return answer
