@@ -1,6 +1,6 @@
 """What XLA's compilers are told, and kept from.
 
-What is here changes how programs run, never what they compute.
+What is here changes how programs run, not what they compute (of what is finite).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ QUICK_SUM = 4096  # entries, below which a plain sum is as quick
 
 
 def on_cpu() -> bool:
-    """Whether programs run on a CPU: what this file does for XLA's compiler of them would slow a GPU down."""
+    """Whether programs run on a CPU: what is done for XLA's compiler of them would slow a GPU down."""
     return jax.default_backend() == "cpu"
 
 

@@ -75,23 +75,27 @@ class Wavelet:
     def _compose(self, y: Array, axis: int) -> Array:
         """Entry 2q + p from low and high part: Σ_k l_{2q+p−2k−offset} lo_k, and with h the hi_k."""
         half, count = y.shape[axis] // 2, len(self.low)
-        taps = [range((p - self.offset) % 2, count, 2) for p in range(2)]
-        steps = [[(p - self.offset - j) // 2 for j in taps[p]] for p in range(2)]  # k − q
-        before, after = max(0, *(-min(one) for one in steps)), max(0, *(max(one) for one in steps))
-        bands = [
-            (_around(slice_in_dim(y, start, start + half, axis=axis), axis, before, after), taps_of)
-            for start, taps_of in ((0, self.low), (half, self.high))
+        phases = [
+            [(j, (p - self.offset - j) // 2) for j in range((p - self.offset) % 2, count, 2)]  # j, and k − q
+            for p in range(2)
         ]
-        phases = []
-        for js, moves in zip(taps, steps, strict=True):
+        moves = [k for phase in phases for _, k in phase]
+        before, after = max(0, -min(moves)), max(0, *moves)
+        bands = [
+            (_around(slice_in_dim(y, start, start + half, axis=axis), axis, before, after), weights)
+            for start, weights in ((0, self.low), (half, self.high))
+        ]
+        entries = []
+        for phase in phases:
             parts = [
                 _weighted(
-                    [of[j] for j in js], [slice_in_dim(band, before + k, before + k + half, axis=axis) for k in moves]
+                    [weights[j] for j, _ in phase],
+                    [slice_in_dim(band, before + k, before + k + half, axis=axis) for _, k in phase],
                 )
-                for band, of in bands
+                for band, weights in bands
             ]
-            phases.append(lax.expand_dims(lax.add(*parts), (axis + 1,)))
-        return lax.concatenate(phases, axis + 1).reshape(y.shape)
+            entries.append(lax.expand_dims(lax.add(*parts), (axis + 1,)))
+        return lax.concatenate(entries, axis + 1).reshape(y.shape)
 
 
 def _weighted(weights: Sequence[float], arrays: list[Array]) -> Array:
