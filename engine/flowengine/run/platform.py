@@ -17,6 +17,7 @@ XLA_FLAGS = (
     "--xla_cpu_multi_thread_eigen=false",  # its multi-threaded FFT differs from run to run
     "--xla_cpu_enable_concurrency_optimized_scheduler=false",  # keeps nearly twice the temporaries alive
     "--xla_cpu_prefer_vector_width=512",  # of 256 bits else, where the CPU has 512; with fewer this changes nothing
+    "--xla_cpu_enable_platform_dependent_math=false",  # estimates of 1/√ differ between makers and widths of vectors
 )
 
 USUAL_HAND_OVER = 5e-3  # seconds after which a thread lets another in: Python's default
