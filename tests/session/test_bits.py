@@ -105,6 +105,20 @@ def test_fourier_transforms_give_the_same_bits_again_and_again_on_one_core_and_o
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core")
+@pytest.mark.parametrize("method", EVERY_METHOD)
+def test_every_method_gives_the_same_bits_on_one_core_and_on_two(tmp_path, method) -> None:
+    """With arrays so large that XLA divides its loops between cores: then other entries end up in vectors."""
+    template = EVERY_METHOD[method][0].replace("[64", "[512")
+    manifest = write_flow(tmp_path / "flow", template, dtype="float32", limit=110, size=512)
+    cores, found = sorted(os.sched_getaffinity(0))[:2], set()
+    for count in (1, 2):
+        root, taken = tmp_path / str(count), ",".join(map(str, cores[:count]))
+        subprocess.run(["taskset", "-c", taken, CFLOW, "run", manifest, "--root", root, "--quiet"], check=True)
+        found.add((str(summary(root)["sha256"]), tuple(sorted(final_state(root).items()))))
+    assert len(found) == 1
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core")
 @pytest.mark.parametrize(
     ("shape", "term"),
     [((300, 1000), "{atom: affine, arg: x, matrix: A, data: b}"), ((200, 200), "{atom: semidefinite, arg: x}")],
