@@ -91,17 +91,21 @@ def test_killed_by_the_kernel_at_a_system_call_of_the_engine(tmp_path, call, num
     assert final_state(cut) == final_state(whole)
 
 
+def bits_on_cores(manifest, folder, counts) -> set:
+    """The different results and final states of fresh runs, each on so many cores."""
+    cores, found = sorted(os.sched_getaffinity(0)), set()
+    for number, count in enumerate(counts):
+        root, taken = folder / str(number), ",".join(map(str, cores[:count]))
+        subprocess.run(["taskset", "-c", taken, CFLOW, "run", manifest, "--root", root, "--quiet"], check=True)
+        found.add((*sorted(summary(root)["sha256"].items()), *sorted(final_state(root).items())))
+    return found
+
+
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core")
 @pytest.mark.parametrize("template", [EXACT, DEBLUR], ids=["admm", "pd3o"])
 def test_fourier_transforms_give_the_same_bits_again_and_again_on_one_core_and_on_two(tmp_path, template) -> None:
     manifest = write_flow(tmp_path / "flow", template, dtype="float32", limit=200, size=512)
-    cores, found = sorted(os.sched_getaffinity(0))[:2], set()
-    for number in range(20):
-        root = tmp_path / str(number)
-        taken = ",".join(map(str, cores[: 1 + number % 2]))
-        subprocess.run(["taskset", "-c", taken, CFLOW, "run", manifest, "--root", root, "--quiet"], check=True)
-        found.add((summary(root)["sha256"]["x"], tuple(sorted(final_state(root).items()))))
-    assert len(found) == 1
+    assert len(bits_on_cores(manifest, tmp_path, [1, 2] * 10)) == 1
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core")
@@ -110,12 +114,7 @@ def test_every_method_gives_the_same_bits_on_one_core_and_on_two(tmp_path, metho
     """With arrays so large that XLA divides its loops between cores: then other entries end up in vectors."""
     template = EVERY_METHOD[method][0].replace("[64", "[512")
     manifest = write_flow(tmp_path / "flow", template, dtype="float32", limit=110, size=512)
-    cores, found = sorted(os.sched_getaffinity(0))[:2], set()
-    for count in (1, 2):
-        root, taken = tmp_path / str(count), ",".join(map(str, cores[:count]))
-        subprocess.run(["taskset", "-c", taken, CFLOW, "run", manifest, "--root", root, "--quiet"], check=True)
-        found.add((str(summary(root)["sha256"]), tuple(sorted(final_state(root).items()))))
-    assert len(found) == 1
+    assert len(bits_on_cores(manifest, tmp_path, [1, 2])) == 1
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core")
@@ -138,12 +137,7 @@ def test_linear_algebra_gives_the_same_bits_on_one_core_and_on_two(tmp_path, sha
         f"flow: {{data: {{{used}c: {{npy: c.npy}}}}, variables: {{x: {{like: c, init: 0}}}}, terms: "
         f"[{{atom: quadratic, arg: x, data: c}}, {{atom: l1, arg: x, weight: 0.1}}, {term}], stop: {{maxIterations: 40}}}}"
     )
-    cores, found = sorted(os.sched_getaffinity(0))[:2], set()
-    for count in (1, 2):
-        root, taken = tmp_path / str(count), ",".join(map(str, cores[:count]))
-        subprocess.run(["taskset", "-c", taken, CFLOW, "run", manifest, "--root", root, "--quiet"], check=True)
-        found.add((summary(root)["sha256"]["x"], tuple(sorted(final_state(root).items()))))
-    assert len(found) == 1
+    assert len(bits_on_cores(manifest, tmp_path, [1, 2])) == 1
 
 
 def test_sigterm_loses_nothing_and_exits_75(tmp_path) -> None:
