@@ -146,6 +146,34 @@ def test_a_result_that_is_not_to_be_trusted_says_so(tmp_path) -> None:
     assert summary["feasibility"] is None
 
 
+IMPOSSIBLE = """
+flow:
+  name: impossible
+  data: {c: {inline: [[1, 1]]}, d: {inline: [5]}}
+  variables: {x: {shape: [2], init: 0}}
+  terms:
+  - {atom: tikhonov, arg: x}
+  - {atom: affine, arg: x, matrix: c, data: d}
+  - {atom: box, arg: x, lo: 0, hi: HIGHEST}
+  policy: {family: accelerated}
+  stop: {maxIterations: 3, residual: 1.0e-12}
+"""
+
+
+def test_constraints_that_contradict_each_other_are_spoken_of_at_the_limit(tmp_path) -> None:
+    """The limit names what to raise; that no point may meet all constraints is said where they are far from met."""
+    limits = {}
+    for highest, most in ((1, 3000), (9, 30)):
+        manifest = tmp_path / f"{highest}.yaml"
+        manifest.write_text(IMPOSSIBLE.replace("HIGHEST", str(highest)).replace("3,", f"{most},"))
+        run("run", manifest, "--root", tmp_path / f"root{highest}")
+        summary = json.loads((tmp_path / f"root{highest}" / "result" / "summary.json").read_text())
+        limits[highest] = summary["reason"], summary["warnings"]
+    assert limits[1][0] == limits[9][0] == "IterationLimit"
+    assert "raise flow.stop.maxIterations; where `feasibility`, now 0.6," in limits[1][1][0]
+    assert limits[9][1][0].endswith("raise flow.stop.maxIterations")
+
+
 UNBOUNDED = """
 flow:
   name: unbounded

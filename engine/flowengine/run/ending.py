@@ -20,6 +20,8 @@ from flowengine.run.statistics import statistics
 from flowengine.store import Layout
 
 MIXED = 1.05  # an R-hat above it says that chains still differ
+APART = 1e-2  # a violation above it, relative, says that constraints may contradict each other
+LIMITS = {"IterationLimit": "stop.maxIterations", "TimeLimit": "stop.wallTime"}
 
 
 def write_result(
@@ -28,6 +30,7 @@ def write_result(
     """Write the outputs and the summary of a run that ended; returns the summary."""
     compiled = opened.compiled
     arrays, seen = results_of(compiled, carry), rows(carry, now.certificates - 1)
+    feasibility = finite(seen[-1].feasibility) if seen else None
     summary: dict[str, Any] = {
         "flow": request.revision.name,
         "revision": request.revision.hash,
@@ -35,7 +38,7 @@ def write_result(
         "iterations": now.iteration,
         "energy": finite(now.energy),
         "residual": finite(now.residual),
-        "feasibility": finite(seen[-1].feasibility) if seen else None,
+        "feasibility": feasibility,
         "gap": finite(now.gap),
         "certificate": now.controller,
         "guarantee": _guarantee(compiled),
@@ -46,7 +49,7 @@ def write_result(
         "iterationsPerSecond": round(now.iteration / seconds, 3) if seconds > 0 else None,
         "epochs": opened.claimed.epoch,
         "stop": _stop_rules(request),
-        "warnings": [*opened.warnings, *_unmet(request, now, reason), *_findings(compiled, arrays, now)],
+        "warnings": [*opened.warnings, *_unmet(request, now, reason, feasibility), *_findings(compiled, arrays, now)],
     }
     if isinstance(compiled.choice.method, Sampler):
         summary["acceptance"] = round(float(carry.state.acceptance.mean()), 4)
@@ -78,14 +81,17 @@ def results_of(compiled: CompiledFlow, carry: Carry) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _unmet(request: RunRequest, now: Snapshot, reason: str) -> list[str]:
+def _unmet(request: RunRequest, now: Snapshot, reason: str, feasibility: float | None) -> list[str]:
     """The accuracy that was asked for, where a limit came first: the flow may have no solution at all."""
     asked = {"residual": request.settings.stop.residual, "gap": request.settings.stop.gap}
     found = {"residual": now.residual, "gap": now.gap}
-    if reason not in ("IterationLimit", "TimeLimit"):
+    if reason not in LIMITS:
         return []
+    remedy = f"raise {request.at}.{LIMITS[reason]}"
+    if feasibility is not None and feasibility > APART:
+        remedy += f"; where `feasibility`, now {feasibility:.3g}, falls no further, constraints contradict each other"
     return [
-        f"ended by its limit with a {name} of {found[name]:.3g}, {wanted:.3g} was asked for"
+        f"ended by its limit with a {name} of {found[name]:.3g}, {wanted:.3g} was asked for: {remedy}"
         for name, wanted in asked.items()
         if wanted is not None and found[name] is not None
     ]
