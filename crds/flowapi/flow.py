@@ -153,7 +153,9 @@ class Outline(Model):
         if self.entrypoint is None:
             lacking = [key for key in ("variables", "terms") if not getattr(self, key)]
             if lacking:
-                raise DocumentFinding("this key is required", path=lacking[0], remedy="Add it.")
+                given = lacking[0] in self.model_fields_set
+                message, remedy = ("there is none", "Add one.") if given else ("this key is required", "Add it.")
+                raise DocumentFinding(message, path=lacking[0], remedy=remedy)
         elif idle := [key for key in ("variables", "operators", "terms", "outputs") if key in self.model_fields_set]:
             raise DocumentFinding("the entry point builds the flow", path=idle[0], remedy="Remove it.")
         return self

@@ -14,6 +14,8 @@ from pydantic import (
     PlainValidator,
     StringConstraints,
     ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
 )
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
@@ -115,6 +117,18 @@ def _number_or_name(value: object) -> float | str:
     return _number(value)
 
 
+def one_of(kinds: str) -> WrapValidator:
+    """For a value of several types: one sentence instead of an error from each of them."""
+
+    def checked(value: object, check: ValidatorFunctionWrapHandler) -> object:
+        try:
+            return check(value)
+        except ValidationError:
+            raise DocumentFinding(f"{kinds} is needed here") from None
+
+    return WrapValidator(checked)
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """A question with the known word that looks most like this one, or the list of all."""
     names = sorted(known)
@@ -162,6 +176,10 @@ def _wrong_value(detail: ErrorDetails, path: str) -> DocumentError:
     match detail["type"]:
         case "string_pattern_mismatch" if wanted := _IN_WORDS.get(str(context["pattern"])):
             return DocumentError(f"`{str(given)[:60]}` is no name here", path=path, remedy=f"A name has {wanted}.")
+        case "tuple_type":
+            return DocumentError("a list is needed here", path=path, remedy=_given(given))
+        case "model_type" | "dict_type":
+            return DocumentError("keys with values are needed here", path=path, remedy=_given(given))
         case "literal_error":
             return DocumentError(f"unknown value `{given}`", path=path, remedy=f"Known: {context['expected']}.")
         case _:

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from flowapi.atoms.keys import Levels, WaveletName
+from flowapi.atoms.keys import Levels, Spacing, WaveletName
 from flowapi.model import DocumentFinding, Model, Name, Number, Positive, PositiveInt
 
 Names = Annotated[tuple[Name, ...], Field(min_length=1, max_length=32)]
@@ -48,7 +48,7 @@ class Gradient(OperatorSpec):
     """(x_{i+1} − x_i)/h along each axis, of shape (axes, *shape); with `neumann` the last difference is 0."""
 
     boundary: Annotated[Literal["neumann", "periodic"], Field(description="of the last difference")] = "neumann"
-    spacing: Annotated[Positive | tuple[Positive, ...], Field(description="h, one number or one an axis")] = 1.0
+    spacing: Spacing = 1.0
     axes: Annotated[tuple[int, ...] | None, Field(description="axes it acts on; all of them")] = None
 
 

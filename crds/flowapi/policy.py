@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from flowapi.model import DocumentFinding, Model, Name, Number, Positive, PositiveInt
+from flowapi.model import DocumentFinding, Model, Name, Number, Positive, PositiveInt, one_of
 
 SAMPLERS = {"ula": "langevin", "mala": "langevin", "myula": "langevin", "leapfrog": "symplectic", "hmc": "symplectic"}
 Kind = Literal["mean", "var", "cov", "quantiles", "rhat", "ess"]
@@ -17,7 +17,7 @@ class Policy(Model):
     algorithm: (
         Literal["pg", "fista", "pd3o", "admm", "palm", "rgd", "ula", "mala", "myula", "leapfrog", "hmc"] | None
     ) = None
-    step: Positive | Literal["backtracking"] | None = None
+    step: Annotated[Positive | Literal["backtracking"] | None, one_of("a number above 0, or `backtracking`,")] = None
     restart: Literal["gradient", "none"] = "gradient"
     preconditioner: Literal["jacobi"] | None = None
     metropolis: Annotated[bool, Field(strict=True)] = False

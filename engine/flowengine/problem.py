@@ -151,6 +151,7 @@ class Problem:
         invariants: What is watched for drift.
         dtype: Of their arrays.
         units: Of rows and columns, where they differ by much.
+        curvature: A bound of that of f and of quadratics in g; None where an f_i has no bound, or no curvature.
     """
 
     smooth: tuple[Term, ...]
@@ -161,6 +162,7 @@ class Problem:
     dtype: str
     invariants: tuple[Invariant, ...] = ()
     units: Units | None = None
+    curvature: Scalar | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -7,7 +7,9 @@ import pytest
 from scipy.optimize import nnls
 from skimage.restoration import denoise_tv_chambolle
 from sklearn.linear_model import Lasso
-from solve import document, solve
+from solve import compiled, document, solve
+
+from flowapi.errors import DocumentError
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -171,3 +173,38 @@ def test_the_gap_is_an_upper_bound_and_closes(spec) -> None:
     _, end, _ = solve(doc)
     assert end.reason == "Converged"
     assert -1e-14 < end.gap < 1e-12
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1)])
+def test_whether_there_is_a_gap_does_not_depend_on_the_order_of_terms(order) -> None:
+    """Matrix completion: the box bounds the variable, and has the prox wherever it stands."""
+    rng = np.random.default_rng(4)
+    b, seen = rng.random((5, 6)), rng.random((5, 6)) < 0.6
+    terms = [
+        {"atom": "weighted", "arg": "x", "data": "b", "factors": "seen"},
+        {"atom": "nuclear", "arg": "x", "weight": 0.3}, {"atom": "box", "arg": "x", "lo": 0, "hi": 1},
+    ]  # fmt: skip
+    one = document(
+        {"b": b, "seen": seen}, variables={"x": {"like": "b"}}, terms=[terms[i] for i in order],
+        stop={"maxIterations": 20_000, "gap": 1e-7},
+    )  # fmt: skip
+    _, end, flow = solve(one)
+    assert end.reason == "Converged"
+    assert [str(role.role) for role in flow.roles] == ["smooth", *("dual" if i == 1 else "prox" for i in order[1:])]
+    z = cp.Variable(b.shape)
+    fit = 0.5 * cp.sum_squares(cp.multiply(seen.astype(float), z - b))
+    best = cp.Problem(cp.Minimize(fit + 0.3 * cp.normNuc(z)), [z >= 0, z <= 1]).solve(solver=cp.SCS, eps=1e-9)
+    np.testing.assert_allclose(end.energy, best, rtol=1e-6)
+
+
+def test_no_gap_beside_a_second_constraint_names_it() -> None:
+    terms = [
+        {"atom": "l2_ball", "arg": "x", "data": "b", "radius": 0.2}, {"atom": "norm_l21", "arg": "D x"},
+        {"atom": "box", "arg": "x", "lo": 0, "hi": 1},
+    ]  # fmt: skip
+    one = document(
+        {"b": np.eye(4)}, variables={"x": {"like": "b"}}, operators={"D": {"gradient": {}}}, terms=terms,
+        stop={"maxIterations": 10, "gap": 1e-3},
+    )  # fmt: skip
+    with pytest.raises(DocumentError, match=r"flow\.stop\.gap: flow\.terms\[2\], a constraint"):
+        compiled(one)

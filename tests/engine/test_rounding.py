@@ -83,3 +83,31 @@ def test_assignments_end_at_a_vertex(dtype) -> None:
         best = C[linear_sum_assignment(C)].sum()
         assert end.reason == "Converged"
         assert abs(end.energy - best) < 1e-4 * best
+
+
+def test_single_precision_of_a_stiff_equation_does_not_run_away_with_the_balance() -> None:
+    """The heat equation's rounding in ∇f is L‖x‖, far above eps·‖∇f‖: taken for a move, it drove ρ to its end."""
+    rng = np.random.default_rng(0)
+    times, places = 8, 12
+    heat = np.zeros((times, places))
+    heat[0, 3:6], heat[0, 8] = 1.5, 2.5
+    for n in range(1, times):
+        left, right = np.r_[heat[n - 1][:1], heat[n - 1][:-1]], np.r_[heat[n - 1][1:], heat[n - 1][-1:]]
+        heat[n] = heat[n - 1] + 0.1 * 0.8 * (left + right - 2 * heat[n - 1]) / 0.25
+    seen = (rng.random((times, places)) < 0.4).astype(float)
+    one = document(
+        {"m": seen, "obs": seen * (heat + 0.01 * rng.standard_normal(heat.shape))}, dtype="float32",
+        variables={"u": {"shape": [times, places]}},
+        operators={
+            "S": {"select": {"axis": 0, "start": 0, "stop": 1}}, "G": {"gradient": {"axes": [1], "spacing": 0.5}},
+        },
+        terms=[
+            {"atom": "weighted", "arg": "u", "factors": "m", "data": "obs"},
+            {"atom": "heat", "arg": "u", "kappa": 0.8, "dt": 0.1, "spacing": 0.5, "weight": 0.05},
+            {"atom": "l1", "arg": "G S u", "weight": 0.01}, {"atom": "nonnegative", "arg": "u"},
+        ],
+        policy={"family": "accelerated"}, stop={"maxIterations": 20_000, "residual": 1e-5},
+    )  # fmt: skip
+    _, end, flow = solve(one)
+    assert flow.choice.method.name == "admm"
+    assert end.reason == "Converged"

@@ -192,3 +192,51 @@ def test_a_searched_step_grows_again(spread) -> None:
     ))  # fmt: skip
     assert end.reason == "Converged"
     np.testing.assert_allclose(x.T @ x, np.eye(3), atol=1e-4)
+
+
+CENTRED = np.array([1.0, -1.0, 2.0, -2.0, 0.5, -0.5])
+LABELS = np.where(np.arange(24) % 2, 1.0, -1.0)
+FIT, LABELLED = ({"atom": atom, "arg": "x", "data": "b"} for atom in ("quadratic", "logistic"))
+VARIATION = {"atom": "tv", "arg": "x", "weight": 10}
+AT_ZERO = {
+    "tv by admm": (CENTRED, [FIT, VARIATION], {"algorithm": "admm"}),
+    "tv by pd3o": (CENTRED, [FIT, VARIATION], {"algorithm": "pd3o"}),
+    "analysis": (CENTRED, [FIT, {"atom": "analysis_l1", "arg": "C x", "weight": 10}], {"algorithm": "pd3o"}),
+    "labels": (LABELS, [LABELLED, VARIATION], {}),
+}
+
+
+@pytest.mark.parametrize("kind", AT_ZERO)
+def test_other_terms_may_pull_the_solution_to_zero(kind) -> None:
+    """Then W_j x and z_j are 0 there, too: they are small against what the data ask for, or against nothing."""
+    b, terms, policy = AT_ZERO[kind]
+    C = np.random.default_rng(3).standard_normal((8, len(b)))
+    x, end, _ = solve(document(
+        {"b": b, "C": C}, variables={"x": {"like": "b"}}, operators={"C": {"matrix": "C"}}, terms=terms,
+        policy={"family": "accelerated", **policy}, stop=LIMITS,
+    ))  # fmt: skip
+    assert end.reason == "Converged"
+    assert np.abs(x).max() < 1e-4
+
+
+@pytest.mark.parametrize("costs", [1e4, 0.0])
+def test_an_energy_that_rests_while_constraints_are_not_met_is_no_solution(costs) -> None:
+    """It used to end after 20 iterations with x = 0; without costs the energy is 0 wherever x is."""
+    n, rng = 20, np.random.default_rng(1)
+    sums = np.r_[np.kron(np.eye(n), np.ones((1, n))), np.kron(np.ones((1, n)), np.eye(n))]
+    parts, c = np.full(2 * n, 1 / n), costs * rng.random((n, n))
+    x, end, _ = solve(document(
+        {"A": sums, "b": parts, "c": c}, variables={"x": {"shape": [n, n]}}, operators=BY_A, terms=PROGRAM,
+        stop={"maxIterations": 20_000, "relativeChange": 1e-7},
+    ))  # fmt: skip
+    assert end.reason == "Converged"
+    assert np.linalg.norm(sums @ x.ravel() - parts) < 1e-3 * np.linalg.norm(parts)
+    np.testing.assert_allclose(end.energy, linprog(c.ravel(), A_eq=sums, b_eq=parts).fun, rtol=1e-2)
+
+
+def test_an_energy_that_rests_for_a_short_step_is_no_minimum() -> None:
+    one = document(
+        {"b": CENTRED}, variables={"x": {"like": "b", "init": 0}}, terms=[FIT],
+        policy={"algorithm": "pg", "step": 1e-9}, stop={"maxIterations": 200, "relativeChange": 1e-6},
+    )  # fmt: skip
+    assert solve(one)[1].reason == "IterationLimit"

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from flowapi.argument import TermSpec
-from flowapi.atoms.keys import Datum
+from flowapi.atoms.keys import Axis, Datum
 from flowapi.model import DocumentFinding, Name, Number, Positive, PositiveInt
 
 
@@ -71,7 +71,7 @@ class L2Ball(ConstraintSpec):
     atom: Literal["l2_ball"]
     radius: Annotated[Positive, Field(description="of the ball")]
     data: Datum = None
-    axis: Annotated[int | tuple[int, ...] | None, Field(description="the axes of each norm; all entries")] = None
+    axis: Annotated[Axis | None, Field(description="the axes of each norm; all entries")] = None
     data_keys = ("data",)
 
 

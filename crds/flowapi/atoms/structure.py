@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from flowapi.argument import TermSpec
-from flowapi.atoms.keys import Axes, Boundary, Datum, Edges, EdgeWeights, Levels, Spacing, WaveletName
+from flowapi.atoms.keys import Axes, Axis, Boundary, Datum, Edges, EdgeWeights, Levels, Spacing, WaveletName
 from flowapi.model import DocumentFinding, Name, NumberOrName, PositiveInt
 
 
@@ -59,7 +59,7 @@ class NormL21(TermSpec):
     """weight · Σ of the 2-norms of z − data over `axis` (a gradient: its components), or Σ_g w_g‖·‖₂ of groups."""
 
     atom: Literal["norm_l21"]
-    axis: Annotated[int | tuple[int, ...], Field(description="the axes of each norm")] = 0
+    axis: Annotated[Axis, Field(description="the axes of each norm")] = 0
     groups: Annotated[
         Name | None, Field(description="named data: each entry's group, whole numbers from 0; −1 is in none")
     ] = None

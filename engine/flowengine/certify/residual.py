@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array, lax
 
 from flowengine.arithmetic import add, norm, scale, sum_over, zeros_like
-from flowengine.atoms import DualDomain
+from flowengine.atoms import DualDomain, Separable
 from flowengine.linops import Gradient
 from flowengine.problem import Balance, Evidence, Problem, Scalar, Sizes, Tree, pytree
 from flowengine.steps import densities, gradient_parts, parted, smooth_gradient, term_gradient, whitened
@@ -29,7 +29,7 @@ class Scales:
 
     A scale is made of what there is now, not of what there was on the way: a transient, or a far start, must not hide
     what is left of it. Memory serves only where everything that is compared goes to 0 at a solution, and never beyond
-    what the size of x, or of y_j, allows.
+    what the size of x, or of y_j, allows; of W_j x, too, what a minimiser of the terms with a curvature would be.
 
     Attributes:
         balance: Of the summands of the imbalance.
@@ -111,7 +111,7 @@ def rescaled(problem: Problem, scales: Scales, balance: Balance, evidence: Evide
     seen = either(scales.base > 0, jnp.zeros_like(most), most)
     found = [scales.base, seen, *slopes, subgradient]
     pulled, reached, images = [], [], []
-    size = norm(x)
+    size, reach = norm(x), _reach(problem, scales)
     for j, term in enumerate(problem.dual):
         y, image = balance.dual[j], evidence.images[j]
         pull = _norms(problem, balance.pull if len(problem.dual) == 1 else term.operator.adjoint(y))
@@ -121,12 +121,26 @@ def rescaled(problem: Problem, scales: Scales, balance: Balance, evidence: Evide
         there, moreau = (_length(problem, j, one) for one in (image, add(image, evidence.defects[j], -1.0)))
         memory, usual = _remembered(scales.reached[j], there, size)
         reached.append(memory)
+        usual = usual if reach is None else lax.max(usual, memory[1] * reach)
         images.append(lax.max(lax.max(there, moreau), usual))
     balanced = functools.reduce(lax.max, found)
     lengths = Sizes(
         size, jnp.max(balanced), tuple(norm(one) for one in evidence.images), tuple(norm(one) for one in balance.dual)
     )
     return Scales(balanced, tuple(images), scales.base, seen, tuple(pulled), tuple(reached), lengths)
+
+
+def _reach(problem: Problem, scales: Scales) -> Scalar | None:
+    """‖∇(f + g)(0)‖ ÷ curvature, of what has one: no minimiser of that alone is nearer to 0.
+
+    Where the other terms pull x to 0, W_j x and z_j go there too, and are compared with what the data ask for.
+    """
+    if problem.curvature is None or problem.units is not None:
+        return None
+    parts = problem.prox.parts.values() if isinstance(problem.prox, Separable) else [problem.prox]
+    quadratics = [part.quadratic for part in parts if getattr(part, "quadratic", None) is not None]
+    pull = sum((norm(one.data) * one.weight for one in quadratics), start=norm(scales.base))
+    return pull / problem.curvature
 
 
 def _remembered(memory: Memory, now: Array, size: Scalar) -> tuple[Memory, Array]:

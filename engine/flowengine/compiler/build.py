@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,12 +16,13 @@ from flowapi.flow import FlowDocument, Stop
 from flowapi.frozen import frozen
 from flowapi.model import join
 from flowapi.numbers import canonical_json
+from flowapi.policy import Policy
 from flowapi.references import unused
 from flowengine.arithmetic import real_dtype, zero_for
 from flowengine.atoms import Quadratic
 from flowengine.certify import has_conjugate
 from flowengine.compiler.arguments import Maps
-from flowengine.compiler.choice import Choice
+from flowengine.compiler.choice import Choice, lipschitz
 from flowengine.compiler.choose import choose
 from flowengine.compiler.classify import classify, merge
 from flowengine.compiler.entry import built_by_entry
@@ -33,7 +36,7 @@ from flowengine.compiler.units import units_of
 from flowengine.compiler.variables import initial_value, structure, unknowns_of
 from flowengine.loop import LoopSettings, Stops
 from flowengine.methods import External
-from flowengine.problem import Invariant, Problem, Role, Term, Tree, Unknown
+from flowengine.problem import Invariant, Problem, Role, Scalar, Term, Tree, Unknown
 from flowengine.xla import placed
 
 FLOAT32_FLOOR = 1e-6  # below this float32 residuals are rounding
@@ -88,16 +91,8 @@ def compile_flow(document: FlowDocument, inputs: Path, *, at: str = "flow") -> C
         raise DocumentError(
             "samplers know no manifolds", path=join(at, "variables", curved[0], "manifold"), remedy="Remove it."
         )
-    policy = document.policy
     blank = Problem((), None, (), _start(document, data, unknowns, at), unknowns, document.dtype, _invariants(maps))
-    roles = classify(terms, forced, policy, unknowns)
-    problem = _filled(blank, roles)
-    if exactly(problem, policy):
-        exact = policy.model_copy(update={"algorithm": "admm"})
-        others = classify(terms, forced, exact, unknowns)
-        other = _filled(blank, others)
-        if not not_by_admm(other) and (document.stop.gap is None or has_conjugate(other)):
-            policy, roles, problem = exact, others, other
+    policy, roles, problem = _cast(blank, terms, forced, document)
     _check_gap(document.stop, problem, at)
     settings = _settings(document, chained=policy.samples and named_chains(document) is not None)
     choice = sample(problem, document, at) if policy.samples else choose(problem, policy, at)
@@ -108,6 +103,32 @@ def compile_flow(document: FlowDocument, inputs: Path, *, at: str = "flow") -> C
     return CompiledFlow(document, problem, choice, settings, tuple(roles), _digest(document, data))
 
 
+def _cast(
+    blank: Problem, terms: Sequence[Term], forced: Sequence[str | None], document: FlowDocument
+) -> tuple[Policy, list[Classified], Problem]:
+    """The policy that is followed, every term's role, and the problem: by the exact `admm` where that serves better."""
+    gap = document.stop.gap is not None
+
+    def usual(policy: Policy) -> tuple[list[Classified], Problem]:
+        """The usual roles; others where a gap is asked for that those do not have."""
+        roles = classify(terms, forced, policy, blank.unknowns)
+        problem = _filled(blank, roles)
+        if not gap or policy.samples or has_conjugate(problem):
+            return roles, problem
+        others = classify(terms, forced, policy, blank.unknowns, bounding=True)
+        other = _filled(blank, others)
+        return (others, other) if has_conjugate(other) else (roles, problem)
+
+    policy = document.policy
+    roles, problem = usual(policy)
+    if exactly(problem, policy):
+        exact = policy.model_copy(update={"algorithm": "admm"})
+        others, other = usual(exact)
+        if not not_by_admm(other) and (not gap or has_conjugate(other)):
+            return exact, others, other
+    return policy, roles, problem
+
+
 def _filled(blank: Problem, roles: list[Classified]) -> Problem:
     """The problem with its terms."""
     like = structure(blank.unknowns, blank.dtype)
@@ -116,7 +137,16 @@ def _filled(blank: Problem, roles: list[Classified]) -> Problem:
         smooth=tuple(_with_pull(one.term, like) for one in roles if one.role is Role.SMOOTH),
         prox=merge(roles, blank.unknowns),
         dual=tuple(one.term for one in roles if one.role is Role.DUAL),
+        curvature=_curvature(roles, blank.real),
     )
+
+
+def _curvature(roles: list[Classified], dtype: str) -> Scalar | None:
+    """See `Problem`."""
+    smooth = [one.term for one in roles if one.role is Role.SMOOTH]
+    curved = [one.term for one in roles if one.role is Role.PROX and isinstance(one.term.atom, Quadratic)]
+    bounds = [lipschitz([term]) for term in (*smooth, *curved)]
+    return placed(sum(bounds), dtype) if bounds and all(0 < one < math.inf for one in bounds) else None
 
 
 def _settings(document: FlowDocument, *, chained: bool = False, relative: bool = True) -> LoopSettings:
@@ -185,14 +215,14 @@ def _check_thresholds(stop: Stop, dtype: str, at: str) -> None:
 
 
 def _check_gap(stop: Stop, problem: Problem, at: str) -> None:
-    if stop.gap is not None and not has_conjugate(problem):
-        raise DocumentError(
-            "no finite dual of this energy is known, so there is no gap to stop at",
-            path=join(at, "stop", "gap"),
-            remedy="Stop at a `residual`."
-            if not problem.convex
-            else "Stop at a `residual`, or bound the variable with a box.",
-        )
+    if stop.gap is None or has_conjugate(problem):
+        return
+    reason, remedy = "no finite dual of this energy is known", "Stop at a `residual`."
+    if away := next((term.path for term in problem.dual if term.atom.indicator), None):
+        reason = f"{away}, a constraint that is not in the prox, is met at the end only"
+    elif problem.convex:
+        remedy = "Stop at a `residual`, or bound the variable with a box."
+    raise DocumentError(f"{reason}, so there is no gap to stop at", path=join(at, "stop", "gap"), remedy=remedy)
 
 
 def _digest(document: FlowDocument, data: Arrays) -> str:

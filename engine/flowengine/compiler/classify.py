@@ -9,14 +9,20 @@ from dataclasses import replace
 from flowapi.errors import DocumentError
 from flowapi.model import join
 from flowapi.policy import Policy
-from flowengine.atoms import Embedded, Merged, Quadratic, Separable, disjoint, merges
+from flowengine.atoms import DualDomain, Embedded, Merged, Quadratic, Separable, disjoint, merges
+from flowengine.atoms import merge as merged
 from flowengine.compiler.curved import beside_manifolds, part_of
 from flowengine.compiler.roles import Classified, in_frame, on_the_variable, simple, variable_of
 from flowengine.problem import Role, Term, Unknown
 
 
 def classify(
-    terms: Sequence[Term], forced: Sequence[str | None], policy: Policy, unknowns: Sequence[Unknown]
+    terms: Sequence[Term],
+    forced: Sequence[str | None],
+    policy: Policy,
+    unknowns: Sequence[Unknown],
+    *,
+    bounding: bool = False,
 ) -> list[Classified]:
     """Give every term its role.
 
@@ -29,6 +35,7 @@ def classify(
         forced: Their `as:`, or None.
         policy: A step that is searched for needs no Lipschitz constant; `pd3o` wants a dual term.
         unknowns: The variables; beside one on a manifold other rules hold.
+        bounding: Of several that can't share the prox, those that bound the variable have it, so that there is a gap.
 
     Raises:
         DocumentError: a forced role is impossible, or no role is possible.
@@ -53,7 +60,7 @@ def classify(
         if movable and needs_dual and not composed_smooth:
             one = replace(one, role=Role.PROX, reason="a quadratic of the variable itself: its prox costs no step size")
         result.append(one)
-    result = _one_prox(result, forced)
+    result = _one_prox(result, forced, bounding=bounding)
     _check_convex(result)
     return result
 
@@ -111,11 +118,13 @@ def _first_role(term: Term, force: str | None, *, searched: bool) -> Classified:
     return Classified(term, Role.DUAL, "its argument is composed: the prox of its conjugate is simple")
 
 
-def _one_prox(terms: list[Classified], forced: Sequence[str | None]) -> list[Classified]:
+def _one_prox(terms: list[Classified], forced: Sequence[str | None], *, bounding: bool) -> list[Classified]:
     """Keep in the prox what merges; the rest becomes dual with W = I."""
     kept: dict[str | None, list[object]] = {}
-    result = []
-    for one, force in zip(terms, forced, strict=True):
+    result = list(terms)
+    order = sorted(range(len(terms)), key=lambda i: bounding and not _bounds(terms[i]))
+    for i in order:
+        one, force = terms[i], forced[i]
         mine = kept.setdefault(variable_of(one.term), [])
         if one.role is Role.PROX and not merges([*mine, on_the_variable(one.term)]):
             if force:
@@ -129,8 +138,16 @@ def _one_prox(terms: list[Classified], forced: Sequence[str | None]) -> list[Cla
                     path=one.term.path,
                     remedy="Let the bounds overlap.",
                 )
-        result.append(one)
+        result[i] = one
     return result
+
+
+def _bounds(one: Classified) -> bool:
+    """Whether a prox has a conjugate that is finite everywhere."""
+    if one.role is not Role.PROX:
+        return False
+    atom = merged([on_the_variable(one.term)])
+    return atom is not None and atom.dual_domain is DualDomain.WHOLE
 
 
 def _check_convex(terms: Sequence[Classified]) -> None:

@@ -31,6 +31,7 @@ from flowengine.loop.carry import (
     LoopSettings,
     Status,
     Stops,
+    settled,
 )
 from flowengine.methods import stepped
 from flowengine.problem import Evidence, Hypers, Method, Problem, Scalar, Tree, pytree
@@ -172,7 +173,7 @@ def _stop_code(status: Status, k: Int[Array, ""], stops: Stops, is_finite: Array
         (~is_finite, DIVERGED),
         (small if sure is None else small & sure, BY_RESIDUAL),
         (status.gap < stops.gap, BY_GAP),
-        (status.change < stops.change, BY_CHANGE),
+        (settled(status, stops), BY_CHANGE),
         (k >= stops.limit, BY_LIMIT),
     )
     code = jnp.full((), RUNNING, jnp.int32)

@@ -52,7 +52,7 @@ class Stops:
         limit: Iterations.
         residual: Of `certify.residual`.
         gap: Of `certify.gap`.
-        change: Of |E − E₋|/max(|E|, tiny) between certificates.
+        change: Of |E − E₋|/max(|E|, tiny) between certificates, see `settled`.
     """
 
     limit: Int[Array, ""]
@@ -78,6 +78,16 @@ class Status:
     residual: Scalar
     gap: Scalar
     change: Scalar
+
+
+def settled(status: Status, stops: Stops) -> Array:
+    """Whether E changes by less than `stops.change`, and the residual, where there is one, is below its root.
+
+    Near a minimum E is off by the square of the distance; a short step, or constraints that are yet to be met, keep E
+    where it is, too.
+    """
+    far = status.residual > jnp.sqrt(stops.change)  # NaN is not
+    return (status.change < stops.change) & ~far
 
 
 @pytree()
@@ -137,7 +147,7 @@ def reopened(carry: Carry, stops: Stops) -> Carry:
     held = {
         BY_RESIDUAL: bool(status.residual.item() < stops.residual.item()),
         BY_GAP: bool(status.gap.item() < stops.gap.item()),
-        BY_CHANGE: bool(status.change.item() < stops.change.item()),
+        BY_CHANGE: bool(settled(status, stops).item()),
         BY_LIMIT: False,
         DIVERGED: True,
     }

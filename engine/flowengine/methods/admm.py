@@ -172,27 +172,33 @@ class Admm(Observing):
             moves, whole = _squares(_apart(new.z, z), _apart(new.y, y), first), _squares(*here, first)
             return replace(new, steps=reanchored(new.steps, here, length, moves, whole, hypers, iterations))
         if self.rule == "residuals":
-            primal, dual = self._misfits(problem, hypers, old, new, turn)
+            primal, dual, stiff = self._misfits(problem, hypers, old, new, turn)
             size = jnp.ones_like(primal)
         else:
             primal, dual = _squares(_apart(new.z, old.z), _apart(new.y, old.y), weights)
-            size = _length(_points(new.z, new.y, weights), weights)
-        primal, dual = (beyond_rounding(one, size, SOLVED) for one in (primal, dual))
+            stiff = size = _length(_points(new.z, new.y, weights), weights)
+        primal, dual = beyond_rounding(primal, stiff, SOLVED), beyond_rounding(dual, size, SOLVED)
         return replace(new, steps=rebalanced(new.steps, primal, dual, hypers, iterations))
 
     def _misfits(
         self, problem: Problem, hypers: Hypers, old: State, new: State, turn: list[Tree]
-    ) -> tuple[Scalar, Scalar]:
-        """‖∇f(x) + Σ W_jᵀy_j‖² and Σ‖W_jx − z_j‖², relative to their largest summands, in the norms of the steps."""
+    ) -> tuple[Scalar, Scalar, Scalar]:
+        """‖∇f(x) + Σ W_jᵀy_j‖² and Σ‖W_jx − z_j‖², relative to their largest summands, in the norms of the steps.
+
+        And what is rounded of the first, as a share of the same: L‖x‖, which in ∇f(x) may have cancelled.
+        """
         weights = _weights(problem, hypers)
         images = [add(z, one, 1 / self.relaxation) for z, one in zip(old.z, turn, strict=True)]
-        gradient = smooth_gradient(problem, images[0] if new.x is None else new.x)
+        x = images[0] if new.x is None else new.x
+        gradient = smooth_gradient(problem, x)
         duals = _dual(problem, new.y)
         pulls = [*new.y[: len(new.y) - len(duals)], *([pull(problem, duals)] if duals else [])]
         imbalance = functools.reduce(add, pulls, gradient)
         stretch = [_length([one], [hypers.tau]) for one in (imbalance, gradient, *pulls)]
         spread = [_length(one, weights) for one in (_apart(images, new.z), images, list(new.z))]
-        return _relative(stretch) ** 2, _relative(spread) ** 2
+        bound = jnp.zeros_like(stretch[0]) if problem.curvature is None else problem.curvature
+        rounded = _relative([bound * _length([x], [hypers.tau]), *stretch[1:]])
+        return _relative(stretch) ** 2, _relative(spread) ** 2, jnp.maximum(rounded, 1)
 
 
 def _dual(problem: Problem, each: tuple[Tree, ...]) -> tuple[Tree, ...]:

@@ -231,3 +231,28 @@ def test_a_name_that_is_none_says_what_a_name_has(flow, path, words) -> None:
         parse_spec({"flow": whole | flow})
     error = next(one for one in caught.value.errors if one.path == path)
     assert words in error.remedy
+
+
+@pytest.mark.parametrize(
+    ("change", "path", "message"),
+    [
+        ({"policy": {"step": 0}}, "flow.policy.step", "a number above 0, or `backtracking`, is needed here"),
+        ({"policy": {"step": "longer"}}, "flow.policy.step", "a number above 0, or `backtracking`, is needed here"),
+        (
+            {"operators": {"D": {"gradient": {"spacing": [1, 0]}}}}, "flow.operators.D.gradient.spacing",
+            "a number above 0, or a list of one an axis, is needed here",
+        ),
+        (
+            {"terms": [{"atom": "norm_l21", "arg": "x", "axis": "rows"}]}, "flow.terms[0].axis",
+            "the number of an axis, or a list of them, is needed here",
+        ),
+        ({"terms": {"atom": "l1", "arg": "x"}}, "flow.terms", "a list is needed here"),
+        ({"terms": [{"atom": "l1", "arg": [5]}]}, "flow.terms[0].arg[0]", "keys with values are needed here"),
+        ({"terms": []}, "flow.terms", "there is none"),
+    ],
+)  # fmt: skip
+def test_a_value_of_another_kind_is_one_error_in_the_words_of_a_document(change, path, message) -> None:
+    """Nothing of the types and validators behind it."""
+    with pytest.raises(DocumentErrors) as caught:
+        FlowDocument.parse(copy.deepcopy(FLOW) | change)
+    assert [(one.path, one.message) for one in caught.value.errors] == [(path, message)]
