@@ -6,6 +6,8 @@ import pytest
 from scipy.optimize import linprog, nnls
 from solve import compiled, document, solve
 
+from flowapi.errors import DocumentError
+
 TIGHT = {"solver": "CLARABEL", "tol_gap_abs": 1e-11, "tol_gap_rel": 1e-11, "tol_feas": 1e-11}
 EXACTLY = {"maxIterations": 20_000, "residual": 1e-8}
 
@@ -367,3 +369,20 @@ def test_forced_without_a_dual_term(n) -> None:
     ))  # fmt: skip
     assert (rule(flow)[0], end.reason) == ("admm", "Converged")
     assert np.abs(x - nnls(A, b)[0]).max() < 1e-6
+
+
+@pytest.mark.parametrize(("arg", "role"), [("x", "prox"), ("A x", "dual")])
+def test_a_term_in_the_way_says_by_which_role_it_would_not_be(arg, role) -> None:
+    """A Huber function has a gradient, and a prox, too: taken by that it leaves a quadratic to solve for."""
+
+    def fit(**more):
+        return document(
+            {"A": np.eye(3)[:2] + 0.1, "b": np.arange(2 if arg != "x" else 3)},
+            variables={"x": {"shape": [3]}}, operators={"A": {"matrix": "A"}},
+            terms=[{"atom": "huber", "arg": arg, "data": "b", **more}, {"atom": "tv", "arg": "x"}],
+            policy={"algorithm": "admm"}, stop={"maxIterations": 10},
+        )  # fmt: skip
+
+    with pytest.raises(DocumentError, match=rf"or mark flow\.terms\[0\] `as: {role}`\.$"):
+        compiled(fit())
+    assert compiled(fit(**{"as": role})).choice.method.name == "admm"

@@ -305,11 +305,12 @@ def test_what_a_sampler_warns_of() -> None:
     bounded = document(
         {}, variables={"x": {"shape": [2], "init": 1}}, outputs=[{"mean": "x"}], stop={"maxIterations": 100},
         terms=[{"atom": "tikhonov", "arg": "x"}, {"atom": "nonnegative", "arg": "x"}],
-        policy={"family": "langevin", "trajectory": 5},
+        policy={"family": "langevin", "trajectory": 5, "preconditioner": "jacobi"},
     )  # fmt: skip
-    outside, idle = compiled(bounded).choice.warnings
+    outside, idle, metric = compiled(bounded).choice.warnings
     assert "draws lie outside" in outside
     assert "policy.trajectory: `myula` doesn't use it" in idle
+    assert "policy.preconditioner: `myula` doesn't use it" in metric
     (motion,) = compiled(gaussian([{"mean": "x"}], algorithm="leapfrog")).choice.warnings
     assert "samples nothing" in motion
     flow = compiled(bounded)

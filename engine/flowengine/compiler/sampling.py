@@ -144,7 +144,7 @@ def _cautions(problem: Problem, document: FlowDocument, name: str, at: str) -> I
     for term in problem.dual:
         if term.atom.indicator:
             yield f"{term.path}: `myula` smooths the constraint, so draws lie outside by about the root of `smoothing`"
-    for key, users in (("trajectory", ("hmc",)), ("smoothing", ("myula",))):
+    for key, users in (("trajectory", ("hmc",)), ("smoothing", ("myula",)), ("preconditioner", ()), ("restart", ())):
         if key in document.policy.model_fields_set and name not in users:
             yield f"{join(at, 'policy', key)}: `{name}` doesn't use it"
 

@@ -15,6 +15,7 @@ from flowapi.policy import Policy
 from flowengine.atoms import Quadratic
 from flowengine.compiler.choice import ANCHORED, BLIND_REACH, REACH, Choice, flat, hypers_of, lipschitz
 from flowengine.compiler.metric import unevenness
+from flowengine.compiler.roles import simple
 from flowengine.compiler.scaling import Matrices, matrices_of, scaled_steps
 from flowengine.compiler.units import APART
 from flowengine.linops import Waves, power_of
@@ -68,6 +69,14 @@ def not_exactly(problem: Problem) -> str:
         if not getattr(term.atom, "affine_gradient", False):
             return f"{term.path} is smooth but not quadratic"
     return ""
+
+
+def _other_role(problem: Problem) -> str:
+    """The role that would let `admm` have a term that is smooth but not quadratic, as the end of a sentence."""
+    odd = [term for term in problem.smooth if not getattr(term.atom, "affine_gradient", False)]
+    if not odd or not all(getattr(term.atom, "has_prox", False) for term in odd):
+        return ""
+    return ", or mark " + ", ".join(f"{term.path} `as: {'prox' if simple(term) else 'dual'}`" for term in odd)
 
 
 def waves_of(problem: Problem) -> Waves | None:
@@ -163,7 +172,7 @@ def choose_admm(problem: Problem, policy: Policy, at: str) -> Choice:
         raise DocumentError(
             f"`admm` solves for the variable exactly, and {hindrance}",
             path=join(at, "policy", "algorithm"),
-            remedy="Leave the algorithm out, or use `pd3o`.",
+            remedy=f"Leave the algorithm out, or use `pd3o`{_other_role(problem)}.",
         )
     thresholds = [_threshold(problem, term) for term in problem.dual if hasattr(term.atom, "weight")]
     rho, reach = min(thresholds, default=0.0) or RELATIVE_RHO * lipschitz(problem.smooth), REACH
@@ -176,7 +185,7 @@ def choose_admm(problem: Problem, policy: Policy, at: str) -> Choice:
         problem, curved=waves == "cosine" and _curved(problem, waves), bare=lipschitz(problem.smooth) == 0
     )
     reasons = (
-        f"admm: the {waves} transform makes every operator diagonal, so x is solved for exactly",
+        f"admm: the {waves} transform makes every operator diagonal, so the variable is solved for exactly",
         f"rho = {rho:.4g}{moves}; {how}",
     )
     return Choice(Admm(waves, rule), hypers_of(problem, 1 / rho, (rho,) * len(problem.dual), **bounds), reasons)
