@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from flowapi.atoms.keys import Levels, Spacing, WaveletName
+from flowapi.atoms.keys import Axes, Levels, Spacing, WaveletName
 from flowapi.model import DocumentFinding, Model, Name, Number, Positive, PositiveInt
 
 Names = Annotated[tuple[Name, ...], Field(min_length=1, max_length=32)]
@@ -40,7 +40,7 @@ class Conv(OperatorSpec):
 
     kernel: Annotated[Name, Field(description="named data: the kernel, with as many dimensions as there are axes")]
     boundary: Annotated[Literal["periodic", "zero"], Field(description="what lies beyond the border")] = "periodic"
-    axes: Annotated[tuple[int, ...] | None, Field(description="axes it acts on; all of them")] = None
+    axes: Axes = None
     data_keys = ("kernel",)
 
 
@@ -49,7 +49,7 @@ class Gradient(OperatorSpec):
 
     boundary: Annotated[Literal["neumann", "periodic"], Field(description="of the last difference")] = "neumann"
     spacing: Spacing = 1.0
-    axes: Annotated[tuple[int, ...] | None, Field(description="axes it acts on; all of them")] = None
+    axes: Axes = None
 
 
 class Laplacian(Gradient):
@@ -83,7 +83,7 @@ class Mask(OperatorSpec):
 class Fft(OperatorSpec):
     """The unitary discrete Fourier transform, 1/√n Σ_m x_m exp(−2πi mn/N) along each axis: complex."""
 
-    axes: Annotated[tuple[int, ...] | None, Field(description="axes it acts on; all of them")] = None
+    axes: Axes = None
 
 
 class Wavelet(OperatorSpec):
@@ -91,7 +91,7 @@ class Wavelet(OperatorSpec):
 
     name: WaveletName = "db4"
     levels: Levels = None
-    axes: Annotated[tuple[int, ...] | None, Field(description="axes it acts on; all of them")] = None
+    axes: Axes = None
 
 
 class Radon(OperatorSpec):

@@ -156,7 +156,7 @@ flow:
   - {atom: affine, arg: x, matrix: c, data: d}
   - {atom: box, arg: x, lo: 0, hi: HIGHEST}
   policy: {family: accelerated}
-  stop: {maxIterations: 3, residual: 1.0e-12}
+  stop: {maxIterations: MOST, residual: 1.0e-12}
 """
 
 
@@ -165,13 +165,33 @@ def test_constraints_that_contradict_each_other_are_spoken_of_at_the_limit(tmp_p
     limits = {}
     for highest, most in ((1, 3000), (9, 30)):
         manifest = tmp_path / f"{highest}.yaml"
-        manifest.write_text(IMPOSSIBLE.replace("HIGHEST", str(highest)).replace("3,", f"{most},"))
+        manifest.write_text(IMPOSSIBLE.replace("HIGHEST", str(highest)).replace("MOST", str(most)))
         run("run", manifest, "--root", tmp_path / f"root{highest}")
         summary = json.loads((tmp_path / f"root{highest}" / "result" / "summary.json").read_text())
         limits[highest] = summary["reason"], summary["warnings"]
     assert limits[1][0] == limits[9][0] == "IterationLimit"
     assert "raise flow.stop.maxIterations; where `feasibility`, now 0.6," in limits[1][1][0]
     assert limits[9][1][0].endswith("raise flow.stop.maxIterations")
+
+
+SHORT = """
+flow:
+  name: short
+  data: {b: {inline: [1, -1, 2, -2, 5, -5]}}
+  variables: {x: {like: b, init: 0}}
+  terms: [{atom: quadratic, arg: x, data: b}, {atom: tv, arg: x, weight: 10}]
+  policy: {family: accelerated}
+  stop: {maxIterations: 1, residual: 1.0e-12}
+"""
+
+
+def test_terms_that_are_no_constraints_contradict_nothing(tmp_path) -> None:
+    """The defect of a dual term is large in the beginning, too."""
+    (tmp_path / "flow.yaml").write_text(SHORT)
+    run("run", tmp_path / "flow.yaml", "--root", tmp_path / "root")
+    summary = json.loads((tmp_path / "root" / "result" / "summary.json").read_text())
+    assert summary["feasibility"] > 0.01
+    assert summary["warnings"][0].endswith("raise flow.stop.maxIterations")
 
 
 UNBOUNDED = """

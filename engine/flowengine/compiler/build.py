@@ -92,7 +92,7 @@ def compile_flow(document: FlowDocument, inputs: Path, *, at: str = "flow") -> C
             "samplers know no manifolds", path=join(at, "variables", curved[0], "manifold"), remedy="Remove it."
         )
     blank = Problem((), None, (), _start(document, data, unknowns, at), unknowns, document.dtype, _invariants(maps))
-    policy, roles, problem = _cast(blank, terms, forced, document)
+    policy, roles, problem = _with_roles(blank, terms, forced, document)
     _check_gap(document.stop, problem, at)
     settings = _settings(document, chained=policy.samples and named_chains(document) is not None)
     choice = sample(problem, document, at) if policy.samples else choose(problem, policy, at)
@@ -103,7 +103,7 @@ def compile_flow(document: FlowDocument, inputs: Path, *, at: str = "flow") -> C
     return CompiledFlow(document, problem, choice, settings, tuple(roles), _digest(document, data))
 
 
-def _cast(
+def _with_roles(
     blank: Problem, terms: Sequence[Term], forced: Sequence[str | None], document: FlowDocument
 ) -> tuple[Policy, list[Classified], Problem]:
     """The policy that is followed, every term's role, and the problem: by the exact `admm` where that serves better."""

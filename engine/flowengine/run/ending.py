@@ -49,7 +49,11 @@ def write_result(
         "iterationsPerSecond": round(now.iteration / seconds, 3) if seconds > 0 else None,
         "epochs": opened.claimed.epoch,
         "stop": _stop_rules(request),
-        "warnings": [*opened.warnings, *_unmet(request, now, reason, feasibility), *_findings(compiled, arrays, now)],
+        "warnings": [
+            *opened.warnings,
+            *_unmet(opened, request, now, reason, feasibility),
+            *_findings(compiled, arrays, now),
+        ],
     }
     if isinstance(compiled.choice.method, Sampler):
         summary["acceptance"] = round(float(carry.state.acceptance.mean()), 4)
@@ -81,14 +85,15 @@ def results_of(compiled: CompiledFlow, carry: Carry) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _unmet(request: RunRequest, now: Snapshot, reason: str, feasibility: float | None) -> list[str]:
+def _unmet(opened: Opened, request: RunRequest, now: Snapshot, reason: str, feasibility: float | None) -> list[str]:
     """The accuracy that was asked for, where a limit came first: the flow may have no solution at all."""
     asked = {"residual": request.settings.stop.residual, "gap": request.settings.stop.gap}
     found = {"residual": now.residual, "gap": now.gap}
     if reason not in LIMITS:
         return []
     remedy = f"raise {request.at}.{LIMITS[reason]}"
-    if feasibility is not None and feasibility > APART:
+    constrained = any(term.atom.indicator for term in opened.compiled.problem.dual)
+    if constrained and feasibility is not None and feasibility > APART:
         remedy += f"; where `feasibility`, now {feasibility:.3g}, falls no further, constraints contradict each other"
     return [
         f"ended by its limit with a {name} of {found[name]:.3g}, {wanted:.3g} was asked for: {remedy}"
