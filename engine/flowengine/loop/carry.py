@@ -86,7 +86,7 @@ def settled(status: Status, stops: Stops) -> Array:
     Near a minimum E is off by the square of the distance; a short step, or constraints that are yet to be met, keep E
     where it is, too.
     """
-    far = status.residual > jnp.sqrt(stops.change)  # NaN is not
+    far = status.residual * status.residual > stops.change  # NaN is not
     return (status.change < stops.change) & ~far
 
 
@@ -143,15 +143,15 @@ def run_key(seed: int, revision: str) -> Array:
 
 def reopened(carry: Carry, stops: Stops) -> Carry:
     """A restored carry under the stop rules of now: it goes on where the rule that had ended it no longer holds."""
-    status = carry.status
+    k, status, stops = jax.device_get((carry.k, carry.status, stops))  # a program for each comparison would take longer
     held = {
-        BY_RESIDUAL: bool(status.residual.item() < stops.residual.item()),
-        BY_GAP: bool(status.gap.item() < stops.gap.item()),
-        BY_CHANGE: bool(settled(status, stops).item()),
+        BY_RESIDUAL: status.residual < stops.residual,
+        BY_GAP: status.gap < stops.gap,
+        BY_CHANGE: settled(status, stops),
         BY_LIMIT: False,
         DIVERGED: True,
     }
     code = status.code.item()
     if not held.get(code, False):
-        code = BY_LIMIT if carry.k.item() >= stops.limit.item() else RUNNING
-    return replace(carry, status=replace(status, code=placed(code, np.int32)))
+        code = BY_LIMIT if k >= stops.limit else RUNNING
+    return replace(carry, status=replace(carry.status, code=placed(code, np.int32)))

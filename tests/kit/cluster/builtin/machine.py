@@ -98,10 +98,20 @@ def stop(pid: int) -> None:
     for folder in traces():
         if CGROUPS in folder.parents:
             _remove_cgroup(folder)
-    if (Path("/sys/class/net") / HOST_LINK).exists():
-        run(["ip", "link", "delete", HOST_LINK])
+    _remove_link()
     if STATE.exists():
         shutil.rmtree(STATE)
+
+
+def _remove_link() -> None:
+    """The kernel removes it with the namespace of its other end, some time after the last process there."""
+    link = Path("/sys/class/net") / HOST_LINK
+    if link.exists():
+        try:
+            run(["ip", "link", "delete", HOST_LINK])
+        except KitError:
+            if link.exists():
+                raise
 
 
 def _remove_cgroup(folder: Path) -> None:
