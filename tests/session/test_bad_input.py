@@ -146,6 +146,30 @@ def test_a_result_that_is_not_to_be_trusted_says_so(tmp_path) -> None:
     assert summary["feasibility"] is None
 
 
+SLOW = """
+flow:
+  name: slow
+  variables: {x: {shape: [2], init: 0, spread: 3, chains: 4}}
+  terms: [{atom: tikhonov, arg: x}]
+  policy: {family: langevin, step: 1.0e-3}
+  outputs: [{rhat: x, keep: KEEP, thin: 2}]
+  stop: {maxIterations: 200}
+"""
+
+
+@pytest.mark.parametrize(
+    ("keep", "remedy"),
+    [(20, "within the last 20 draws of each that it keeps, so raise its `thin` above 2"), (200, "yet, so run longer")],
+)
+def test_chains_that_have_not_mixed_say_what_would_show_it(tmp_path, keep, remedy) -> None:
+    """Of a full buffer a longer run alone would show no longer a stretch."""
+    (tmp_path / "flow.yaml").write_text(SLOW.replace("KEEP", str(keep)))
+    done = subprocess.run(
+        [CFLOW, "run", tmp_path / "flow.yaml", "--root", tmp_path / "root"], capture_output=True, text=True, check=True
+    )
+    assert f"the chains have not mixed {remedy}" in " ".join(done.stderr.split())
+
+
 IMPOSSIBLE = """
 flow:
   name: impossible

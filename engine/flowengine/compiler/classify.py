@@ -12,7 +12,7 @@ from flowapi.policy import Policy
 from flowengine.atoms import DualDomain, Embedded, Merged, Quadratic, Separable, disjoint, merges
 from flowengine.atoms import merge as merged
 from flowengine.compiler.curved import beside_manifolds, part_of
-from flowengine.compiler.roles import Classified, in_frame, on_the_variable, simple, variable_of
+from flowengine.compiler.roles import Classified, bent, in_frame, on_the_variable, simple, variable_of
 from flowengine.problem import Role, Term, Unknown
 
 
@@ -33,7 +33,8 @@ def classify(
     Args:
         terms: In the order of the document.
         forced: Their `as:`, or None.
-        policy: A step that is searched for needs no Lipschitz constant; `pd3o` wants a dual term.
+        policy: A step that is searched for needs no Lipschitz constant; `pd3o` wants a dual term, and `admm` no smooth
+            one but quadratics.
         unknowns: The variables; beside one on a manifold other rules hold.
         bounding: Of several that can't share the prox, those that bound the variable have it, so that there is a gap.
 
@@ -44,8 +45,7 @@ def classify(
         return [_for_sampling(term, force) for term, force in zip(terms, forced, strict=True)]
     if any(one.curved for one in unknowns):
         return beside_manifolds(terms, forced, unknowns)
-    searched = policy.step == "backtracking"
-    first = [_first_role(term, force, searched=searched) for term, force in zip(terms, forced, strict=True)]
+    first = [_first_role(term, force, policy) for term, force in zip(terms, forced, strict=True)]
     needs_dual = any(one.role is Role.DUAL for one in first) or policy.algorithm == "pd3o"
     composed_smooth = any(one.role is Role.SMOOTH and not simple(one.term) for one in first)
     result: list[Classified] = []
@@ -93,8 +93,8 @@ def merge(terms: Sequence[Classified], unknowns: Sequence[Unknown]) -> Merged | 
     )
 
 
-def _first_role(term: Term, force: str | None, *, searched: bool) -> Classified:
-    atom, place = term.atom, join(term.path, "as")
+def _first_role(term: Term, force: str | None, policy: Policy) -> Classified:
+    atom, place, searched = term.atom, join(term.path, "as"), policy.step == "backtracking"
     bounded = atom.smooth and (searched or not atom.has_prox or math.isfinite(atom.lipschitz))
     if force == "smooth" and not bounded:
         message, remedy = "this atom has no gradient", "Use `prox` or `dual`."
@@ -107,13 +107,14 @@ def _first_role(term: Term, force: str | None, *, searched: bool) -> Classified:
         raise DocumentError("this atom has no prox of a conjugate", path=place, remedy="Leave `as` out.")
     if force:
         return Classified(term, Role(force), "the document says so")
-    if atom.smooth and math.isfinite(atom.lipschitz):
+    in_the_way = policy.algorithm == "admm" and bent(term)
+    if atom.smooth and math.isfinite(atom.lipschitz) and not in_the_way:
         return Classified(term, Role.SMOOTH, "it has a Lipschitz gradient")
     if simple(term) and atom.has_prox:
         return Classified(term, Role.PROX, "its prox on the variable itself is simple")
     if in_frame(term) and atom.has_prox:
         return Classified(term, Role.PROX, "its operator is orthonormal: its prox is simple in that frame")
-    if bounded:
+    if bounded and not in_the_way:
         return Classified(term, Role.SMOOTH, "it has a gradient, and the step is searched for")
     return Classified(term, Role.DUAL, "its argument is composed: the prox of its conjugate is simple")
 

@@ -42,3 +42,9 @@ def on_the_variable(term: Term) -> Any:
     if simple(term) or bound is None:
         return term.atom
     return Framed(term.atom, term.operator, bound, square=tight(term.operator) is not None)
+
+
+def bent(term: Term) -> bool:
+    """Whether it is smooth and not quadratic, and has a prox: then an exact solver can take it by that."""
+    quadratic = getattr(term.atom, "affine_gradient", False)
+    return term.atom.smooth and not quadratic and term.atom.has_prox and term.atom.convex

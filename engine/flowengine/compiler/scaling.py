@@ -80,31 +80,48 @@ def matrices_of(problem: Problem) -> Matrices:
 def scaled_steps(problem: Problem, matrices: Matrices) -> Hypers:
     """τ, one an entry where g allows it, and σ_j, one a row where h_j does; together they weigh as f does.
 
-    With columns scaled by d and rows by r_j: τ = d²/ρ, σ_j = r_j²ρ, ρ = tr H/tr(diag(1/d²) + Σ W_jᵀdiag(r_j²)W_j).
+    A loss h_j, whose gradient has a Lipschitz constant L_j, has a scale of its own: σ_j = L_j, and it counts as a part
+    of f, H = f'' + Σ L_jW_jᵀW_j. Of the others, with columns scaled by d and rows by r_j: τ = d²/ρ, σ_j = r_j²ρ,
+    ρ = tr H/tr(diag(1/d²) + Σ W_jᵀdiag(r_j²)W_j).
     """
-    columns, rows = _balanced(problem, matrices)
-    curvature, copied = np.diag(matrices.hessian), problem.prox is not None
+    curvature, bounds = np.diag(matrices.hessian), [_bound(term) for term in problem.dual]
+    for bound, one in zip(bounds, matrices.maps, strict=True):
+        curvature = curvature + (bound or 0) * np.sum(one**2, axis=0)
+    free = [(term, one) for term, one, bound in zip(problem.dual, matrices.maps, bounds, strict=True) if bound is None]
+    columns, rows = _balanced(problem, curvature, free)
+    copied = problem.prox is not None
     weights = [(FIRM if copied else 1) * r**2 for r in rows]
-    stiff = sum(float(np.sum(w[:, None] * one**2)) for w, one in zip(weights, matrices.maps, strict=True))
+    stiff = sum(float(np.sum(w[:, None] * one**2)) for w, (_, one) in zip(weights, free, strict=True))
     stiff += float(np.sum(1 / columns**2)) if copied else 0
     rho = (float(curvature.sum()) / stiff if stiff else 0) or 1.0
-    tau = columns**2 / rho
-    sigma = tuple(_stored(problem, term, w * rho) for term, w in zip(problem.dual, weights, strict=True))
+    tau, rest = columns**2 / rho, iter(weights)
+    each = [
+        next(rest) * rho if bound is None else np.full(len(one), bound)
+        for one, bound in zip(matrices.maps, bounds, strict=True)
+    ]
+    sigma = tuple(_stored(problem, term, one) for term, one in zip(problem.dual, each, strict=True))
     reach = min(REACH, 0.01 / matrices.eps)
     least, most = (np.asarray(factor * tau.max(), problem.real) for factor in (1 / reach, reach))
     return Hypers(_by_variable(problem, tau), sigma, placed(least), placed(most))
 
 
-def _balanced(problem: Problem, matrices: Matrices) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Scales d and r_j: rows of r_jW_jd of norm 1, and columns of what f and the W_j make of them."""
-    curvature = np.diag(matrices.hessian)
-    columns, rows = np.ones(len(curvature)), [np.ones(len(one)) for one in matrices.maps]
-    apart = [_by_row(problem, term) for term in problem.dual]
+def _bound(term: Term) -> float | None:
+    """L of a smooth term's atom, if it has one."""
+    bound = float(term.atom.lipschitz) if term.atom.smooth else 0.0
+    return bound if 0 < bound < math.inf else None
+
+
+def _balanced(
+    problem: Problem, curvature: np.ndarray, free: list[tuple[Term, Float[np.ndarray, "m n"]]]
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Scales d and r_j: rows of r_jW_jd of norm 1, and columns of what H and these W_j make of them."""
+    columns, rows = np.ones(len(curvature)), [np.ones(len(one)) for _, one in free]
+    apart = [_by_row(problem, term) for term, _ in free]
     for _ in range(ROUNDS):
-        for index, one in enumerate(matrices.maps):
+        for index, (_, one) in enumerate(free):
             size = np.linalg.norm(rows[index][:, None] * one * columns, axis=1)
             rows[index] = rows[index] / _root(size, apart=apart[index])
-        squares = [np.sum((r[:, None] * one) ** 2, axis=0) for r, one in zip(rows, matrices.maps, strict=True)]
+        squares = [np.sum((r[:, None] * one) ** 2, axis=0) for r, (_, one) in zip(rows, free, strict=True)]
         parts = [curvature * columns**2, sum(squares, start=np.zeros(len(columns))) * columns**2]
         size = np.sqrt(sum(one / (one.max() or 1) for one in parts))
         for unknown, place in _places(problem):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Literal
 
 import jax
@@ -15,7 +16,7 @@ from flowapi.policy import Policy
 from flowengine.atoms import Quadratic
 from flowengine.compiler.choice import ANCHORED, BLIND_REACH, REACH, Choice, flat, hypers_of, lipschitz
 from flowengine.compiler.metric import unevenness
-from flowengine.compiler.roles import simple
+from flowengine.compiler.roles import bent
 from flowengine.compiler.scaling import Matrices, matrices_of, scaled_steps
 from flowengine.compiler.units import APART
 from flowengine.linops import Waves, power_of
@@ -38,14 +39,22 @@ Rule = Literal["moves", "residuals", "anchor"]
 def exactly(problem: Problem, policy: Policy) -> bool:
     """Whether the choice is `admm` where nothing forces an algorithm."""
     free = policy.algorithm is None and policy.step is None and not policy.diagonal and not policy.samples
-    if not free or problem.curved or not_exactly(problem):
+    seen = _without_bent(problem) if problem.dual and problem.dtype == "float64" else problem
+    if not free or problem.curved or not_exactly(seen):
         return False
     if not problem.dual:  # cheap steps serve well, but where units differ
         few = entries(problem) <= CHEAP_ENTRIES
         return few and unevenness(problem) > APART**2 and not not_by_eigenvectors(problem)
-    if policy.family == "accelerated" and problem.smooth and not not_by_waves(problem, "fourier"):
+    if policy.family == "accelerated" and seen.smooth and not not_by_waves(seen, "fourier"):
         return True
-    return any(_steep(problem, one) and not not_by_waves(problem, one) for one in WAVES) or pays_exactly(problem)
+    return any(_steep(seen, one) and not not_by_waves(seen, one) for one in WAVES) or pays_exactly(seen)
+
+
+def _without_bent(problem: Problem) -> Problem:
+    """The problem with smooth terms that are not quadratic among the dual ones, as `admm` would have them."""
+    odd = tuple(one for one in problem.smooth if bent(one))
+    rest = tuple(one for one in problem.smooth if not bent(one))
+    return replace(problem, smooth=rest, dual=(*problem.dual, *odd)) if odd else problem
 
 
 def not_by_admm(problem: Problem) -> str:
@@ -71,12 +80,10 @@ def not_exactly(problem: Problem) -> str:
     return ""
 
 
-def _other_role(problem: Problem) -> str:
-    """The role that would let `admm` have a term that is smooth but not quadratic, as the end of a sentence."""
-    odd = [term for term in problem.smooth if not getattr(term.atom, "affine_gradient", False)]
-    if not odd or not all(getattr(term.atom, "has_prox", False) for term in odd):
-        return ""
-    return ", or mark " + ", ".join(f"{term.path} `as: {'prox' if simple(term) else 'dual'}`" for term in odd)
+def _but_for_roles(problem: Problem) -> str:
+    """Which roles that the document forces stand in the way of `admm`, as the end of a sentence."""
+    odd = [term.path for term in problem.smooth if bent(term)]
+    return f"; or leave `as: smooth` out of {' and '.join(odd)}" if odd else ""
 
 
 def waves_of(problem: Problem) -> Waves | None:
@@ -172,7 +179,7 @@ def choose_admm(problem: Problem, policy: Policy, at: str) -> Choice:
         raise DocumentError(
             f"`admm` solves for the variable exactly, and {hindrance}",
             path=join(at, "policy", "algorithm"),
-            remedy=f"Leave the algorithm out, or use `pd3o`{_other_role(problem)}.",
+            remedy=f"Leave the algorithm out, or use `pd3o`{_but_for_roles(problem)}.",
         )
     thresholds = [_threshold(problem, term) for term in problem.dual if hasattr(term.atom, "weight")]
     rho, reach = min(thresholds, default=0.0) or RELATIVE_RHO * lipschitz(problem.smooth), REACH
@@ -192,10 +199,14 @@ def choose_admm(problem: Problem, policy: Policy, at: str) -> Choice:
 
 
 def _rule(problem: Problem, *, curved: bool, bare: bool = True) -> tuple[Rule, str]:
-    """How τ is chosen on the way, in words too; `curved` where f is in every direction."""
+    """How τ is chosen on the way, in words too; `curved` where f is in every direction.
+
+    Beside a loss that is dual a quadratic f is no more than a regulariser, and says little of what a good τ is.
+    """
     if not curved and bare and flat(problem):
         return "anchor", ANCHORED
-    return "residuals" if curved else "moves", f"over-relaxed by {RELAXATION}"
+    data = not any(term.atom.smooth for term in problem.dual)
+    return "residuals" if curved and data else "moves", f"over-relaxed by {RELAXATION}"
 
 
 def _curved(problem: Problem, waves: Waves) -> bool:

@@ -112,7 +112,12 @@ def _findings(compiled: CompiledFlow, arrays: Mapping[str, np.ndarray], now: Sna
         if one.kind in ("rhat", "ess") and np.isnan(value).any():
             found.append(f"{one.variable}_{one.kind} is not known everywhere: too few draws, or chains that don't move")
         elif one.kind == "rhat" and value.max(initial=0) > MIXED:
-            found.append(f"{one.variable}_rhat is up to {value.max():.3g}: the chains have not mixed, run longer")
+            full = now.iteration - one.burn >= one.keep * one.thin
+            remedy = f"raise its `thin` above {one.thin}, and the iterations with it" if full else "run longer"
+            seen = f"within the last {one.keep} draws of each that it keeps" if full else "yet"
+            found.append(
+                f"{one.variable}_rhat is up to {value.max():.3g}: the chains have not mixed {seen}, so {remedy}"
+            )
     return found
 
 
