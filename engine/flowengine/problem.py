@@ -151,7 +151,7 @@ class Problem:
         invariants: What is watched for drift.
         dtype: Of their arrays.
         units: Of rows and columns, where they differ by much.
-        curvature: A bound of that of f and of quadratics in g; None where an f_i has no bound, or no curvature.
+        curvature: A bound of that of f, and of g's and the h_j's that have one; None where an f_i has none, or is flat.
     """
 
     smooth: tuple[Term, ...]

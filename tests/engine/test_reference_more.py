@@ -319,7 +319,7 @@ def test_trend_filtering_and_a_support_vector_machine_settle() -> None:
     ("change", "why"),
     [
         ({"operators": {"K": {"conv": {"kernel": "k", "boundary": "zero"}}, "D": {"gradient": {}}}}, "would take too long"),
-        ({"terms": [{"atom": "huber", "arg": "K x", "data": "b"}, {"atom": "tv", "arg": "x"}]}, "not quadratic"),
+        ({"terms": [{"atom": "huber", "arg": "K x", "data": "b", "as": "smooth"}, {"atom": "tv", "arg": "x"}]}, "not quadratic"),
         ({"terms": [{"atom": "quadratic", "arg": "K x", "data": "b"}]}, "no term has a prox"),
         ({"terms": [{"atom": "tv", "arg": "x", "boundary": "periodic"}]}, "without any term"),
     ],

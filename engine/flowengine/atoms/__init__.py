@@ -1,6 +1,6 @@
 """Atoms: functions with value, gradient or prox, and conjugate; one class an atom, one file a family."""
 
-from flowengine.atoms.base import DualDomain
+from flowengine.atoms.base import DualDomain, has_bound
 from flowengine.atoms.constraints import Affine, BlockBalls, Cardinality, Interval, Knapsack, L1Ball, L2Ball, Simplex
 from flowengine.atoms.coupling import Bilinear, LowRank, Orthogonality
 from flowengine.atoms.data import Huber, Quadratic, QuadraticForm
@@ -56,6 +56,7 @@ __all__ = [
     "disjoint",
     "embed",
     "embeds",
+    "has_bound",
     "merge",
     "merges",
 ]

@@ -70,6 +70,11 @@ class Base:
         return add(u, atom.prox(scale(u, 1 / step), 1 / step), -step)
 
 
+def has_bound(atom: Any) -> bool:
+    """Whether an atom is curved, and its gradient has a Lipschitz constant, whatever its numbers."""
+    return bool(atom.smooth) and not getattr(atom, "polyhedral", False) and type(atom).lipschitz is not Base.lipschitz
+
+
 class Additive:
     """An atom whose value is the sum of its `densities`."""
 

@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array, lax
 
 from flowengine.arithmetic import add, norm, scale, sum_over, zeros_like
-from flowengine.atoms import DualDomain, Separable
+from flowengine.atoms import DualDomain, Separable, has_bound
 from flowengine.linops import Gradient
 from flowengine.problem import Balance, Evidence, Problem, Scalar, Sizes, Tree, pytree
 from flowengine.steps import densities, gradient_parts, parted, smooth_gradient, term_gradient, whitened
@@ -131,16 +131,21 @@ def rescaled(problem: Problem, scales: Scales, balance: Balance, evidence: Evide
 
 
 def _reach(problem: Problem, scales: Scales) -> Scalar | None:
-    """‖∇(f + g)(0)‖ ÷ curvature, of what has one: no minimiser of that alone is nearer to 0.
+    """‖∇(f + g + Σ h_j∘W_j)(0)‖ ÷ curvature, of what has one: no minimiser of that alone is nearer to 0.
 
     Where the other terms pull x to 0, W_j x and z_j go there too, and are compared with what the data ask for.
     """
     if problem.curvature is None or problem.units is not None:
         return None
-    parts = problem.prox.parts.values() if isinstance(problem.prox, Separable) else [problem.prox]
-    quadratics = [part.quadratic for part in parts if getattr(part, "quadratic", None) is not None]
-    pull = sum((norm(one.data) * one.weight for one in quadratics), start=norm(scales.base))
-    return pull / problem.curvature
+    zero, pulls = zeros_like(problem.init), [norm(scales.base)]
+    parted = isinstance(problem.prox, Separable)
+    parts = [(part, zero[name]) for name, part in problem.prox.parts.items()] if parted else [(problem.prox, zero)]
+    for part, origin in parts:
+        losses = (getattr(part, "quadratic", None), getattr(part, "other", None))
+        pulls += [norm(one.gradient(origin)) for one in losses if one is not None and has_bound(one)]
+    for term in (one for one in problem.dual if has_bound(one.atom)):
+        pulls.append(norm(term.operator.adjoint(term.atom.gradient(term.operator.apply(zero)))))
+    return functools.reduce(jnp.add, pulls) / problem.curvature
 
 
 def _remembered(memory: Memory, now: Array, size: Scalar) -> tuple[Memory, Array]:

@@ -19,7 +19,7 @@ from flowapi.numbers import canonical_json
 from flowapi.policy import Policy
 from flowapi.references import unused
 from flowengine.arithmetic import real_dtype, zero_for
-from flowengine.atoms import Quadratic
+from flowengine.atoms import Quadratic, has_bound
 from flowengine.certify import has_conjugate
 from flowengine.compiler.arguments import Maps
 from flowengine.compiler.choice import Choice, lipschitz
@@ -143,9 +143,9 @@ def _filled(blank: Problem, roles: list[Classified]) -> Problem:
 
 def _curvature(roles: list[Classified], dtype: str) -> Scalar | None:
     """See `Problem`."""
-    smooth = [one.term for one in roles if one.role is Role.SMOOTH]
-    curved = [one.term for one in roles if one.role is Role.PROX and isinstance(one.term.atom, Quadratic)]
-    bounds = [lipschitz([term]) for term in (*smooth, *curved)]
+    smooth = [lipschitz([one.term]) for one in roles if one.role is Role.SMOOTH]
+    by_prox = [lipschitz([one.term]) for one in roles if one.role is not Role.SMOOTH and has_bound(one.term.atom)]
+    bounds = [*smooth, *by_prox]
     return placed(sum(bounds), dtype) if bounds and all(0 < one < math.inf for one in bounds) else None
 
 

@@ -59,6 +59,7 @@ from flowengine.steps import (
     solved,
     unbalanced,
 )
+from flowengine.xla import either
 
 if TYPE_CHECKING:
     from jaxtyping import Int
@@ -74,8 +75,9 @@ class State:
     """The solution x of the last solve, the copies z_j and duals y_j, g's first, τ, and H and P in their basis.
 
     With a g, z₀ is the point and x is None. What τ is balanced by: `moved` is Σ σ_j‖Δz_j‖² and Σ ‖Δy_j‖²/σ_j since the
-    last certificate, for z and y turn about each other, and every tenth step may be of the same phase; `reached` is the
-    largest multiple of ‖x‖ that the W_jx were, for at a solution all of them may be 0.
+    last certificate, for z and y turn about each other, and every tenth step may be of the same phase (of a transform's
+    many entries that would cost a fifth of an iteration); `reached` is the largest multiple of ‖x‖ that the W_jx were,
+    for at a solution all of them may be 0.
     """
 
     x: Tree | None
@@ -110,8 +112,9 @@ class Admm(Observing):
         else:
             spectrum = by_eigenvectors(problem, functools.partial(penalty, problem, hypers))
         steps = anchored(hypers, (z, y)) if self.rule == "anchor" else unbalanced(hypers)
-        zero, rule = jnp.zeros_like(longest(hypers)), self.rule if hypers.least is not None else ""
-        moved, reached = (zero, zero) if rule == "moves" else None, zero if rule == "residuals" else None
+        zero, balanced = jnp.zeros_like(longest(hypers)), hypers.least is not None
+        moved = (zero, zero) if balanced and self.rule == "moves" and self.waves is None else None
+        reached = zero if balanced and self.rule == "residuals" else None
         return State(x if problem.prox is None else None, z, y, steps, spectrum, moved, reached)
 
     def step(self, problem: Problem, hypers: Hypers, state: State) -> State:
@@ -183,7 +186,7 @@ class Admm(Observing):
         sizes: Sizes,
         iterations: Int[Array, ""],
     ) -> State:
-        """A new anchor, where it is time; else τ balanced."""
+        """A new anchor, where it is time; else τ balanced. A certificate after no `iterations` leaves all as it is."""
         steps, weights = new.steps, weights_of(problem, hypers, old.tau)
         turn = apart(_mapped(old, new, weights), points_of(old.z, old.y, weights))
         if isinstance(steps, Anchored):
@@ -191,16 +194,35 @@ class Admm(Observing):
             moves, whole = halves(apart(new.z, z), apart(new.y, y), first), halves(*here, first)
             steps = reanchored(steps, here, length(turn, weights), moves, whole, hypers, iterations)
             return replace(new, steps=steps)
-        if new.moved is not None:
-            size = length(points_of(new.z, new.y, weights), weights)
-            primal, dual = (beyond_rounding(one / jnp.maximum(iterations, 1), size, SOLVED) for one in new.moved)
-            zero = jnp.zeros_like(primal)
-            return replace(new, steps=rebalanced(steps, primal, dual, hypers, iterations), moved=(zero, zero))
+        if hypers.least is None:
+            return new
+        if self.rule == "moves":
+            return _by_moves(old, new, steps, weights, hypers, iterations)
         if new.reached is not None:
             images = [add(z, one, 1 / self.relaxation) for z, one in zip(old.z, turn, strict=True)]
             primal, dual, reached = _misfits(problem, hypers, new, images, new.reached)
+            reached = either(iterations > 0, reached, new.reached)
             return replace(new, steps=rebalanced(steps, primal, dual, hypers, iterations), reached=reached)
         return new
+
+
+def _by_moves(
+    old: State, new: State, steps: Balanced, weights: list[Tree], hypers: Hypers, iterations: Int[Array, ""]
+) -> State:
+    """τ balanced by how far z and y moved in the mean since the last certificate; of many entries, in the last step."""
+    size, moved = length(points_of(new.z, new.y, weights), weights), new.moved
+    if moved is None:
+        means = halves(apart(new.z, old.z), apart(new.y, old.y), weights)
+    else:
+        primal, dual = moved
+        count = jnp.maximum(iterations, 1)
+        means = primal / count, dual / count
+        moved = (
+            either(iterations > 0, jnp.zeros_like(primal), primal),
+            either(iterations > 0, jnp.zeros_like(dual), dual),
+        )
+    primal, dual = (beyond_rounding(one, size, SOLVED) for one in means)
+    return replace(new, steps=rebalanced(steps, primal, dual, hypers, iterations), moved=moved)
 
 
 def _misfits(
