@@ -111,7 +111,7 @@ def rescaled(problem: Problem, scales: Scales, balance: Balance, evidence: Evide
     seen = either(scales.base > 0, jnp.zeros_like(most), most)
     found = [scales.base, seen, *slopes, subgradient]
     pulled, reached, images = [], [], []
-    size, reach = norm(x), _reach(problem, scales)
+    size, reach = norm(x), _reach(problem, scales, zeros_like(x))
     for j, term in enumerate(problem.dual):
         y, image = balance.dual[j], evidence.images[j]
         pull = _norms(problem, balance.pull if len(problem.dual) == 1 else term.operator.adjoint(y))
@@ -130,14 +130,14 @@ def rescaled(problem: Problem, scales: Scales, balance: Balance, evidence: Evide
     return Scales(balanced, tuple(images), scales.base, seen, tuple(pulled), tuple(reached), lengths)
 
 
-def _reach(problem: Problem, scales: Scales) -> Scalar | None:
+def _reach(problem: Problem, scales: Scales, zero: Tree) -> Scalar | None:
     """‖∇(f + g + Σ h_j∘W_j)(0)‖ ÷ curvature, of what has one: no minimiser of that alone is nearer to 0.
 
     Where the other terms pull x to 0, W_j x and z_j go there too, and are compared with what the data ask for.
     """
     if problem.curvature is None or problem.units is not None:
         return None
-    zero, pulls = zeros_like(problem.init), [norm(scales.base)]
+    pulls = [norm(scales.base)]
     parted = isinstance(problem.prox, Separable)
     parts = [(part, zero[name]) for name, part in problem.prox.parts.items()] if parted else [(problem.prox, zero)]
     for part, origin in parts:
