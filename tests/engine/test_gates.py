@@ -65,7 +65,7 @@ def random_flow(seed: int, **policy):
         return build({key: value for key, value in wanted.items() if key != "step"})
 
 
-@pytest.mark.parametrize("block", range(12))
+@pytest.mark.parametrize("block", range(20))
 def test_no_healthy_flow_is_red(block) -> None:
     for seed in range(10 * block, 10 * block + 10):
         try:

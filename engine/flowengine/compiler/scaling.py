@@ -20,7 +20,7 @@ from jax.flatten_util import ravel_pytree
 
 from flowapi.frozen import frozen
 from flowengine.arithmetic import subtract, zeros_like
-from flowengine.atoms import Separable
+from flowengine.atoms import Separable, has_bound
 from flowengine.problem import Hypers, Problem, Term, Tree, Unknown
 from flowengine.steps import AT_ONCE, smooth_gradient
 from flowengine.storage import components
@@ -84,7 +84,8 @@ def scaled_steps(problem: Problem, matrices: Matrices) -> Hypers:
     of f, H = f'' + Σ L_jW_jᵀW_j. Of the others, with columns scaled by d and rows by r_j: τ = d²/ρ, σ_j = r_j²ρ,
     ρ = tr H/tr(diag(1/d²) + Σ W_jᵀdiag(r_j²)W_j).
     """
-    curvature, bounds = np.diag(matrices.hessian), [_bound(term) for term in problem.dual]
+    atoms, curvature = [term.atom for term in problem.dual], np.diag(matrices.hessian)
+    bounds = [float(atom.lipschitz) if has_bound(atom) else None for atom in atoms]
     for bound, one in zip(bounds, matrices.maps, strict=True):
         curvature = curvature + (bound or 0) * np.sum(one**2, axis=0)
     free = [(term, one) for term, one, bound in zip(problem.dual, matrices.maps, bounds, strict=True) if bound is None]
@@ -103,12 +104,6 @@ def scaled_steps(problem: Problem, matrices: Matrices) -> Hypers:
     reach = min(REACH, 0.01 / matrices.eps)
     least, most = (np.asarray(factor * tau.max(), problem.real) for factor in (1 / reach, reach))
     return Hypers(_by_variable(problem, tau), sigma, placed(least), placed(most))
-
-
-def _bound(term: Term) -> float | None:
-    """L of a smooth term's atom, if it has one."""
-    bound = float(term.atom.lipschitz) if term.atom.smooth else 0.0
-    return bound if 0 < bound < math.inf else None
 
 
 def _balanced(

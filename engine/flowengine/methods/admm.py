@@ -188,22 +188,20 @@ class Admm(Observing):
     ) -> State:
         """A new anchor, where it is time; else τ balanced. A certificate after no `iterations` leaves all as it is."""
         steps, weights = new.steps, weights_of(problem, hypers, old.tau)
-        turn = apart(_mapped(old, new, weights), points_of(old.z, old.y, weights))
         if isinstance(steps, Anchored):
             (z, y), here, first = steps.anchor, (new.z, new.y), weights_of(problem, hypers)
             moves, whole = halves(apart(new.z, z), apart(new.y, y), first), halves(*here, first)
-            steps = reanchored(steps, here, length(turn, weights), moves, whole, hypers, iterations)
-            return replace(new, steps=steps)
+            size = length(_turn(old, new, weights), weights)
+            return replace(new, steps=reanchored(steps, here, size, moves, whole, hypers, iterations))
         if hypers.least is None:
             return new
-        if self.rule == "moves":
+        if new.reached is None:
             return _by_moves(old, new, steps, weights, hypers, iterations)
-        if new.reached is not None:
-            images = [add(z, one, 1 / self.relaxation) for z, one in zip(old.z, turn, strict=True)]
-            primal, dual, reached = _misfits(problem, hypers, new, images, new.reached)
-            reached = either(iterations > 0, reached, new.reached)
-            return replace(new, steps=rebalanced(steps, primal, dual, hypers, iterations), reached=reached)
-        return new
+        turn = _turn(old, new, weights)
+        images = [add(z, one, 1 / self.relaxation) for z, one in zip(old.z, turn, strict=True)]
+        primal, dual, reached = _misfits(problem, hypers, new, images, new.reached)
+        reached = either(iterations > 0, reached, new.reached)
+        return replace(new, steps=rebalanced(steps, primal, dual, hypers, iterations), reached=reached)
 
 
 def _by_moves(
@@ -215,12 +213,9 @@ def _by_moves(
         means = halves(apart(new.z, old.z), apart(new.y, old.y), weights)
     else:
         primal, dual = moved
-        count = jnp.maximum(iterations, 1)
-        means = primal / count, dual / count
-        moved = (
-            either(iterations > 0, jnp.zeros_like(primal), primal),
-            either(iterations > 0, jnp.zeros_like(dual), dual),
-        )
+        counts, count = iterations > 0, jnp.maximum(iterations, 1)
+        means, zero = (primal / count, dual / count), jnp.zeros_like(primal)
+        moved = either(counts, zero, primal), either(counts, zero, dual)
     primal, dual = (beyond_rounding(one, size, SOLVED) for one in means)
     return replace(new, steps=rebalanced(steps, primal, dual, hypers, iterations), moved=moved)
 
@@ -246,6 +241,11 @@ def _misfits(
     rounded = relative([bound * length([x], [hypers.tau]), *stretch[1:]])
     primal = beyond_rounding(relative(stretch) ** 2, jnp.maximum(rounded, 1), SOLVED)
     return primal, beyond_rounding(relative([*spread, ABSENT * reached * point]) ** 2, one, SOLVED), reached
+
+
+def _turn(old: State, new: State, weights: list[Tree]) -> list[Tree]:
+    """N(v) − v of a step from v."""
+    return apart(_mapped(old, new, weights), points_of(old.z, old.y, weights))
 
 
 def _mapped(old: State, new: State, weights: list[Tree]) -> list[Tree]:
