@@ -9,7 +9,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
            --fork-strategy fewest --python-version 3.11 --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test torture lint format crd lock bench peers cluster-up cluster-down down clean
+.PHONY: help demo test test-thorough test-apiserver prepare torture lint format crd lock bench peers cluster-up cluster-down down clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z.-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,9 +17,17 @@ help:  ## this list
 demo: .venv  ## the main job: on a cluster, a flow is evicted, killed, edited and reverted, and ends with the same bits
 	@$(BIN)/python examples/demo
 
-test: lint  ## every check and test, also on a cluster (without one, those that need it are skipped and say why)
-	@$(KIT) up --install $(if $(CFLOW_REQUIRE_CLUSTER),,|| echo "Going on without a cluster.")
-	$(PYTEST) -n 2
+test: lint prepare  ## what a commit needs, also on a cluster (without one, tests that need it are skipped and say why)
+	$(PYTEST) -n 3 --durations=25
+
+test-thorough: lint prepare  ## every matrix in full, too
+	$(PYTEST) -n 3 --durations=25 --thorough
+
+test-apiserver: .venv prepare  ## the operator against a real apiserver without nodes
+	$(PYTEST) -n 2 tests/apiserver
+
+prepare: .venv
+	@$(KIT) prepare $(if $(CFLOW_REQUIRE_CLUSTER),,|| echo "Going on without a cluster.")
 
 torture: .venv  ## an hour of random faults, kills of flows, and mutants of the protocol; SEED=, FAULTS=
 	$(BIN)/python -P -m torture $(if $(SEED),--seed $(SEED)) $(if $(FAULTS),--faults $(FAULTS))

@@ -1,16 +1,29 @@
-"""What every test layer shares: the cluster, and with `CFLOW_STRICT=1`, as in CI, a skipped test is a failed one."""
+"""What every test layer shares: which tests run, the cluster, and with `CFLOW_STRICT=1` a skipped test is a failed one."""
 
 import gc
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from kit import cluster as kit
 
 STRICT = os.environ.get("CFLOW_STRICT") == "1"
+
+settings.register_profile("fast", deadline=None, max_examples=15)
+settings.register_profile("thorough", deadline=None, max_examples=200)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--thorough", action="store_true", help="run the full matrices too (marked `thorough`)")
+
+
+def pytest_configure(config):
+    settings.load_profile("thorough" if config.getoption("--thorough") else "fast")
 
 
 SHARING = ("apiserver", "cluster", "cluster_kit", "docs")  # folders of tests/ whose tests use the cluster
@@ -28,7 +41,11 @@ def pytest_xdist_make_scheduler(config, log):
     return OneCluster(config, log)
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--thorough"):
+        left_out = [item for item in items if item.get_closest_marker("thorough")]
+        items[:] = [item for item in items if not item.get_closest_marker("thorough")]
+        config.hook.pytest_deselected(items=left_out)
     for item in items:
         if "cluster" in item.fixturenames:
             item.add_marker(pytest.mark.cluster)
@@ -74,3 +91,19 @@ def pytest_runtest_makereport(item, call):
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped, and CI allows no skip: {reason}"
     return report
+
+
+def pytest_terminal_summary(terminalreporter):
+    """The time of each layer: where the next minute is to be saved."""
+    spent: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                folder = "/".join(report.nodeid.split("::")[0].split("/")[:-1])
+                spent[folder] += report.duration
+                counts[folder] += report.when == "call"
+    if spent:
+        terminalreporter.section("time of each folder, in seconds of all workers")
+        for folder, seconds in spent.most_common():
+            terminalreporter.write_line(f"{seconds:8.1f} s  {counts[folder]:5d} tests  {folder}")

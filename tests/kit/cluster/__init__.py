@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from kit.cluster import images, operator, tools, volumes
+from kit.cluster import debian, images, operator, tools, volumes
 from kit.cluster.errors import KitError
 from kit.cluster.handle import Cluster
 from kit.cluster.paths import cache
 from kit.cluster.provider import Provider, choose
 
-__all__ = ["Cluster", "KitError", "choose", "down", "ensure", "locked", "replenish"]
+__all__ = ["Cluster", "KitError", "choose", "down", "ensure", "locked", "prepare", "replenish"]
 
 
 @contextmanager
@@ -41,6 +41,21 @@ def ensure(*, install: bool = True) -> Cluster:
         if install:
             operator.install(cluster, built)
         return cluster
+
+
+def prepare() -> None:
+    """Everything that `ensure` builds and installs, so that it needs a minute, and nobody's yes.
+
+    Raises:
+        KitError: no cluster can be had here, or a part of it failed.
+    """
+    with locked():
+        provider = choose()
+        if provider.name == "builtin":
+            debian.install()
+            tools.ensure()
+        if provider.name != "given":
+            images.build()
 
 
 def replenish(cluster: Cluster) -> None:

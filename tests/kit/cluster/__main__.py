@@ -22,6 +22,12 @@ def up(install: Annotated[bool, typer.Option("--install", help="Install the oper
 
 
 @app.command()
+def prepare() -> None:
+    """Build and install what a cluster is made of, without starting one; a person may be asked."""
+    kit.prepare()
+
+
+@app.command()
 def down() -> None:
     """Take the cluster away without a trace; what is in the cache stays."""
     kit.down()
