@@ -1,5 +1,6 @@
 """What Kopf calls: each event puts its flow's key into the queue. Nothing is decided here."""
 
+from collections.abc import Callable
 from typing import Any
 
 import kopf
@@ -8,7 +9,6 @@ from flowapi.schema import PLURAL
 from flowapi.spec import GROUP, VERSION
 from flowoperator.core import parse
 from flowoperator.objects.meta import FLOW_LABEL
-from flowoperator.shell import credentials
 from flowoperator.shell.freshness import Freshness
 from flowoperator.shell.queue import Key, WorkQueue
 from flowoperator.shell.words import Words
@@ -16,13 +16,15 @@ from flowoperator.shell.words import Words
 _OURS = {FLOW_LABEL: kopf.PRESENT}
 
 
-def registry(queue: WorkQueue, words: Words, freshness: Freshness) -> kopf.OperatorRegistry:
+def registry(
+    queue: WorkQueue, words: Words, freshness: Freshness, connect: Callable[[], kopf.ConnectionInfo | None]
+) -> kopf.OperatorRegistry:
     """Handlers for flows and for the objects that bear our label."""
     found = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=found)
-    def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-        return credentials.of_service_account() or kopf.login_with_kubeconfig(**kwargs)
+    def login(**_: Any) -> kopf.ConnectionInfo | None:
+        return connect()
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=found)
     def flow(body: kopf.Body, **_: Any) -> None:

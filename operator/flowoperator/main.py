@@ -12,13 +12,15 @@ import aiohttp
 import kopf
 import structlog
 from aiohttp import web
-from kubernetes.aio import client, config
+from kubernetes.aio import client
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, generate_latest
 
 from flowoperator.core.decide import decide
 from flowoperator.handlers import registry
+from flowoperator.shell import credentials
 from flowoperator.shell.apply import apply
 from flowoperator.shell.cluster import Cluster, ConflictError
+from flowoperator.shell.credentials import Access
 from flowoperator.shell.freshness import Freshness
 from flowoperator.shell.observe import Observer
 from flowoperator.shell.queue import Key, WorkQueue
@@ -135,13 +137,15 @@ def kopf_settings() -> kopf.OperatorSettings:
     return found
 
 
-async def run(settings: Settings) -> None:
-    """Run until a signal or until a part fails."""
-    if "KUBERNETES_SERVICE_HOST" in os.environ:
-        config.load_incluster_config()  # type: ignore[no-untyped-call]
-    else:
-        await config.load_kube_config()  # type: ignore[no-untyped-call]
-    async with client.ApiClient() as api, aiohttp.ClientSession(trust_env=False) as http:
+async def run(settings: Settings, access: Access, http: aiohttp.ClientSession) -> None:
+    """Run until a signal or until a part fails.
+
+    Args:
+        settings: What the chart tells.
+        access: The way to the apiserver.
+        http: Asks the engines.
+    """
+    async with client.ApiClient(access.configuration) as api:
         operator = Operator(settings, Cluster(api), http)
         runner = await operator.serve()
         tasks = [asyncio.create_task(operator.queue.worker()) for _ in range(WORKERS)]
@@ -149,7 +153,7 @@ async def run(settings: Settings) -> None:
         tasks.append(
             asyncio.create_task(
                 kopf.operator(
-                    registry=registry(operator.queue, operator.words, operator.freshness),
+                    registry=registry(operator.queue, operator.words, operator.freshness, access.login),
                     ready_flag=operator.watching,
                     settings=kopf_settings(),
                     standalone=True,
@@ -168,6 +172,11 @@ async def run(settings: Settings) -> None:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await runner.cleanup()
+
+
+async def _run(settings: Settings) -> None:
+    async with aiohttp.ClientSession(trust_env=False) as http:
+        await run(settings, await credentials.access(), http)
 
 
 def configure_logs(level: str) -> None:
@@ -195,7 +204,7 @@ def main() -> None:
     """The entry point."""
     settings = Settings.of(os.environ)
     configure_logs(settings.log_level)
-    asyncio.run(run(settings))
+    asyncio.run(_run(settings))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,37 @@
 """Who the operator is to the apiserver: its pod's service account, by address, so that no cluster DNS is needed."""
 
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import kopf
+from kubernetes.aio import client, config
 
 FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+
+@dataclass(frozen=True)
+class Access:
+    """The way to the apiserver, for our own client and for Kopf's watches."""
+
+    configuration: client.Configuration
+    login: Callable[[], kopf.ConnectionInfo | None]
+
+
+async def access() -> Access:
+    """That of the service account of this pod; outside of one, the kubeconfig's."""
+    if "KUBERNETES_SERVICE_HOST" in os.environ:
+        config.load_incluster_config()  # type: ignore[no-untyped-call]
+        return Access(client.Configuration.get_default_copy(), of_service_account)
+    await config.load_kube_config()  # type: ignore[no-untyped-call]
+    return Access(client.Configuration.get_default_copy(), _of_kubeconfig)
+
+
+def _of_kubeconfig() -> kopf.ConnectionInfo | None:
+    import logging  # noqa: PLC0415 - Kopf wants a logger here
+
+    return kopf.login_with_kubeconfig(logger=logging.getLogger(__name__))
 
 
 def of_service_account(folder: Path = FOLDER) -> kopf.ConnectionInfo | None:

@@ -1,0 +1,197 @@
+"""A control plane without nodes: the real etcd, kube-apiserver and kube-controller-manager, on loopback, up in seconds."""
+
+import ctypes
+import json
+import secrets
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from kit.apiserver.api import Api, ApiError
+from kit.cluster import tools
+from kit.cluster.errors import KitError
+from kit.cluster.operator import CHART, NAMESPACE, RELEASE
+from kit.cluster.run import run
+
+ENGINE = "engine.example/computable-flows-engine:0.1.0"
+_UP_SECONDS = 60
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Plane:
+    """A running control plane.
+
+    Attributes:
+        url: Of the apiserver.
+        authority: The file of its certificate.
+        admin: A client that may do everything: a person, a node, an administrator.
+        token: Of the operator's service account.
+    """
+
+    url: str
+    authority: Path
+    kubeconfig: Path
+    kubectl: Path
+    admin: Api
+    token: str
+
+    def run_kubectl(self, *arguments: str, data: str = "") -> str:
+        """What kubectl prints.
+
+        Raises:
+            KitError: it failed.
+        """
+        return run([self.kubectl, f"--kubeconfig={self.kubeconfig}", *arguments], data=data)
+
+
+@contextmanager
+def start(folder: Path) -> Iterator[Plane]:
+    """A control plane with our CRD, RBAC and the operator's account in it, for as long as the context lasts.
+
+    Args:
+        folder: For its data and logs.
+
+    Raises:
+        KitError: the tools can't be had here, or a component did not come up; with its last lines.
+    """
+    found = tools.ensure()
+    api_port, etcd_port, peer_port, manager_port = _ports(4)
+    url, token = f"https://127.0.0.1:{api_port}", secrets.token_hex(16)
+    accounts, authority = folder / "accounts.key", folder / "pki" / "apiserver.crt"
+    run(["openssl", "genrsa", "-out", accounts, "2048"])
+    (folder / "tokens.csv").write_text(f"{token},admin,admin,system:masters\n")
+    (folder / "tokens.csv").chmod(0o600)
+    kubeconfig = folder / "kubeconfig"
+    kubeconfig.touch(mode=0o600)
+    kubeconfig.write_text(_kubeconfig(url, token, authority))
+    etcd = f"http://127.0.0.1:{etcd_port}"
+    children: list[subprocess.Popen[bytes]] = []
+
+    def component(name: str, *arguments: str) -> None:
+        with (folder / f"{name}.log").open("wb") as log:
+            command = [found[name], *arguments]
+            children.append(subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=_with_parent))  # noqa: PLW1509 - prctl alone
+
+    try:
+        component(
+            "etcd", f"--data-dir={folder / 'etcd'}", "--unsafe-no-fsync", "--log-level=error",
+            f"--listen-client-urls={etcd}", f"--advertise-client-urls={etcd}",
+            f"--listen-peer-urls=http://127.0.0.1:{peer_port}",
+        )  # fmt: skip
+        component("kube-apiserver", *_apiserver(folder, etcd, api_port))
+        _wait_for(lambda: authority.exists(), "the apiserver's certificate", folder)
+        admin = Api(url, authority, token)
+        _wait_for(lambda: _ready(admin), "the apiserver", folder)
+        _install(found, kubeconfig)
+        _wait_for(lambda: _serves_flows(admin), "the CRD", folder)
+        # after the CRD: the garbage collector looks for new kinds twice a minute only
+        component("kube-controller-manager", *_manager(folder, kubeconfig, manager_port))
+        account = admin.post(
+            f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{RELEASE}/token",
+            {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 86_400}},
+        )["status"]["token"]
+        _wait_for(lambda: _has_account(admin), "the controller manager", folder)
+        yield Plane(url, authority, kubeconfig, found["kubectl"], admin, account)
+    finally:
+        for child in reversed(children):
+            child.kill()
+            child.wait()
+
+
+def _apiserver(folder: Path, etcd: str, port: int) -> list[str]:
+    return [
+        f"--etcd-servers={etcd}", f"--cert-dir={folder / 'pki'}", "--bind-address=127.0.0.1",
+        f"--secure-port={port}", "--advertise-address=127.0.0.1", f"--token-auth-file={folder / 'tokens.csv'}",
+        "--authorization-mode=Node,RBAC", "--service-cluster-ip-range=10.96.0.0/16",
+        "--service-account-issuer=https://kubernetes.default.svc",
+        f"--service-account-key-file={folder / 'accounts.key'}",
+        f"--service-account-signing-key-file={folder / 'accounts.key'}",
+        "--endpoint-reconciler-type=none", "--allow-privileged=true", "--max-requests-inflight=0",
+        "--enable-priority-and-fairness=false",
+    ]  # fmt: skip
+
+
+def _manager(folder: Path, kubeconfig: Path, port: int) -> list[str]:
+    """No node answers heartbeats here, and pods of lost nodes are what tests look at: what would tidy up is off."""
+    return [
+        f"--kubeconfig={kubeconfig}", "--use-service-account-credentials", "--leader-elect=false",
+        f"--service-account-private-key-file={folder / 'accounts.key'}", "--bind-address=127.0.0.1",
+        f"--secure-port={port}", f"--root-ca-file={folder / 'pki' / 'apiserver.crt'}",
+        "--controllers=*,-node-lifecycle-controller,-pod-garbage-collector-controller",
+        "--kube-api-qps=2000", "--kube-api-burst=4000", "--concurrent-gc-syncs=20", "--concurrent-job-syncs=20",
+    ]  # fmt: skip
+
+
+def _install(found: tools.Tools, kubeconfig: Path) -> None:
+    """What the chart installs, less the operator's own pod: it runs in the test's process."""
+    text = run([
+        found["helm"], "template", RELEASE, CHART, f"--namespace={NAMESPACE}", f"--set=engine.image={ENGINE}",
+    ])  # fmt: skip
+    kept = [one for one in text.split("\n---\n") if "\nkind: Deployment\n" not in f"\n{one}\n"]
+    kubectl = [found["kubectl"], f"--kubeconfig={kubeconfig}"]
+    run([*kubectl, "create", "namespace", NAMESPACE])
+    run([*kubectl, "apply", "--server-side", "-f", "-"], data="\n---\n".join(kept))
+
+
+def _ready(admin: Api) -> bool:
+    try:
+        admin.get("/readyz")
+    except ApiError:
+        return False
+    return True
+
+
+def _serves_flows(admin: Api) -> bool:
+    try:
+        admin.get("/apis/computableflow.dev/v1alpha1/computableflows")
+    except ApiError:
+        return False
+    return True
+
+
+def _has_account(admin: Api) -> bool:
+    """The manager gives each namespace a default account, without which no pod can be made."""
+    return admin.get("/api/v1/namespaces/default/serviceaccounts/default", missing=None) is not None
+
+
+def _wait_for(holds: Callable[[], bool], what: str, folder: Path) -> None:
+    end = time.monotonic() + _UP_SECONDS
+    while not holds():
+        if time.monotonic() > end:
+            logs = {log.name: log.read_text(errors="replace")[-1500:] for log in folder.glob("*.log")}
+            raise KitError(f"{what} did not come up within {_UP_SECONDS} s: {json.dumps(logs, indent=1)}")
+        time.sleep(0.05)
+
+
+def _kubeconfig(url: str, token: str, authority: Path) -> str:
+    """JSON is YAML."""
+    return json.dumps({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "plane", "cluster": {"server": url, "certificate-authority": str(authority)}}],
+        "users": [{"name": "admin", "user": {"token": token}}],
+        "contexts": [{"name": "plane", "context": {"cluster": "plane", "user": "admin"}}],
+        "current-context": "plane",
+    })  # fmt: skip
+
+
+def _ports(count: int) -> list[int]:
+    """Free ports of this moment; all are held until all are known, so that they differ."""
+    held = [socket.socket() for _ in range(count)]
+    for one in held:
+        one.bind(("127.0.0.1", 0))
+    found = [one.getsockname()[1] for one in held]
+    for one in held:
+        one.close()
+    return found
+
+
+def _with_parent() -> None:
+    """A component dies with the tests that started it, however those end."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
