@@ -1,16 +1,12 @@
 """Whatever happens in whatever order, and wherever the operator dies: it converges, and never are there two writers."""
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "unit" / "operator"))
-from world import World, spec
-
 from flowoperator.core.observed import InvalidSpec
+from kit.world import World, spec
 
 EDITS = {
     "a": lambda: spec(),

@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 import pytest
-from world import REF, World, spec
 
 from flowapi.report import RunError
 from flowoperator.core.observed import Claim, InvalidSpec, Job, Pod
 from flowoperator.core.plan import DeleteJob
+from kit.world import REF, World, spec
 
 
 @pytest.fixture

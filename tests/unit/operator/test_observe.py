@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from world import NOW, REF, World, spec
 
 from flowapi.report import RunReport
 from flowapi.spec import API_VERSION, KIND
@@ -15,6 +14,7 @@ from flowoperator.objects.job import CONTAINER
 from flowoperator.shell.observe import Observer
 from flowoperator.shell.queue import Key
 from flowoperator.shell.words import Words
+from kit.world import NOW, REF, World, spec
 
 KEY = Key(REF.namespace, REF.name)
 

@@ -2,20 +2,21 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any, Literal
 
 from flowapi.report import RestoredFrom, RunError, RunReport, RunResult, SavedCheckpoint
 from flowapi.spec import parse_spec
 from flowapi.status import FlowStatus
 from flowoperator.core.decide import decide
 from flowoperator.core.observed import Claim, Flow, InvalidSpec, Job, LastWords, Observed, Pod, ValidSpec
-from flowoperator.core.plan import Create, DeleteJob, Plan
+from flowoperator.core.plan import Action, Create, DeleteJob, Plan, SetClaimOwners
 from flowoperator.objects.meta import ATTEMPT_LABEL, REVISION_LABEL, SETTINGS_ANNOTATION, FlowRef
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 REF = FlowRef("work", "denoise", "uid-1")
 
 
-def spec(weight: float = 0.1, limit: int = 1000, **more) -> ValidSpec:
+def spec(weight: float = 0.1, limit: int = 1000, **more: Any) -> ValidSpec:
     flow = {
         "data": {"b": {"inline": [[0.0, 1.0], [1.0, 0.0]]}},
         "variables": {"x": {"like": "b"}},
@@ -42,7 +43,7 @@ class World:
     revisions: set[str] = field(default_factory=set)
     words: list[LastWords] = field(default_factory=list)
     report: RunReport | None = None
-    bodies: dict[str, dict] = field(default_factory=dict)
+    bodies: dict[str, dict[str, Any]] = field(default_factory=dict)
     events: list[str] = field(default_factory=list)
     made: int = 0
     made_pods: int = 0
@@ -68,7 +69,7 @@ class World:
         self.events += [event.reason for event in plan.events]
         return plan
 
-    def carry_out(self, action) -> None:
+    def carry_out(self, action: Action) -> None:
         match action:
             case Create(body) if body["kind"] == "Job":
                 self.create_job(body)
@@ -79,10 +80,11 @@ class World:
                 self.claim = Claim(body["metadata"]["name"], ours=True, owner_uids=owners)
             case DeleteJob(name, uid):
                 self.jobs = [replace(j, deleting=True) if (j.name, j.uid) == (name, uid) else j for j in self.jobs]
-            case _:
-                self.claim = replace(self.claim, owner_uids=frozenset(owner["uid"] for owner in action.owners))
+            case SetClaimOwners(_, owners):
+                assert self.claim is not None
+                self.claim = replace(self.claim, owner_uids=frozenset(owner["uid"] for owner in owners))
 
-    def create_job(self, body: dict) -> None:
+    def create_job(self, body: dict[str, Any]) -> None:
         meta = body["metadata"]
         assert not self.jobs, "a second Job beside another"
         assert not [pod for pod in self.pods if not pod.ended], "a Job beside a living pod"
@@ -115,7 +117,7 @@ class World:
                 name = f"pod-{self.made_pods}-{job.uid}"
                 self.pods.append(Pod(name, name, job.uid, node="n1", ip="10.0.0.1", running=True))
 
-    def say(self, iteration: int, saved: int, *, base: int = 0, epoch: int = 1, lost: int = 0, **more) -> None:
+    def say(self, iteration: int, saved: int, *, base: int = 0, epoch: int = 1, lost: int = 0, **more: Any) -> None:
         """The engine of the running attempt reports."""
         revision, attempt = self.status.revision.current, self.status.attempt.number
         checkpoint = SavedCheckpoint(revision=revision, id=f"c{saved}", iteration=saved, digest="d") if saved else None
@@ -125,7 +127,15 @@ class World:
             saved=checkpoint, restored_from=from_ if base else None, lost_iterations=lost,
         ).model_copy(update=more)  # fmt: skip
 
-    def end(self, code: int, *, disrupted: bool = False, error: RunError | None = None, job: str = "", **more) -> None:
+    def end(
+        self,
+        code: int,
+        *,
+        disrupted: bool = False,
+        error: RunError | None = None,
+        job: Literal["", "Complete", "Failed"] = "",
+        **more: Any,
+    ) -> None:
         """The pod ends; an evicted one is gone at once."""
         report = self.report or RunReport(revision=self.status.revision.current, attempt=self.status.attempt.number)
         report = report.model_copy(update={"error": error, **more})
