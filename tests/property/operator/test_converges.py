@@ -28,7 +28,7 @@ def happen(world: World, what: str) -> None:
         case "kubernetes":
             world.kubernetes()
         case "linger":
-            world.pods = [replace(pod, deleting=True) if not pod.ended else pod for pod in world.pods]
+            world.pods = [replace(pod, deleting="2026-01-01T00:02:00Z") if not pod.ended else pod for pod in world.pods]
             world.jobs = [job for job in world.jobs if not job.deleting]
         case "forget":
             world.forget()
