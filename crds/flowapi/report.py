@@ -1,15 +1,19 @@
 """The run report: what an engine says of itself, and its exit codes. At most 4,096 bytes at its largest."""
 
 import json
+import math
 from enum import IntEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, field_serializer
+from pydantic import BeforeValidator, Field, PlainSerializer, StringConstraints
+from pydantic_core import from_json
 
+from flowapi.lenient import SENTENCE, what_fits
 from flowapi.model import Model
 
 MAX_BYTES = 4096
 MOST_DIGESTS = 8
+LAST_ATTEMPT = 999_999_999
 
 
 class ExitCode(IntEnum):
@@ -29,7 +33,18 @@ State = Literal["Starting", "Loading", "Compiling", "Restoring", "Running", "Sto
 Colour = Literal["RED", "AMBER", "GREEN"]
 Reason = Literal["Converged", "IterationLimit", "TimeLimit", "Diverged", "Cancelled"]
 Short = Annotated[str, StringConstraints(max_length=128)]
-Sentence = Annotated[str, StringConstraints(max_length=1024)]
+Sentence = Annotated[str, StringConstraints(max_length=SENTENCE)]
+Whole = Annotated[int, Field(ge=0, le=2**53)]
+AttemptNumber = Annotated[int, Field(ge=0, le=LAST_ATTEMPT)]
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN: a number that isn't finite is absent."""
+    return value if not isinstance(value, float) or math.isfinite(value) else None
+
+
+Measured = Annotated[float | None, BeforeValidator(_finite), PlainSerializer(_finite)]
+Amount = Annotated[Annotated[float, Field(ge=0)] | None, BeforeValidator(_finite), PlainSerializer(_finite)]
 
 
 class SavedCheckpoint(Model):
@@ -37,7 +52,7 @@ class SavedCheckpoint(Model):
 
     revision: Short
     id: Short
-    iteration: int
+    iteration: Whole
     digest: Short
     good: bool = True
 
@@ -47,7 +62,7 @@ class RestoredFrom(Model):
 
     revision: Short
     id: Short
-    iteration: int
+    iteration: Whole
     digest: Short
     arrays_sha256: Short
     reason: Literal["Resume", "Rollback", "Continue", "Restore"] = "Resume"
@@ -56,17 +71,17 @@ class RestoredFrom(Model):
 class PreviousEpoch(Model):
     """How far the last process on this volume had come, by its last sign of life."""
 
-    epoch: int
-    last_iteration: int
-    last_wall_ms: int
+    epoch: Whole
+    last_iteration: Whole
+    last_wall_ms: Whole
 
 
 class RunResult(Model):
     """How a flow ended; of many arrays the first ones alone have their SHA-256 here, all of them in `summary.json`."""
 
     reason: Reason
-    iteration: int
-    energy: float | None = None
+    iteration: Whole
+    energy: Measured = None
     path: Short = ""
     sha256: Annotated[dict[Short, Short], Field(max_length=MOST_DIGESTS)] = {}
     bit_identical: bool = True
@@ -75,7 +90,7 @@ class RunResult(Model):
 class RunError(Model):
     """Why a flow failed."""
 
-    code: int
+    code: Annotated[int, Field(ge=0, le=255)]
     reason: Short
     path: Sentence = ""
     message: Sentence
@@ -87,40 +102,54 @@ class RunReport(Model):
 
     schema_: Literal["computableflow.dev/run-report/1"] = Field("computableflow.dev/run-report/1", alias="schema")
     revision: Short
-    attempt: int
-    epoch: int = 0
+    attempt: AttemptNumber
+    epoch: Whole = 0
     state: State = "Starting"
-    iteration: int = 0
-    max_iterations: int | None = None
-    energy: float | None = None
-    residual: float | None = None
-    gap: float | None = None
+    iteration: Whole = 0
+    max_iterations: Whole | None = None
+    energy: Measured = None
+    residual: Measured = None
+    gap: Measured = None
     controller: Colour = "RED"
-    rate: float | None = Field(None, description="Iterations a second.")
-    eta: float | None = Field(None, description="Seconds to the iteration limit.")
+    rate: Amount = Field(None, description="Iterations a second.")
+    eta: Amount = Field(None, description="Seconds to the iteration limit.")
     saved: SavedCheckpoint | None = None
-    durable: int | None = Field(None, description="Iteration of the newest checkpoint that survives a power cut.")
+    durable: Whole | None = Field(None, description="Iteration of the newest checkpoint that survives a power cut.")
     restored_from: RestoredFrom | None = None
     previous: PreviousEpoch | None = None
-    lost_iterations: int = 0
-    max_attempt: int | None = Field(None, description="The newest on a volume that this attempt may not have.")
+    lost_iterations: Whole = 0
+    max_attempt: Whole | None = Field(None, description="The newest on a volume that this attempt may not have.")
     owner_uid: Short = ""
-    passed_over: int = Field(0, description="Corrupt checkpoints that the restore passed over.")
+    passed_over: Whole = Field(0, description="Corrupt checkpoints that the restore passed over.")
     write_failed: Sentence = Field("", description="Why the last save failed; empty once one worked again.")
     warnings: Annotated[tuple[Sentence, ...], Field(max_length=4)] = ()
     bit_identical: bool = True
     result: RunResult | None = None
     error: RunError | None = None
 
-    @field_serializer("energy", "residual", "gap", "rate", "eta")
-    def _finite(self, value: float | None) -> float | None:
-        """JSON has no NaN: a number that isn't finite is absent."""
-        return value if value is not None and abs(value) < float("inf") else None
+    @classmethod
+    def read(cls, data: bytes, limit: int = MAX_BYTES) -> "RunReport | None":
+        """What can be read of a report, whoever wrote it: each key that fits, each sub-model that is whole.
+
+        Args:
+            data: JSON of any origin.
+            limit: The bytes that a report may have where it comes from.
+
+        Returns:
+            None for longer data, for what is no JSON object, and without a revision and an attempt.
+        """
+        if not data or len(data) > limit:
+            return None
+        try:
+            value = from_json(data)
+        except ValueError:
+            return None
+        return what_fits(cls, value)
 
     def to_bytes(self, limit: int = MAX_BYTES) -> bytes:
         """As JSON of at most `limit` bytes: texts are cut, halved again and again, until it fits."""
         body = self.model_dump(by_alias=True, exclude_none=True, mode="json")
-        longest = 1024
+        longest = SENTENCE
         while len(data := json.dumps(_cut(body, longest), separators=(",", ":")).encode()) > limit:
             longest //= 2
         return data

@@ -82,9 +82,9 @@ _RULES: dict[str, list[dict[str, str]]] = {
 }
 _COLUMNS = (
     ("Phase", "string", ".status.phase"),
-    ("Iteration", "integer", ".status.progress.iteration"),
-    ("Energy", "number", ".status.progress.energy"),
-    ("Cert", "string", ".status.progress.controller"),
+    ("Iteration", "string", ".status.display.iteration"),
+    ("Energy", "string", ".status.display.energy"),
+    ("Cert", "string", ".status.progress.health"),
     ("Revision", "string", ".status.revision.current"),
     ("Checkpoint", "date", ".status.checkpoint.time"),
     ("Recoveries", "integer", ".status.recoveries.count"),

@@ -139,7 +139,7 @@ class RetrySpec(Model):
     """How many failures in a row are tried again; evictions and preemptions don't count."""
 
     limit: Annotated[int, Field(strict=True, ge=0, le=100)] = 6
-    window_seconds: Count = 3600
+    later: ClassVar[frozenset[str]] = frozenset({"windowSeconds"})
 
 
 class FlowSpec(Model):
@@ -152,12 +152,14 @@ class FlowSpec(Model):
     upgrade: UpgradeSpec = UpgradeSpec()
     rollback: RollbackSpec = RollbackSpec()
     retry: RetrySpec = RetrySpec()
+    retry_nonce: Annotated[str, StringConstraints(max_length=63)] = Field(
+        "", description="Write another text to have a stalled flow tried again."
+    )
     suspend: Flag = False
     termination_grace_period_seconds: Annotated[int, Field(strict=True, ge=1, le=86400)] = 120
     revision_history_limit: Annotated[int, Field(strict=True, ge=1, le=10)] = 10
     deletion_policy: Literal["Retain", "Delete"] = "Retain"
-    ttl_seconds_after_finished: Whole | None = None
-    later: ClassVar[frozenset[str]] = frozenset({"restore"})
+    later: ClassVar[frozenset[str]] = frozenset({"restore", "ttlSecondsAfterFinished"})
 
     @model_validator(mode="after")
     def _inputs_once(self) -> "FlowSpec":

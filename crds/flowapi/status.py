@@ -4,131 +4,161 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
+from flowapi.lenient import SENTENCE, what_fits
 from flowapi.model import Model
-from flowapi.report import MOST_DIGESTS
+from flowapi.report import LAST_ATTEMPT, MOST_DIGESTS
 
 Phase = Literal["Pending", "Running", "Suspended", "Completed", "Stalled"]
 ConditionType = Literal["Ready", "Reconciling", "Stalled", "Checkpointed", "Certified", "RolledBack", "Completed"]
 Short = Annotated[str, StringConstraints(max_length=253)]
-Sentence = Annotated[str, StringConstraints(max_length=1024)]
+Sentence = Annotated[str, StringConstraints(max_length=SENTENCE)]
 Time = Annotated[str, StringConstraints(max_length=40)]
-Whole = Annotated[int, Field(ge=0)]
+Whole = Annotated[int, Field(ge=0, le=2**53)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Condition(Model):
     """One condition; `message` is a sentence that a person can act on."""
 
-    type: ConditionType
-    status: Literal["True", "False", "Unknown"]
-    reason: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]+$", max_length=64)]
-    message: Sentence = ""
-    observed_generation: Whole = 0
-    last_transition_time: Time
+    type: ConditionType = Field(description="What it is about.")
+    status: Literal["True", "False", "Unknown"] = Field(description="Whether it holds.")
+    reason: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]+$", max_length=64)] = Field(
+        description="One word for why, the same for every flow."
+    )
+    message: Sentence = Field("", description="A sentence for people: what happened, and what to do.")
+    observed_generation: Whole = Field(0, description="The metadata.generation that it speaks of.")
+    last_transition_time: Time = Field(description="When `status` changed last.")
 
 
 class RevisionStatus(Model):
-    """Which revision runs, which is wanted, which is the last that proved stable, which failed."""
+    """Which revision runs, and which one the spec asks for."""
 
-    current: Short = ""
-    stable: Short = ""
-    desired: Short = ""
-    failed: Annotated[tuple[Short, ...], Field(max_length=10)] = ()
+    current: Short = Field("", description="Hash of the revision that runs, or ran last.")
+    desired: Short = Field("", description="Hash of the revision that the spec asks for.")
 
 
 class CheckpointStatus(Model):
     """A checkpoint on the volume."""
 
-    revision: Short = ""
-    id: Short = ""
-    iteration: Whole = 0
-    time: Time = ""
-    digest: Short = ""
-    good: bool = True
+    revision: Short = Field("", description="Hash of the revision that wrote it.")
+    id: Short = Field("", description="Its name on the volume.")
+    iteration: Whole = Field(0, description="The iteration whose state it holds.")
+    time: Time = Field("", description="When the operator first saw it.")
+    digest: Short = Field("", description="SHA-256 of its manifest, which covers every byte of it.")
+    good: bool = Field(default=True, description="Whether all of its numbers are finite.")
 
 
 class RevisionRecord(Model):
     """A revision that ran; `number` is for people only."""
 
-    number: Whole
-    hash: Short
-    generation: Whole = 0
-    started_at: Time = ""
-    outcome: Literal["Running", "Superseded", "Completed", "Failed"] = "Running"
-    checkpoint: CheckpointStatus | None = None
+    number: Whole = Field(description="1 for the flow's first revision, 2 for its second.")
+    hash: Short = Field(description="The revision's hash: ten hexadecimal digits.")
+    generation: Whole = Field(0, description="The metadata.generation that asked for it first.")
+    started_at: Time = Field("", description="When it was first asked for.")
+    outcome: Literal["Running", "Superseded", "Completed", "Failed"] = Field(
+        "Running", description="What became of it."
+    )
+    checkpoint: CheckpointStatus | None = Field(None, description="Its newest checkpoint that is known.")
 
 
 class AttemptStatus(Model):
     """The start that runs now; written before its Job is made."""
 
-    number: Whole = 0
-    job_name: Short = ""
-    pod_name: Short = ""
-    node_name: Short = ""
-    started_at: Time = ""
-    epoch: Whole = Field(0, description="Claim on the volume whose losses have been counted.")
+    number: Annotated[int, Field(ge=0, le=LAST_ATTEMPT)] = Field(
+        0, description="Rises with every Job of the flow; the volume refuses a lower one."
+    )
+    reason: Short = Field("", description="Why this attempt was started.")
+    inputs: Short = Field("", description="A fingerprint of the inputs that it started with.")
+    job_name: Short = Field("", description="The Job that runs it.")
+    pod_name: Short = Field("", description="The newest pod of that Job.")
+    node_name: Short = Field("", description="The node that this pod is on.")
+    started_at: Time = Field("", description="When it was started.")
+    epoch: Whole = Field(0, description="The lease on the volume whose losses have been counted.")
     saved: bool = Field(
         default=False, description="Whether it has saved a checkpoint newer than the one it started from."
     )
 
 
 class ProgressStatus(Model):
-    """How far the run is."""
+    """How far the run is, as its engine last said."""
 
-    iteration: Whole = 0
-    max_iterations: Whole | None = None
-    energy: float | None = None
-    residual: float | None = None
-    controller: Literal["", "RED", "AMBER", "GREEN"] = ""
-    iterations_per_second: float | None = None
-    estimated_completion_time: Time = ""
-    updated_at: Time = ""
+    iteration: Whole = Field(0, description="Iterations done.")
+    max_iterations: Whole | None = Field(None, description="Where the run stops at the latest.")
+    energy: Finite | None = Field(None, description="The energy at the last certificate.")
+    residual: Finite | None = Field(None, description="The stationarity residual at the last certificate.")
+    health: Literal["", "RED", "AMBER", "GREEN"] = Field("", description="Whether its certificates hold.")
+    iterations_per_second: Finite | None = Field(None, description="Speed of the last chunk.")
+    estimated_completion_time: Time = Field("", description="When it reaches maxIterations at this speed.")
+    updated_at: Time = Field("", description="When the engine said so.")
+
+
+class DisplayStatus(Model):
+    """The progress as text, for the columns of `kubectl get`."""
+
+    iteration: Short = Field("", description="Iterations done, of how many at the most: 3200/4000.")
+    energy: Short = Field("", description="The energy with six significant digits.")
+    eta: Short = Field("", description="Time left to maxIterations at the present speed: 2h5m.")
 
 
 class RestoredFromStatus(Model):
     """The checkpoint that the running process started from, and why that one."""
 
-    revision: Short = ""
-    checkpoint: Short = ""
-    iteration: Whole = 0
-    digest: Short = ""
-    reason: Short = ""
+    revision: Short = Field("", description="Hash of the revision that wrote it.")
+    checkpoint: Short = Field("", description="Its name on the volume.")
+    iteration: Whole = Field(0, description="The iteration that the process went on from.")
+    digest: Short = Field("", description="SHA-256 of its manifest.")
+    reason: Short = Field("", description="Resume, Rollback, Continue or Restore.")
 
 
 class RecoveriesStatus(Model):
     """What interruptions cost so far."""
 
-    count: Whole = 0
-    evictions: Whole = 0
-    crashes: Whole = 0
-    lost_iterations: Whole = 0
-    last_seconds: float | None = None
+    count: Whole = Field(0, description="Starts after an interruption.")
+    evictions: Whole = Field(0, description="Of them, after a pod was moved away: evicted, preempted or drained.")
+    crashes: Whole = Field(0, description="Of them, after the engine failed.")
+    lost_iterations: Whole = Field(0, description="Iterations that were computed twice, since no checkpoint held them.")
 
 
 class ResultStatus(Model):
     """How the wanted revision ended."""
 
-    reason: Short
-    iteration: Whole
-    energy: float | None = None
-    path: Short = ""
-    sha256: Annotated[dict[Short, Short], Field(max_length=MOST_DIGESTS)] = {}
-    bit_identical: bool = True
+    reason: Short = Field(description="Why it stopped: Converged, IterationLimit or TimeLimit.")
+    iteration: Whole = Field(description="Where it stopped.")
+    energy: Finite | None = Field(None, description="The energy there.")
+    path: Short = Field("", description="The folder of the result on the volume.")
+    sha256: Annotated[dict[Short, Short], Field(max_length=MOST_DIGESTS)] = Field(
+        {}, description="SHA-256 of each array of the result; of many, the first ones."
+    )
+    bit_identical: bool = Field(
+        default=True, description="Whether an uninterrupted run with this image and kind of CPU gives the same bits."
+    )
 
 
 class FlowStatus(Model):
-    """The status subresource."""
+    """What the operator knows of the flow; nobody else writes here."""
 
-    observed_generation: Whole = 0
-    phase: Phase = "Pending"
-    conditions: Annotated[tuple[Condition, ...], Field(max_length=16)] = ()
+    observed_generation: Whole = Field(0, description="The metadata.generation that the status speaks of.")
+    phase: Phase = Field("Pending", description="How the flow stands, in a word.")
+    conditions: Annotated[tuple[Condition, ...], Field(max_length=16)] = Field(
+        (), description="How the flow stands, in kstatus' terms: Ready, Reconciling, Stalled and others."
+    )
     revision: RevisionStatus = RevisionStatus()
-    revisions: Annotated[tuple[RevisionRecord, ...], Field(max_length=10)] = ()
+    revisions: Annotated[tuple[RevisionRecord, ...], Field(max_length=10)] = Field(
+        (), description="Revisions that ran; the current one comes last."
+    )
+    retry_nonce: Short = Field("", description="The spec.retryNonce that was acted on.")
     attempt: AttemptStatus = AttemptStatus()
     progress: ProgressStatus = ProgressStatus()
-    checkpoint: CheckpointStatus | None = None
+    display: DisplayStatus = DisplayStatus()
+    checkpoint: CheckpointStatus | None = Field(None, description="The current revision's newest checkpoint.")
     restored_from: RestoredFromStatus | None = None
     recoveries: RecoveriesStatus = RecoveriesStatus()
     result: ResultStatus | None = None
+
+    @classmethod
+    def read(cls, value: object) -> "FlowStatus":
+        """What can be read of a status, whoever wrote it: an odd field or item of a list is left out by itself."""
+        return what_fits(cls, value) or cls()
 
     def to_patch(self) -> dict[str, Any]:
         """As the body of a merge patch."""

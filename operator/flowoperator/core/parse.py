@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
 from flowapi.errors import FlowError
 from flowapi.report import MAX_BYTES, RunReport
 from flowapi.spec import parse_spec
@@ -29,15 +27,11 @@ def flow(body: Json) -> Flow:
         spec: ValidSpec | InvalidSpec = ValidSpec(*parse_spec(body.get("spec")))
     except FlowError as error:
         spec = InvalidSpec(str(error))
-    try:
-        status = FlowStatus.model_validate(body.get("status") or {})
-    except ValidationError:
-        status = FlowStatus()
     return Flow(
         ref=FlowRef(meta["namespace"], meta["name"], meta["uid"]),
         generation=meta.get("generation", 0),
         spec=spec,
-        status=status,
+        status=FlowStatus.read(body.get("status")),
         deleting="deletionTimestamp" in meta,
     )
 
@@ -104,12 +98,7 @@ def last_words(body: Json) -> LastWords | None:
 
 def report(data: bytes, *, limit: int) -> RunReport | None:
     """A run report; None for anything else, however long."""
-    if not data or len(data) > limit:
-        return None
-    try:
-        return RunReport.model_validate_json(data)
-    except ValidationError:
-        return None
+    return RunReport.read(data, limit)
 
 
 def claim(body: Json) -> Claim:

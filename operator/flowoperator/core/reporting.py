@@ -53,7 +53,7 @@ def _with_report(status: FlowStatus, report: RunReport, now: str) -> FlowStatus:
         max_iterations=report.max_iterations,
         energy=report.energy,
         residual=report.residual,
-        controller=report.controller if report.energy is not None else "",
+        health=report.controller if report.energy is not None else "",
         iterations_per_second=report.rate,
         updated_at=now,
     )
