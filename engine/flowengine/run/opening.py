@@ -71,15 +71,20 @@ def open_run(request: RunRequest, board: Board) -> Opened:
             jump=request.jump,
             holder=f"{socket.gethostname()}/{os.getpid()}",
         )
-        if request.expected and claimed.base is None and claimed.warm is None:
-            raise VolumeLostError(
-                "the volume has no checkpoint of this flow, though one was saved",
-                remedy="Restore the volume from a backup, or start anew with another spec.retryNonce.",
-            )
+        _not_lost(request, claimed)
         return _with_state(request, compiled, program, store, claimed)
     except BaseException:
         store.close()
         raise
+
+
+def _not_lost(request: RunRequest, claimed: Claimed) -> None:
+    """What was saved once is never begun anew without a word."""
+    if request.expected and claimed.base is None and claimed.warm is None:
+        raise VolumeLostError(
+            "the volume has no checkpoint of this flow, though one was saved",
+            remedy="Restore the volume from a backup, or start anew with another spec.retryNonce.",
+        )
 
 
 def _with_state(

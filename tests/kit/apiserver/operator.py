@@ -12,7 +12,8 @@ import kopf
 from aiohttp import web
 from kubernetes.aio import client
 
-from flowoperator.main import Access, Settings, run
+from flowoperator.main import Settings, run
+from flowoperator.shell.credentials import Access
 from kit.apiserver.node import Engines
 from kit.apiserver.plane import ENGINE
 

@@ -144,6 +144,7 @@ class Proxy:
     async def _pass_on(self, request: web.Request) -> web.StreamResponse:
         assert self._session is not None
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP}
+        headers["Accept-Encoding"] = "identity"
         body = await request.read()
         async with self._session.request(
             request.method, self.url + request.path_qs, headers=headers, data=body or None,

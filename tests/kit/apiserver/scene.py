@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from flowapi.spec import API_VERSION, KIND, parse_spec
-from kit.apiserver.api import Api, Json
+from kit.apiserver.api import Api, ApiError, Json
 from kit.apiserver.node import Engines, Janitor, Node, ScriptedPod
 from kit.apiserver.operator import Loop, Operator, serve
 from kit.apiserver.plane import Plane
@@ -100,11 +100,16 @@ class Flow:
     def apply(self, wanted: Json) -> "Flow":
         """Make it, or replace its spec."""
         body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": self.name}, "spec": wanted}
-        if (old := self.body()) is None:
-            self.scene.api.post(self.path.rsplit("/", 1)[0], body)
-        else:
+        while (old := self.body()) is not None:
             meta = {"name": self.name, "resourceVersion": old["metadata"]["resourceVersion"]}
-            self.scene.api.put(self.path, {**body, "metadata": meta})
+            try:
+                self.scene.api.put(self.path, {**body, "metadata": meta})
+            except ApiError as error:
+                if error.status != 409:  # the operator has written its status in between
+                    raise
+            else:
+                return self
+        self.scene.api.post(self.path.rsplit("/", 1)[0], body)
         return self
 
     def edit(self, **keys: Any) -> "Flow":
