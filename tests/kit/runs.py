@@ -1,5 +1,7 @@
 """How flows are run as a person would run them, killed, and looked at from outside."""
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -9,7 +11,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+from flowengine.cli import entry
 from flowengine.store import Layout, list_checkpoints
 from flowengine.store.io import IO
 from flowengine.store.layout import CheckpointId
@@ -31,6 +35,23 @@ def run(*arguments: object, code: int = 0) -> str:
     out, err = process.communicate(timeout=300)
     assert process.returncode == code, (process.returncode, out, err)
     return out + err
+
+
+def here(*arguments: object, code: int = 0) -> str:
+    """As `run`, but in this process: for commands that say something and compute nothing, of which many are tried."""
+    said, ended = io.StringIO(), None
+    with (
+        mock.patch.dict(os.environ),
+        mock.patch.object(sys, "argv", ["cflow", *map(str, arguments)]),
+        contextlib.redirect_stdout(said),
+        contextlib.redirect_stderr(said),
+    ):
+        try:
+            entry.main()
+        except SystemExit as end:
+            ended = end.code
+    assert (ended or 0) == code, (ended, said.getvalue())
+    return said.getvalue()
 
 
 def summary(root: Path) -> dict[str, Any]:

@@ -18,10 +18,17 @@ from kit.manifests import DEBLUR, EVERY_METHOD, EXACT, write_flow
 from kit.mounts import mounted
 from kit.runs import CFLOW, final_state, kill_when, progress, run, saved, start, summary, wait_until
 
+thorough = pytest.mark.thorough
+IN_SHORT = {"pd3o float64", "admm float32", "mala float64"}  # one by stencils, by Fourier transforms, by random numbers
+EVERY_PATH = [
+    pytest.param(method, dtype, marks=() if f"{method} {dtype}" in IN_SHORT else thorough)
+    for method in EVERY_METHOD
+    for dtype in ("float32", "float64")
+]
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("method", EVERY_METHOD)
-def test_every_method_killed_again_and_again_ends_with_the_same_bits(tmp_path, method, dtype) -> None:
+
+@pytest.mark.parametrize(("method", "dtype"), EVERY_PATH)
+def test_a_flow_killed_again_and_again_ends_with_the_same_bits(tmp_path, method, dtype) -> None:
     """Kills strictly between checkpoints lose iterations; none changes a bit of the results or of the final state."""
     template, limit = EVERY_METHOD[method]
     every = limit // 10
@@ -38,8 +45,7 @@ def test_every_method_killed_again_and_again_ends_with_the_same_bits(tmp_path, m
         lost += progress(cut) > saved(cut)
     assert lost > 0
     run("run", manifest, "--root", cut, "--quiet")
-    assert summary(cut)["sha256"] == summary(whole)["sha256"]
-    assert final_state(cut) == final_state(whole)
+    same_end(cut, whole)
     assert summary(cut)["bitIdentical"] is True
     events = capsule.read((cut / "result").resolve().parent / "telemetry", "events")
     resumed = [event for event in events if event["event"] == "FLOW_RESUMED"]
@@ -47,39 +53,44 @@ def test_every_method_killed_again_and_again_ends_with_the_same_bits(tmp_path, m
     assert any(int(event["detail"].split(", ")[1].split()[0]) > 0 for event in resumed)
 
 
+def same_end(root, other) -> None:
+    """The same results and final state, to the bit."""
+    assert summary(root)["sha256"] == summary(other)["sha256"]
+    assert final_state(root) == final_state(other)
+
+
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
-@pytest.mark.parametrize(("call", "numbers"), [("fsync", (2, 6, 9)), ("rename", (3, 9)), ("mkdir", (5, 9))])
-def test_killed_by_the_kernel_at_a_system_call_of_the_engine(tmp_path, call, numbers) -> None:
+@pytest.mark.parametrize(
+    "kills",
+    [
+        {"fsync": (6,), "rename": (9,), "mkdir": (9,)},
+        pytest.param({"fsync": (2, 6, 9)}, marks=thorough),
+        pytest.param({"rename": (3, 9)}, marks=thorough),
+        pytest.param({"mkdir": (5, 9)}, marks=thorough),
+    ],
+    ids=" ".join,
+)
+def test_killed_by_the_kernel_at_a_system_call_of_the_engine(tmp_path, kills) -> None:
     """The numbers count in each thread by itself: the first ones are the claim's, later ones those of saves."""
-    manifest = write_flow(tmp_path / "flow", limit=3_000, every=200, size=32)
+    manifest = write_flow(tmp_path / "flow", limit=3_000, every=200)
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     run("run", manifest, "--root", whole, "--quiet")
-    killed = 0
-    for number in numbers:
-        inject = ["-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={number}"]
-        command = [
-            "strace",
-            "-f",
-            "-qq",
-            "-o",
-            tmp_path / "log",
-            *inject,
-            CFLOW,
-            "run",
-            manifest,
-            "--root",
-            cut,
-            "--quiet",
-        ]
-        killed += subprocess.run(command, check=False, capture_output=True, timeout=200).returncode in {-9, 137}
-    assert killed == len(numbers)
+    for call, number in ((call, number) for call, numbers in kills.items() for number in numbers):
+        trace = ["-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={number}"]
+        flow = [CFLOW, "run", manifest, "--root", cut, "--quiet"]
+        done = subprocess.run(
+            ["strace", "-f", "-qq", "-o", tmp_path / "log", *trace, *flow],
+            check=False,
+            capture_output=True,
+            timeout=200,
+        )
+        assert done.returncode in {-9, 137}, (call, number)
     run("run", manifest, "--root", cut, "--quiet")
-    assert summary(cut)["sha256"] == summary(whole)["sha256"]
-    assert final_state(cut) == final_state(whole)
+    same_end(cut, whole)
 
 
 def bits_on_cores(manifest, folder, counts) -> set:
-    """The different results and final states of fresh runs, each on so many cores."""
+    """The different results and final states of fresh runs, each on so many cores, and compiled on as many."""
     cores, found = sorted(os.sched_getaffinity(0)), set()
     for number, count in enumerate(counts):
         root, taken = folder / str(number), ",".join(map(str, cores[:count]))
@@ -88,29 +99,33 @@ def bits_on_cores(manifest, folder, counts) -> set:
     return found
 
 
-@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core")
+two_cores = pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core")
+
+
+@two_cores
+@thorough
 @pytest.mark.parametrize("template", [EXACT, DEBLUR], ids=["admm", "pd3o"])
-def test_fourier_transforms_give_the_same_bits_again_and_again_on_one_core_and_on_two(tmp_path, template) -> None:
+def test_fourier_transforms_give_the_same_bits_again_and_again(tmp_path, template, own_programs) -> None:
     manifest = write_flow(tmp_path / "flow", template, dtype="float32", limit=200, size=512)
     assert len(bits_on_cores(manifest, tmp_path, [1, 2] * 10)) == 1
 
 
-@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core")
-@pytest.mark.parametrize("method", EVERY_METHOD)
-def test_every_method_gives_the_same_bits_on_one_core_and_on_two(tmp_path, method) -> None:
+@two_cores
+@pytest.mark.parametrize("method", [pytest.param(one, marks=() if one == "admm" else thorough) for one in EVERY_METHOD])
+def test_every_method_gives_the_same_bits_on_one_core_and_on_two(tmp_path, method, own_programs) -> None:
     """With arrays so large that XLA divides its loops between cores: then other entries end up in vectors."""
     template = EVERY_METHOD[method][0].replace("[64", "[512")
     manifest = write_flow(tmp_path / "flow", template, dtype="float32", limit=110, size=512)
     assert len(bits_on_cores(manifest, tmp_path, [1, 2])) == 1
 
 
-@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core")
+@two_cores
 @pytest.mark.parametrize(
     ("shape", "term"),
     [((300, 1000), "{atom: affine, arg: x, matrix: A, data: b}"), ((200, 200), "{atom: semidefinite, arg: x}")],
     ids=["pseudo-inverse", "eigenvalues"],
 )
-def test_linear_algebra_gives_the_same_bits_on_one_core_and_on_two(tmp_path, shape, term) -> None:
+def test_linear_algebra_gives_the_same_bits_on_one_core_and_on_two(tmp_path, shape, term, own_programs) -> None:
     """LAPACK's own threads: of the set-up on the host, and of what the loop calls."""
     rng, folder = np.random.default_rng(7), tmp_path / "flow"
     folder.mkdir()
