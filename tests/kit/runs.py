@@ -68,6 +68,12 @@ def final_state(root: Path) -> dict[str, bytes]:
     return {name: leaf.array.tobytes() for name, leaf in leaves.items()}
 
 
+def same_end(root: Path, other: Path) -> None:
+    """The same results and final state, to the bit."""
+    assert summary(root)["sha256"] == summary(other)["sha256"]
+    assert final_state(root) == final_state(other)
+
+
 def saved(root: Path) -> int:
     """Iteration of the newest committed checkpoint."""
     return max((one.ref.iteration for one in list_checkpoints(root)), default=0)

@@ -134,20 +134,20 @@ def test_divergence_is_exit_76(tmp_path) -> None:
     assert "spec.flow.policy.step" in out
 
 
-STUCK = """
+CHAINS = """
 flow:
-  name: stuck
-  variables: {x: {shape: [3], init: 5, chains: 2}}
+  name: chains
+  variables: {x: {shape: [2], init: 5, spread: 3, chains: 4}}
   terms: [{atom: tikhonov, arg: x}]
-  policy: {algorithm: mala, step: 60}
-  outputs: [{rhat: x}]
-  stop: {maxIterations: 100}
+  policy: {algorithm: mala, step: STEP}
+  outputs: [{rhat: x, keep: 20, thin: 2}]
+  stop: {maxIterations: LIMIT}
 """
 
 
 def test_a_result_that_is_not_to_be_trusted_says_so(tmp_path) -> None:
     """A RED certificate and chains that never moved: on the screen, and in the summary."""
-    (tmp_path / "flow.yaml").write_text(STUCK)
+    (tmp_path / "flow.yaml").write_text(CHAINS.replace("spread: 3, ", "").replace("STEP", "60").replace("LIMIT", "100"))
     done = subprocess.run(
         [CFLOW, "run", tmp_path / "flow.yaml", "--root", tmp_path / "root"], capture_output=True, text=True, check=True
     )
@@ -159,24 +159,13 @@ def test_a_result_that_is_not_to_be_trusted_says_so(tmp_path) -> None:
     assert summary["feasibility"] is None
 
 
-SLOW = """
-flow:
-  name: slow
-  variables: {x: {shape: [2], init: 0, spread: 3, chains: 4}}
-  terms: [{atom: tikhonov, arg: x}]
-  policy: {family: langevin, step: 1.0e-3}
-  outputs: [{rhat: x, keep: KEEP, thin: 2}]
-  stop: {maxIterations: 200}
-"""
-
-
 @pytest.mark.parametrize(
-    ("keep", "remedy"),
-    [(20, "within the last 20 draws of each that it keeps, so raise its `thin` above 2"), (200, "yet, so run longer")],
+    ("limit", "remedy"),
+    [(200, "within the last 20 draws of each that it keeps, so raise its `thin` above 2"), (30, "yet, so run longer")],
 )
-def test_chains_that_have_not_mixed_say_what_would_show_it(tmp_path, keep, remedy) -> None:
+def test_chains_that_have_not_mixed_say_what_would_show_it(tmp_path, limit, remedy) -> None:
     """Of a full buffer a longer run alone would show no longer a stretch."""
-    (tmp_path / "flow.yaml").write_text(SLOW.replace("KEEP", str(keep)))
+    (tmp_path / "flow.yaml").write_text(CHAINS.replace("STEP", "1.0e-3").replace("LIMIT", str(limit)))
     done = subprocess.run(
         [CFLOW, "run", tmp_path / "flow.yaml", "--root", tmp_path / "root"], capture_output=True, text=True, check=True
     )

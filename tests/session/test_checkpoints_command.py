@@ -11,8 +11,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from flowengine.store import CheckpointStore, Latest, Leaf, Lineage, Owner, SaveMeta
-from kit.manifests import write_flow
-from kit.runs import here, run, saved, summary
+from kit.runs import here
 
 REVISION = "a" * 10
 ARRAYS = {
@@ -100,18 +99,3 @@ def test_a_damaged_checkpoint_is_not_exported(root, tmp_path) -> None:
     out = here("checkpoints", "export", root, tmp_path / "a.npz", "--checkpoint", path.parent.name, code=65)
     assert "does not have its digest" in out
     assert not (tmp_path / "a.npz").exists()
-
-
-def test_a_pinned_checkpoint_can_be_gone_back_to(tmp_path) -> None:
-    manifest = write_flow(tmp_path / "flow", limit=900)
-    root = tmp_path / "root"
-    run("run", manifest, "--root", root, "--until", "200", code=75)
-    first = listed(root)[0]["ref"]["id"]
-    assert "is pinned" in run("checkpoints", "pin", root, first)
-    run("run", manifest, "--root", root)
-    digest = summary(root)["sha256"]
-    here("checkpoints", "gc", root, "--keep", "1")
-    assert [one["ref"]["iteration"] for one in listed(root)] == [900, 200]
-    assert "going on from iteration 200" in run("resume", root, "--from", first)
-    assert summary(root)["sha256"] == digest
-    assert saved(root) == 900
