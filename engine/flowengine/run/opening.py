@@ -57,11 +57,21 @@ class Opened:
 def open_run(request: RunRequest, board: Board) -> Opened:
     """Do everything that comes before the first iteration; bad input ends here, before the volume is claimed."""
     board.update(state="Loading")
+    compiled, program = load(request)
+    board.update(state="Restoring", max_iterations=compiled.document.stop.max_iterations)
+    return resume(request, compiled, program)
+
+
+def load(request: RunRequest) -> tuple[CompiledFlow, Program]:
+    """The flow, and its loop, which is compiled meanwhile; nothing on the volume changes."""
     document = request.revision.document(request.settings)
     compiled = compile_flow(document, request.inputs, at=request.at)
     stops = stops_of(document.stop, document.dtype)
-    program = begin(compiled, stops, jax.eval_shape(partial(_first, request, compiled, unscaled)))
-    board.update(state="Restoring", max_iterations=document.stop.max_iterations)
+    return compiled, begin(compiled, stops, jax.eval_shape(partial(_first, request, compiled, unscaled)))
+
+
+def resume(request: RunRequest, compiled: CompiledFlow, program: Program) -> Opened:
+    """Claim the volume, and take up the state that is found there, or the first one."""
     store = CheckpointStore.open(request.root, request.owner, request.attempt, adopt=request.adopt)
     try:
         claimed = store.claim(
