@@ -47,15 +47,15 @@ def prepare(threads: int, cache: Path | None = None) -> None:
         os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 
-def sweep() -> None:
-    """Drop compiled programs that a kill or bit rot has damaged, and all of them when they have grown too many.
+def sweep(most: int = CACHE_BYTES) -> None:
+    """Drop compiled programs that a kill or bit rot has damaged, and all of them when they hold more bytes than `most`.
 
     They are compressed with a checksum; jax itself would keep a torn one for ever and compile anew at each start.
     """
     folder = Path(os.environ.get(CACHE_FOLDER, os.devnull))
     with suppress(OSError):
         files = sorted(folder.iterdir())
-        if sum(file.stat().st_size for file in files) > CACHE_BYTES:
+        if sum(file.stat().st_size for file in files) > most:
             shutil.rmtree(folder)
             return
         for file in files:
