@@ -72,6 +72,12 @@ class IncompatibleError(DataError):
     reason = "IncompatibleCheckpoint"
 
 
+class VolumeLostError(DataError):
+    """A volume without any checkpoint, where one was saved."""
+
+    reason = "VolumeLost"
+
+
 class CorruptError(DataError):
     """A checkpoint, or all of them, that no longer hold what was written."""
 

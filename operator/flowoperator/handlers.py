@@ -1,4 +1,4 @@
-"""What Kopf calls: each event puts its flow's key into the queue. Nothing is decided here."""
+"""What Kopf calls: each event goes into the cache, and its flow's key into the queue. Nothing is decided here."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,18 +6,21 @@ from typing import Any
 import kopf
 
 from flowapi.schema import PLURAL
-from flowapi.spec import GROUP, VERSION
-from flowoperator.core import parse
+from flowapi.spec import GROUP, KIND, VERSION
 from flowoperator.objects.meta import FLOW_LABEL
-from flowoperator.shell.freshness import Freshness
-from flowoperator.shell.queue import Key, WorkQueue
-from flowoperator.shell.words import Words
+from flowoperator.shell.informer import Informer
+from flowoperator.shell.queue import WorkQueue
 
-_OURS = {FLOW_LABEL: kopf.PRESENT}
+CHILDREN = {
+    "Job": ("batch", "v1", "jobs"),
+    "Pod": ("", "v1", "pods"),
+    "PersistentVolumeClaim": ("", "v1", "persistentvolumeclaims"),
+    "ConfigMap": ("", "v1", "configmaps"),
+}
 
 
 def registry(
-    queue: WorkQueue, words: Words, freshness: Freshness, connect: Callable[[], kopf.ConnectionInfo | None]
+    queue: WorkQueue, informer: Informer, connect: Callable[[], kopf.ConnectionInfo | None]
 ) -> kopf.OperatorRegistry:
     """Handlers for flows and for the objects that bear our label."""
     found = kopf.OperatorRegistry()
@@ -26,22 +29,32 @@ def registry(
     def login(**_: Any) -> kopf.ConnectionInfo | None:
         return connect()
 
-    @kopf.on.event(GROUP, VERSION, PLURAL, registry=found)
-    def flow(body: kopf.Body, **_: Any) -> None:
-        key = Key(body["metadata"]["namespace"], body["metadata"]["name"])
-        freshness.watched(key, body["metadata"]["resourceVersion"])
-        queue.add(key)
+    def handler(kind: str) -> Callable[..., None]:
+        def handle(event: kopf.RawEvent, **_: Any) -> None:
+            key = informer.seen(kind, event["object"], deleted=event["type"] == "DELETED")
+            if key is not None:
+                queue.add(key)
 
-    @kopf.on.event("batch", "v1", "jobs", labels=_OURS, registry=found)
-    @kopf.on.event("", "v1", "persistentvolumeclaims", labels=_OURS, registry=found)
-    def owned(body: kopf.Body, **_: Any) -> None:
-        queue.add(Key(body["metadata"]["namespace"], parse.flow_name(body)))
+        return handle
 
-    @kopf.on.event("", "v1", "pods", labels=_OURS, registry=found)
-    def pod(body: kopf.Body, **_: Any) -> None:
-        key = Key(body["metadata"]["namespace"], parse.flow_name(body))
-        if said := parse.last_words(body):
-            words.keep(key, said)
-        queue.add(key)
+    kopf.on.event(GROUP, VERSION, PLURAL, registry=found, id="flow")(handler(KIND))
+    for kind, (group, version, plural) in CHILDREN.items():
+        kopf.on.event(group, version, plural, labels={FLOW_LABEL: kopf.PRESENT}, registry=found, id=plural)(
+            handler(kind)
+        )
+    return found
 
+
+def settings() -> kopf.OperatorSettings:
+    """Watches that notice when they are dead and see our objects alone; nothing of Kopf's own in the cluster."""
+    found = kopf.OperatorSettings()
+    found.posting.enabled = False
+    found.posting.loggers = False
+    found.watching.server_timeout = 300
+    found.watching.client_timeout = 310
+    found.watching.connect_timeout = 30
+    found.watching.chunk_size = 500
+    for group, version, plural in CHILDREN.values():
+        found.watching.label_selectors[group, version, plural] = FLOW_LABEL
+    found.scanning.disabled = True
     return found

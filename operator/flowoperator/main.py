@@ -1,46 +1,55 @@
 """The operator's process: Kopf's watches, our workers, a resync, and a health port, in one event loop."""
 
 import asyncio
+import json
 import logging
 import os
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import aiohttp
 import kopf
 import structlog
 from aiohttp import web
 from kubernetes.aio import client
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from flowoperator.core.decide import decide
-from flowoperator.handlers import registry
+from flowapi.spec import KIND
+from flowoperator import handlers
+from flowoperator.objects.meta import FLOW_LABEL
 from flowoperator.shell import credentials
-from flowoperator.shell.apply import apply
-from flowoperator.shell.cluster import Cluster, ConflictError
+from flowoperator.shell.cluster import ApiError, Cluster
 from flowoperator.shell.credentials import Access
-from flowoperator.shell.freshness import Freshness
+from flowoperator.shell.engines import Engines
+from flowoperator.shell.informer import KINDS, Informer, key_of
 from flowoperator.shell.observe import Observer
-from flowoperator.shell.queue import Key, WorkQueue
-from flowoperator.shell.words import Words
+from flowoperator.shell.passes import Passes
+from flowoperator.shell.queue import WorkQueue
 
 log = structlog.get_logger()
 WORKERS = 8
 RESYNC_SECONDS = 60.0
+RETRY_SECONDS = 1.0
 STUCK_SECONDS = 180.0
-PASSES = Counter("flowoperator_passes", "Passes over a flow.", ["end"])
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the chart tells the operator."""
+    """What the chart tells the operator.
+
+    Attributes:
+        image: The engine's, where a spec names none.
+        namespaces: To watch; empty: all.
+        port: Of health and metrics; 0: any.
+        resources: Requests and limits of an engine whose spec names none.
+    """
 
     image: str
-    namespaces: tuple[str, ...]
-    port: int
-    log_level: str
+    namespaces: tuple[str, ...] = ()
+    port: int = 8081
+    log_level: str = "info"
+    resources: Mapping[str, Mapping[str, str]] | None = None
 
     @classmethod
     def of(cls, env: Mapping[str, str]) -> "Settings":
@@ -53,7 +62,9 @@ class Settings:
         if not image:
             raise ValueError("CFLOW_ENGINE_IMAGE names no image; set engine.image in the chart's values")
         names = tuple(name for name in env.get("CFLOW_NAMESPACES", "").split(",") if name)
-        return cls(image, names, int(env.get("CFLOW_PORT", "8081")), env.get("CFLOW_LOG_LEVEL", "info"))
+        resources = json.loads(env.get("CFLOW_ENGINE_RESOURCES") or "{}")
+        port, level = int(env.get("CFLOW_PORT", "8081")), env.get("CFLOW_LOG_LEVEL", "info")
+        return cls(image, names, port, level, resources)
 
 
 class Operator:
@@ -62,51 +73,60 @@ class Operator:
     def __init__(self, settings: Settings, cluster: Cluster, http: aiohttp.ClientSession) -> None:
         self.settings = settings
         self.cluster = cluster
-        self.words = Words()
-        self.queue = WorkQueue(self.work)
-        self.observer = Observer(cluster, http, self.words, settings.image)
-        self.freshness = Freshness()
+        self.informer = Informer()
+        self.engines = Engines(http, lambda key: self.queue.add(key))
+        observer = Observer(cluster, self.informer, self.engines, settings.image, settings.resources or {})
+        self.passes = Passes(cluster, self.informer, self.engines, observer)
+        self.queue = self.passes.queue = WorkQueue(self.passes.work)
         self.synced = 0.0
         self.watching = asyncio.Event()
 
-    async def work(self, key: Key) -> float | None:
-        """One pass: look, decide, act. A conflict means that something newer is there: look again."""
-        seen = await self.observer.look(key)
-        if seen is None:
-            self.words.forget(key)
-            return None
-        observed, version = seen
-        now = datetime.now(UTC)
-        plan = decide(observed, now)
-        try:
-            await apply(self.cluster, observed.flow, version, plan, now)
-        except ConflictError:
-            PASSES.labels("conflict").inc()
-            return 0.05
-        PASSES.labels("done").inc()
-        return plan.requeue_after
-
-    async def resync(self) -> None:
-        """Look at every flow now and then: events get lost."""
+    async def fill(self) -> None:
+        """List everything before anything is decided; an apiserver that is not ready yet is asked again."""
         while True:
             try:
-                found: dict[Key, str] = {}
-                for namespace in self.settings.namespaces or ("",):
-                    for body in await self.cluster.list("ComputableFlow", namespace):
-                        meta = body["metadata"]
-                        found[Key(meta["namespace"], meta["name"])] = meta["resourceVersion"]
-                for key in found:
-                    self.queue.add(key)
-                self.freshness.listed(found)
-                self.synced = asyncio.get_running_loop().time()
-            except (client.ApiException, aiohttp.ClientError, TimeoutError) as error:
+                for kind in KINDS:
+                    for namespace in self.settings.namespaces or ("",):
+                        labels = "" if kind == KIND else FLOW_LABEL
+                        self.informer.fill(kind, await self.cluster.items(kind, namespace, labels=labels))
+                break
+            except (ApiError, aiohttp.ClientError, TimeoutError) as error:
+                log.warning("the first listing failed; trying again", error=repr(error))
+                await asyncio.sleep(RETRY_SECONDS)
+        self.synced = asyncio.get_running_loop().time()
+        for entry in self.informer.flows.entries.values():
+            self.queue.add(entry.key)
+
+    async def resync(self) -> None:
+        """Compare the cache with what is there, now and then: events get lost."""
+        pause = RESYNC_SECONDS
+        while True:
+            await asyncio.sleep(random.uniform(0.8, 1.2) * pause)  # noqa: S311 - jitter
+            try:
+                for kind in KINDS:
+                    for namespace in self.settings.namespaces or ("",):
+                        await self._compare(kind, namespace)
+                self.synced, pause = asyncio.get_running_loop().time(), RESYNC_SECONDS
+            except (ApiError, aiohttp.ClientError, TimeoutError) as error:
                 log.warning("the resync failed", error=repr(error))
-            await asyncio.sleep(random.uniform(0.8, 1.2) * RESYNC_SECONDS)  # noqa: S311 - jitter
+                pause = RETRY_SECONDS
+
+    async def _compare(self, kind: str, namespace: str) -> None:
+        labels = "" if kind == KIND else FLOW_LABEL
+        version, found = await self.cluster.listing(kind, namespace, labels=labels, metadata=True)
+        keys, missed = self.informer.compare(kind, version, found, namespace)
+        for one in missed:
+            if (body := await self.cluster.get(kind, *one)) is not None:
+                self.informer.seen(kind, body)
+                keys.add(key_of(kind, body))
+        for key in keys:
+            self.queue.add_idle(key)
 
     def healthy(self, now: float) -> bool:
         """Whether the apiserver answers, the watches tell what happens, and the queue moves."""
         stuck = not self.queue.idle and now - self.queue.progress > STUCK_SECONDS
-        return self.watching.is_set() and not self.freshness.stale and now - self.synced < STUCK_SECONDS and not stuck
+        synced = bool(self.synced) and now - self.synced < STUCK_SECONDS
+        return self.watching.is_set() and not self.informer.stale and synced and not stuck
 
     async def serve(self) -> web.AppRunner:
         """Open the health port."""
@@ -125,16 +145,22 @@ class Operator:
         await web.TCPSite(runner, port=self.settings.port).start()
         return runner
 
+    async def work(self) -> None:
+        """Fill the cache, then pass over flows for ever."""
+        await self.fill()
+        await asyncio.gather(*(self.queue.worker() for _ in range(WORKERS)), self.resync())
 
-def kopf_settings() -> kopf.OperatorSettings:
-    """Watches that notice when they are dead; nothing of Kopf's own in the cluster."""
-    found = kopf.OperatorSettings()
-    found.posting.enabled = False
-    found.watching.server_timeout = 300
-    found.watching.client_timeout = 310
-    found.watching.connect_timeout = 30
-    found.scanning.disabled = True
-    return found
+    async def watch(self, access: Access) -> None:
+        """Kopf's watches."""
+        await kopf.operator(
+            registry=handlers.registry(self.queue, self.informer, access.login),
+            ready_flag=self.watching,
+            settings=handlers.settings(),
+            standalone=True,
+            identity="computable-flows",  # type: ignore[arg-type] # a user without a name: Kopf would ask
+            namespaces=self.settings.namespaces,
+            clusterwide=not self.settings.namespaces,
+        )
 
 
 async def run(settings: Settings, access: Access, http: aiohttp.ClientSession) -> None:
@@ -148,26 +174,13 @@ async def run(settings: Settings, access: Access, http: aiohttp.ClientSession) -
     async with client.ApiClient(access.configuration) as api:
         operator = Operator(settings, Cluster(api), http)
         runner = await operator.serve()
-        tasks = [asyncio.create_task(operator.queue.worker()) for _ in range(WORKERS)]
-        tasks.append(asyncio.create_task(operator.resync()))
-        tasks.append(
-            asyncio.create_task(
-                kopf.operator(
-                    registry=registry(operator.queue, operator.words, operator.freshness, access.login),
-                    ready_flag=operator.watching,
-                    settings=kopf_settings(),
-                    standalone=True,
-                    identity="computable-flows",  # type: ignore[arg-type] # a user without a name: Kopf would ask
-                    namespaces=settings.namespaces,
-                    clusterwide=not settings.namespaces,
-                )
-            )
-        )
+        tasks = [asyncio.create_task(operator.work()), asyncio.create_task(operator.watch(access))]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
+            operator.engines.close()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

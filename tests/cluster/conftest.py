@@ -1,16 +1,12 @@
 """One cluster for all, a namespace under Pod Security `restricted` for each test, and flows that last long enough."""
 
 import secrets
-import sys
-from pathlib import Path
 
 import pytest
 
 from kit import cluster as kit
+from kit.denoise import config_map, npy, picture
 from kit.flow import LiveFlow, revision_of
-
-sys.path.insert(0, str(Path(__file__).parent))
-from denoise import config_map, npy, picture
 
 
 @pytest.fixture

@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-from denoise import spec
 
-from conftest import config_map, npy
 from kit.cluster import KitError
+from kit.denoise import config_map, npy, spec
 
 
 def _term(index: int, **change):

@@ -1,6 +1,6 @@
 """Evictions, kills and an operator that is away: nothing is lost that was saved, and the bits stay the same."""
 
-from denoise import EVERY, spec
+from kit.denoise import EVERY, spec
 
 DEPLOYMENT = "deployment/computable-flows"
 SYSTEM = "--namespace=computable-flows-system"

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from conftest import config_map
+from kit.denoise import config_map
 
 MATRIX = [[2.0, 1.0, 0.0], [1.0, 3.0, 1.0], [0.0, 1.0, 4.0]]
 WALK = """

@@ -3,7 +3,8 @@
 import hashlib
 
 import numpy as np
-from denoise import spec
+
+from kit.denoise import spec
 
 
 def test_a_flow_runs_to_completion(flow, tmp_path):

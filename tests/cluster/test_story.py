@@ -2,8 +2,7 @@
 
 import json
 
-from denoise import EVERY, LENGTH, spec
-
+from kit.denoise import EVERY, LENGTH, spec
 from kit.flow import revision_of
 
 

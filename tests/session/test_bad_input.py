@@ -5,9 +5,10 @@ import subprocess
 
 import numpy as np
 import pytest
-from flows import CFLOW, DEBLUR, run, write_flow
 
 from flowengine.store import list_checkpoints
+from kit.manifests import DEBLUR, write_flow
+from kit.runs import CFLOW, run
 
 CASES = {
     "misspelt atom": ("quadratic", "quadartic", 64, "spec.flow.terms[0].atom", "Did you mean `quadratic`?"),

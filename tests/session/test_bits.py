@@ -11,25 +11,12 @@ import sys
 
 import numpy as np
 import pytest
-from flows import (
-    CFLOW,
-    DEBLUR,
-    EVERY_METHOD,
-    EXACT,
-    final_state,
-    kill_when,
-    progress,
-    run,
-    saved,
-    start,
-    summary,
-    wait_until,
-    write_flow,
-)
 
 from flowengine import capsule
 from flowengine.store import list_checkpoints
+from kit.manifests import DEBLUR, EVERY_METHOD, EXACT, write_flow
 from kit.mounts import mounted
+from kit.runs import CFLOW, final_state, kill_when, progress, run, saved, start, summary, wait_until
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

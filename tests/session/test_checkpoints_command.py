@@ -8,10 +8,11 @@ import ml_dtypes
 import numpy as np
 import orbax.checkpoint as ocp
 import pytest
-from flows import run, saved, summary, write_flow
 from safetensors.numpy import load_file
 
 from flowengine.store import CheckpointStore, Latest, Leaf, Lineage, Owner, SaveMeta
+from kit.manifests import write_flow
+from kit.runs import run, saved, summary
 
 REVISION = "a" * 10
 ARRAYS = {

@@ -15,12 +15,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from flows import BOUNDED, CFLOW, DENOISE, saved, write_flow
 
 from flowapi.reader import read_one
 from flowapi.report import RunReport
 from flowapi.revision import RevisionFile, RevisionTuple, RuntimeSettings
 from flowapi.spec import load_manifest
+from kit.manifests import BOUNDED, DENOISE, write_flow
+from kit.runs import CFLOW, saved
 
 
 class Pod:

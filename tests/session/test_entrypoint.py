@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from flows import final_state, kill_when, progress, run, saved, start, summary
+
+from kit.runs import final_state, kill_when, progress, run, saved, start, summary
 
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "training"
 

@@ -1,12 +1,10 @@
 import os
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
 MEMORY = Path(os.environ.get("CFLOW_TEST_MEMORY", "/dev/shm"))
 
 

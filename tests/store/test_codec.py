@@ -6,7 +6,6 @@ import struct
 import ml_dtypes
 import numpy as np
 import pytest
-from harness import A, meta, take
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -17,6 +16,7 @@ from flowengine.store import IO, CheckpointStore, Leaf, list_checkpoints
 from flowengine.store.codec import _STORED, decode, dtype_of, encode
 from flowengine.store.io import put_files
 from flowengine.store.manifest import Lineage, Manifest
+from kit.store.volume import A, meta, take
 
 
 def manifest_for(encoded, sums) -> Manifest:

@@ -4,11 +4,11 @@ import json
 import shutil
 
 import pytest
-from harness import A, found, meta, resumed, state, take
 
 from flowapi.errors import CorruptError, IncompatibleError
 from flowengine.store import list_checkpoints
 from flowengine.store.manifest import seal
+from kit.store.volume import A, found, meta, resumed, state, take
 
 
 @pytest.fixture

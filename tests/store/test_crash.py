@@ -4,10 +4,12 @@ import errno
 import os
 
 import pytest
-from harness import READING, A, Faulty, die, fail_with, in_child, meta, open_store, resumed, state, take, value_of
 
 from flowapi.errors import FlowError, VolumeError
 from flowengine.store import Latest, Retention, list_checkpoints
+from kit.store.faulty import READING, Faulty, die, fail_with
+from kit.store.processes import in_child
+from kit.store.volume import A, meta, open_store, resumed, state, take, value_of
 
 
 def workload(root, io, acknowledge) -> None:

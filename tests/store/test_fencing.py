@@ -5,11 +5,11 @@ import shutil
 import threading
 
 import pytest
-from harness import OWNER, A, B, found, meta, open_store, resumed, state, take, value_of
 
 from flowapi.errors import DataError, FencedError, VolumeInUseError
 from flowengine.store import IO, At, Fresh, Latest, Owner, Retention, list_checkpoints
 from flowengine.store import writer as writer_module
+from kit.store.volume import OWNER, A, B, found, meta, open_store, resumed, state, take, value_of
 
 
 def iterations(root):

@@ -8,7 +8,6 @@ import struct
 import tracemalloc
 
 import pytest
-from harness import A, meta, open_store, state, take
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +15,7 @@ from flowapi.errors import CorruptError, FlowError
 from flowengine.store import IO, Leaf, Retention, list_checkpoints, read_checkpoint
 from flowengine.store.layout import CheckpointId
 from flowengine.store.manifest import seal
+from kit.store.volume import A, meta, open_store, state, take
 
 SLACK = 2 * 2**20  # for Python's own objects
 

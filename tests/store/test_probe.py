@@ -4,11 +4,12 @@ import errno
 import os
 
 import pytest
-from harness import Faulty, fail_with, open_store, take
 
 from flowapi.errors import VolumeError
 from flowengine.store import IO
 from flowengine.store.probe import STALE_SECONDS, mount_type, probe
+from kit.store.faulty import Faulty, fail_with
+from kit.store.volume import open_store, take
 
 
 class Poor(IO):

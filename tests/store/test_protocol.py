@@ -6,7 +6,6 @@ import os
 import threading
 
 import pytest
-from harness import COUNTING, OWNER, A, B, Faulty, fail_with, found, meta, open_store, resumed, state, take
 
 from flowapi.errors import DataError, FencedError, IncompatibleError, VolumeError, VolumeInUseError
 from flowengine.store import (
@@ -25,6 +24,8 @@ from flowengine.store.fence import read_progress
 from flowengine.store.layout import CheckpointId
 from flowengine.store.manifest import seal
 from flowengine.store.owner import read_owner, take_ownership
+from kit.store.faulty import COUNTING, Faulty, fail_with
+from kit.store.volume import OWNER, A, B, found, meta, open_store, resumed, state, take
 
 OTHER = Owner(namespace="ns", name="other", uid="uid-9")
 

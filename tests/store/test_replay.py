@@ -12,11 +12,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from harness import OWNER, A, B, meta, state, take, value_of
 
 from flowengine.store import IO, At, Latest, Layout, Retention, list_checkpoints
 from flowengine.store.fence import read_claims
 from flowengine.store.owner import read_owner
+from kit.store.volume import OWNER, A, B, meta, state, take, value_of
 
 STATES_PER_PREFIX = int(os.environ.get("CFLOW_REPLAY_STATES", "24"))
 

@@ -6,16 +6,15 @@ import shutil
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
-from faults import power_cut, takeover
-from harness import A, in_child, meta, resumed, state, take
 
 from flowapi.errors import VolumeError
 from flowengine.store import IO, Leaf, Retention, list_checkpoints
 from kit.mounts import Disk, mounted
+from kit.store.processes import in_child, power_cut, takeover
+from kit.store.volume import A, meta, resumed, state, take
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
 needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
@@ -97,10 +96,8 @@ def test_writers_that_are_stopped_across_a_takeover_change_nothing(tmp_path) -> 
 
 
 SCRIPT = """
-import os, sys
-sys.path.insert(0, {folder!r})
 from pathlib import Path
-from faults import save_for_ever
+from kit.store.processes import save_for_ever
 save_for_ever(Path({root!r}), 1)
 """
 
@@ -110,7 +107,7 @@ save_for_ever(Path({root!r}), 1)
 def test_killed_by_the_kernel_at_a_system_call(tmp_path, call) -> None:
     """Not the shim's idea of a system call, but the kernel's."""
     root = tmp_path / "flow"
-    script = SCRIPT.format(folder=str(Path(__file__).parent), root=str(root))
+    script = SCRIPT.format(root=str(root))
     store, _ = take(root)
     store.close()
     path = ["-P", str(root)] if call == "openat" else []

@@ -18,11 +18,8 @@ from pathlib import Path
 
 from rich.progress import Progress
 
-TESTS = Path(__file__).parent.parent
-sys.path[:0] = [str(TESTS / "store"), str(TESTS / "session")]
-
-from kit.mounts import Disk  # noqa: E402
-from torture import mutation  # noqa: E402
+from kit.mounts import Disk
+from torture import mutation
 
 SHARE_OF_FLOWS = 0.05
 Fault = Callable[[], tuple[int, int]]
@@ -32,9 +29,9 @@ class Faults:
     """Random faults on volumes that live through all of them."""
 
     def __init__(self, folder: Path, rng: random.Random) -> None:
-        import faults
+        from kit.store import processes  # only now: what tries the mutants must not have loaded the store
 
-        self._faults, self._rng, self._attempt = faults, rng, 1
+        self._faults, self._rng, self._attempt = processes, rng, 1
         self._root = folder / "flow"
         self._disk = Disk(folder) if os.geteuid() == 0 else None
         self.counts: Counter[str] = Counter()
@@ -77,31 +74,31 @@ class Flows:
     """Real flows, each killed at random moments until it has ended, beside one that nobody touched."""
 
     def __init__(self, folder: Path, rng: random.Random) -> None:
-        import flows
+        from kit import manifests, runs
 
-        self._flows, self._folder, self._rng = flows, folder, rng
+        self._manifests, self._runs, self._folder, self._rng = manifests, runs, folder, rng
         self.kills = 0
         self.different: list[str] = []
 
     def one(self, number: int, kills: int) -> None:
         """A flow that is killed so many times."""
-        flows = self._flows
-        template, dtype = self._rng.choice([(flows.DENOISE, "float32"), (flows.DEBLUR, "float64")])
+        manifests, runs = self._manifests, self._runs
+        template, dtype = self._rng.choice([(manifests.DENOISE, "float32"), (manifests.DEBLUR, "float64")])
         folder = self._folder / str(number)
-        manifest = flows.write_flow(folder, template, dtype=dtype, limit=4_000 * kills, every=900, size=96)
+        manifest = manifests.write_flow(folder, template, dtype=dtype, limit=4_000 * kills, every=900, size=96)
         whole, cut = folder / "whole", folder / "cut"
-        flows.run("run", manifest, "--root", whole, "--quiet")
+        runs.run("run", manifest, "--root", whole, "--quiet")
         for _ in range(kills):
-            base, beyond = flows.saved(cut), self._rng.randrange(0, 2_500)
-            process = flows.start("run", manifest, "--root", cut, "--quiet")
-            while process.poll() is None and flows.progress(cut) <= base + beyond:
+            base, beyond = runs.saved(cut), self._rng.randrange(0, 2_500)
+            process = runs.start("run", manifest, "--root", cut, "--quiet")
+            while process.poll() is None and runs.progress(cut) <= base + beyond:
                 time.sleep(0.005)
             process.kill()
             self.kills += process.wait() == -9
-        flows.run("run", manifest, "--root", cut, "--quiet")
+        runs.run("run", manifest, "--root", cut, "--quiet")
         if (
-            flows.final_state(cut) != flows.final_state(whole)
-            or flows.summary(cut)["sha256"] != flows.summary(whole)["sha256"]
+            runs.final_state(cut) != runs.final_state(whole)
+            or runs.summary(cut)["sha256"] != runs.summary(whole)["sha256"]
         ):
             self.different.append(f"flow {number} ended with other bits after {kills} kills")
 

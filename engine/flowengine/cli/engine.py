@@ -44,6 +44,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--settings", required=True, help="run-time settings as JSON")
     add("--start", default="latest", help="latest, fresh, or HASH/CHECKPOINT (HASH/latest)")
     add("--jump", default="", help="id of a start that happens once")
+    add("--lineage", default="", help="revisions to continue from, nearest first, while this one has no checkpoint")
+    add("--expect-checkpoint", action="store_true", help="refuse to begin at iteration 0: a checkpoint is known")
     add("--retain", default="", help="the other revisions that keep a checkpoint, by commas; all, when left out")
     add("--adopt", default="", help="uid of a deleted flow of this name whose volume may be taken")
     add("--inputs", type=Path, default=Path("/inputs"), help="where inputs are mounted")
@@ -85,17 +87,17 @@ def _request(asked: argparse.Namespace) -> RunRequest:
         raise DocumentError(f"the revision file or the settings are damaged: {error}") from error
     owner = Owner(namespace=revision.namespace, name=revision.name, uid=revision.uid)
     kept = frozenset(asked.retain.split(",")) if asked.retain else None
-    start = _start(asked.start)
+    start = _start(asked.start, tuple(asked.lineage.split(",")) if asked.lineage else ())
     return RunRequest(
         revision, known, asked.root, asked.inputs, owner, asked.attempt, start, asked.jump, asked.adopt, kept,
-        at="spec.flow",
+        at="spec.flow", expected=asked.expect_checkpoint,
     )  # fmt: skip
 
 
-def _start(text: str) -> Start:
+def _start(text: str, lineage: tuple[str, ...]) -> Start:
     match text.split("/"):
         case ["latest"]:
-            return Latest()
+            return Latest(lineage)
         case ["fresh"]:
             return Fresh()
         case [revision, checkpoint]:

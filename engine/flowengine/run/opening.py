@@ -11,7 +11,7 @@ from typing import Any
 
 import jax
 
-from flowapi.errors import IncompatibleError
+from flowapi.errors import IncompatibleError, VolumeLostError
 from flowapi.frozen import frozen
 from flowapi.report import RestoredFrom
 from flowengine.compiler import CompiledFlow, compile_flow, stops_of
@@ -71,6 +71,11 @@ def open_run(request: RunRequest, board: Board) -> Opened:
             jump=request.jump,
             holder=f"{socket.gethostname()}/{os.getpid()}",
         )
+        if request.expected and claimed.base is None and claimed.warm is None:
+            raise VolumeLostError(
+                "the volume has no checkpoint of this flow, though one was saved",
+                remedy="Restore the volume from a backup, or start anew with another spec.retryNonce.",
+            )
         return _with_state(request, compiled, program, store, claimed)
     except BaseException:
         store.close()

@@ -23,6 +23,7 @@ class RunRequest:
         jump: The id of a start that happens once.
         adopt: The uid of a deleted flow of this name whose volume may be taken over.
         retain: Other revisions that keep their newest checkpoint; None: all.
+        expected: Whether a checkpoint is known to have been saved: without one the run is refused.
         until: Pause after this iteration, as a SIGTERM would.
         at: Path of the flow document in its file, for messages.
     """
@@ -37,5 +38,6 @@ class RunRequest:
     jump: str = ""
     adopt: str = ""
     retain: frozenset[str] | None = None
+    expected: bool = False
     until: int | None = None
     at: str = "spec.flow"

@@ -15,7 +15,13 @@ from flowengine.store.reader import CheckpointRef, PassedOver, Reader, Restored
 
 @frozen
 class Latest:
-    """Start from the newest good checkpoint of the revision, or from its beginning."""
+    """Start from the newest good checkpoint of the revision, or from its beginning.
+
+    Attributes:
+        lineage: Revisions to continue from, nearest first, while this one has no checkpoint.
+    """
+
+    lineage: tuple[str, ...] = ()
 
 
 @frozen
@@ -192,8 +198,11 @@ class CheckpointStore:
         match start:
             case Fresh():
                 return None, None
-            case Latest():
-                return self._newest(revision, "", passed_over), None
+            case Latest(lineage):
+                base = self._newest(revision, "", passed_over)
+                sources = lineage if base is None else ()
+                warm = (self._newest(source, "", passed_over) for source in sources)
+                return base, next((one for one in warm if one is not None), None)
             case At(source, checkpoint):
                 found = self._newest(source, checkpoint, passed_over)
                 if found is None:

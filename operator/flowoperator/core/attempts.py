@@ -2,12 +2,12 @@
 
 from flowapi.report import RunReport
 from flowapi.status import AttemptStatus, FlowStatus, RecoveriesStatus
-from flowoperator.core.observed import LastWords, Observed
+from flowoperator.core.observed import Observed, TerminationRecord
 from flowoperator.core.revisions import with_outcome
 from flowoperator.objects.meta import job_name
 
 
-def next_attempt(status: FlowStatus, flow: str, now: str, *, above: int = 0) -> FlowStatus:
+def next_attempt(status: FlowStatus, flow: str, now: str, reason: str, *, above: int = 0) -> FlowStatus:
     """The status with the next attempt of the current revision written down, before its Job is made."""
     number = max(status.attempt.number, above) + 1
     attempt = AttemptStatus(
@@ -15,18 +15,19 @@ def next_attempt(status: FlowStatus, flow: str, now: str, *, above: int = 0) -> 
         job_name=job_name(flow, status.revision.current, number),
         started_at=now,
         epoch=status.attempt.epoch,
+        reason=reason,
     )
     status = with_outcome(status, "Running", status.checkpoint)
     return status.model_copy(update={"attempt": attempt, "result": None})
 
 
-def interrupted(observed: Observed) -> LastWords | None:
-    """The last words of a pod that ended before its flow did, when no other pod of its Job lives or is on its way."""
-    job, words = observed.job, observed.words
-    if job is None or job.finished or job.deleting or words is None or words.exit_code == 0:
+def interrupted(observed: Observed) -> TerminationRecord | None:
+    """How the attempt's pod ended before its flow did, when no other pod of its Job lives or is on its way."""
+    job, ended = observed.job, observed.termination
+    if job is None or job.finished or job.deleting or ended is None or ended.exit_code == 0:
         return None
     left = [pod for pod in observed.pods if pod.job_uid == job.uid and not pod.ended]
-    return None if any(pod.running or pod.uid != words.pod_uid for pod in left) else words
+    return None if any(not pod.engine_ended or pod.uid != ended.pod_uid for pod in left) else ended
 
 
 def advanced(observed: Observed) -> bool:
@@ -43,18 +44,18 @@ def has_saved(report: RunReport) -> bool:
     return report.saved.iteration > (base.iteration if base and base.revision == report.revision else 0)
 
 
-def counted(recoveries: RecoveriesStatus, words: LastWords | None) -> RecoveriesStatus:
+def counted(recoveries: RecoveriesStatus, ended: TerminationRecord | None) -> RecoveriesStatus:
     """One recovery more, by its cause where that is known."""
     update = {"count": recoveries.count + 1}
-    if words is not None and words.disrupted:
+    if ended is not None and ended.disrupted:
         update["evictions"] = recoveries.evictions + 1
-    elif words is not None and words.crashed:
+    elif ended is not None and ended.crashed:
         update["crashes"] = recoveries.crashes + 1
     return recoveries.model_copy(update=update)
 
 
 def with_losses(status: FlowStatus, report: RunReport) -> FlowStatus:
-    """Add what the process before had lost, told by its successor from the volume; once for each claim."""
+    """Add what the process before had lost, told by its successor from the volume; once for each epoch."""
     if report.epoch <= status.attempt.epoch:
         return status
     lost = status.recoveries.lost_iterations + report.lost_iterations

@@ -1,6 +1,8 @@
 """What was seen of a flow and its objects: plain values, taken apart from Kubernetes' JSON at the edge."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 from flowapi.flow import FlowDocument
@@ -11,6 +13,8 @@ from flowapi.status import FlowStatus
 from flowoperator.objects.job import settings_hash
 from flowoperator.objects.meta import FlowRef
 
+FINAL = frozenset({ExitCode.DOCUMENT, ExitCode.DATA, ExitCode.DIVERGED, ExitCode.FENCED})
+
 
 @dataclass(frozen=True)
 class ValidSpec:
@@ -19,17 +23,22 @@ class ValidSpec:
     spec: FlowSpec
     document: FlowDocument
 
-    @property
+    @cached_property
     def revision(self) -> RevisionTuple:
         """What is hashed."""
         return RevisionTuple.of(self.spec)
 
-    @property
+    @cached_property
+    def hash(self) -> str:
+        """The revision's."""
+        return self.revision.hash
+
+    @cached_property
     def settings(self) -> RuntimeSettings:
-        """What is not."""
+        """What is not hashed."""
         return RuntimeSettings.of(self.spec, self.document)
 
-    @property
+    @cached_property
     def settings_hash(self) -> str:
         """A change of it restarts the pod."""
         return settings_hash(self.spec, self.settings)
@@ -52,6 +61,12 @@ class Flow:
     status: FlowStatus
     deleting: bool = False
 
+    @property
+    def claim_name(self) -> str:
+        """The claim of its checkpoint volume: the one that it names, else that of its own name."""
+        named = self.spec.spec.checkpoint.volume.claim_name if isinstance(self.spec, ValidSpec) else None
+        return named or self.ref.name
+
 
 @dataclass(frozen=True)
 class Job:
@@ -59,8 +74,11 @@ class Job:
 
     Attributes:
         owner_uid: Of its controller; empty without one.
+        image: The engine's.
         finished: How it ended; empty while it goes on.
         reason: Kubernetes' word for how it failed, such as `BackoffLimitExceeded`.
+        message: Kubernetes' sentence for that.
+        suspended: Whether something outside, such as a queue, holds it back.
     """
 
     name: str
@@ -69,41 +87,57 @@ class Job:
     revision: str
     attempt: int
     settings: str
+    image: str = ""
     deleting: bool = False
     finished: Literal["", "Complete", "Failed"] = ""
     reason: str = ""
+    message: str = ""
+    suspended: bool = False
 
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod that bears the flow's label or mounts its claim.
+    """A pod that bears the flow's label or mounts its claim for writing.
 
     Attributes:
         job_uid: Uid of the Job that controls it; empty without one.
+        flow: The flow that its label names; empty for a pod that is not an engine's.
+        ready: Whether its readiness probe succeeds.
         ended: How its containers have ended for good; empty while they have not.
-        waiting: Why its container does not start, such as `ImagePullBackOff`.
+        deleting: When it should be gone (RFC 3339), its grace period included; empty while nobody deletes it.
+        blocked: Why a container of it does not start, such as `ImagePullBackOff`; empty when nothing is known.
         message: What Kubernetes says about that.
         unschedulable: Why the scheduler finds no node; empty when it does.
+        engine_ended: Whether the engine's container has ended, whatever the others do.
+        outlives: Other containers that still run.
+        memory: The engine's memory limit; empty without one.
     """
 
     name: str
     uid: str
     job_uid: str
+    flow: str = ""
     node: str = ""
     ip: str = ""
     running: bool = False
+    ready: bool = False
     ended: Literal["", "Succeeded", "Failed"] = ""
-    deleting: bool = False
-    waiting: str = ""
+    deleting: str = ""
+    blocked: str = ""
     message: str = ""
     unschedulable: str = ""
+    engine_ended: bool = False
+    outlives: tuple[str, ...] = ()
+    memory: str = ""
 
 
 @dataclass(frozen=True)
-class LastWords:
-    """How a pod ended. Kept from watch events, for the pod itself is soon gone.
+class TerminationRecord:
+    """How an engine's container ended. Kept from watch events, for the pod itself is soon gone.
 
     Attributes:
+        disrupted: Whether the pod was moved away (`DisruptionTarget`).
+        reason: Kubernetes' word, such as `OOMKilled`.
         created: When the pod was made, by Kubernetes' clock: pods are listed by their names, which tell no order.
     """
 
@@ -116,22 +150,74 @@ class LastWords:
     job_uid: str = ""
     pod_name: str = ""
     created: str = ""
+    reason: str = ""
+    memory: str = ""
 
     @property
     def crashed(self) -> bool:
         """Whether the engine failed by itself, neither moved away nor asked to stop."""
         return not self.disrupted and self.exit_code not in (ExitCode.FINISHED, ExitCode.STOPPED)
 
+    @property
+    def final(self) -> bool:
+        """Whether its exit code ends the Job; the Job's controller may need seconds to say so."""
+        return self.exit_code in FINAL
+
+    @property
+    def cause(self) -> str:
+        """The end in words."""
+        if self.reason == "OOMKilled":
+            limit = f" (limit {self.memory})" if self.memory else ""
+            return f"was killed for want of memory{limit}; raise spec.engine.resources.limits.memory"
+        return f"ended with exit code {self.exit_code}"
+
 
 @dataclass(frozen=True)
 class Claim:
-    """The claim of the checkpoint volume."""
+    """The claim of the checkpoint volume.
+
+    Attributes:
+        ours: Whether the operator made it for a flow of this name.
+        offered: Whether its owner has labelled it as a checkpoint volume.
+        flow_uids: Uids of the flows that own it.
+        phase: `Pending`, `Bound` or `Lost`.
+    """
 
     name: str
     ours: bool
-    owner_uids: frozenset[str] = frozenset()
+    offered: bool = False
+    flow_uids: frozenset[str] = frozenset()
     deleting: bool = False
-    lost: bool = False
+    phase: str = ""
+
+
+@dataclass(frozen=True)
+class RevisionMap:
+    """The ConfigMap of a revision, with the image that was resolved when it was made."""
+
+    name: str
+    uid: str
+    owner_uid: str
+    revision: str
+    image: str
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """The apiserver's refusal of an object that the operator wanted to make.
+
+    Attributes:
+        fields: What the apiserver names as wrong, as paths into the object.
+        generation: Of the spec that asked for it.
+        retry_in: Seconds until the next try.
+    """
+
+    kind: str
+    status: int
+    message: str
+    fields: tuple[str, ...] = ()
+    generation: int = 0
+    retry_in: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -141,24 +227,38 @@ class Observed:
     Attributes:
         flow: The resource with its status.
         image: The engine's image where the spec names none.
+        resources: Requests and limits of an engine whose spec names none.
         jobs: Of this flow by label or name, whoever owns them.
-        pods: Of this flow by label or by mounted claim, whoever owns them; oldest first.
+        pods: Of this flow by label, and, when looked at live, those that mount its claim for writing; oldest first.
         claim: The checkpoint volume's; None when there is none yet.
-        revisions: Hashes whose ConfigMap exists.
-        report: What the engine of the current attempt says now; None when it can't be asked.
-        last_words: Of pods that ended, oldest pod first.
-        missing_inputs: A sentence for each input that is not there; looked for only before a Job is made.
+        maps: ConfigMaps of this flow's revisions.
+        sharing: Other flows of the namespace that name the same claim.
+        report: What the engine of the current attempt said last; None before it has said anything.
+        silent: Seconds for which it has not answered; 0 while it does.
+        terminations: Of pods that ended, oldest pod first.
+        missing_inputs: A sentence for each input that is not there.
+        inputs: A fingerprint of the inputs as they are; empty when they were not looked at.
+        warnings: What Kubernetes' events say against the Job and its pod, newest last.
+        refusal: Of the last object that could not be made.
+        live: Whether jobs, pods, claim, ConfigMaps and inputs were read from the apiserver a moment ago.
     """
 
     flow: Flow
     image: str
+    resources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     jobs: tuple[Job, ...] = ()
     pods: tuple[Pod, ...] = ()
     claim: Claim | None = None
-    revisions: frozenset[str] = field(default_factory=frozenset)
+    maps: tuple[RevisionMap, ...] = ()
+    sharing: tuple[str, ...] = ()
     report: RunReport | None = None
-    last_words: tuple[LastWords, ...] = ()
+    silent: float = 0.0
+    terminations: tuple[TerminationRecord, ...] = ()
     missing_inputs: tuple[str, ...] = ()
+    inputs: str = ""
+    warnings: tuple[str, ...] = ()
+    refusal: Refusal | None = None
+    live: bool = False
 
     @property
     def job(self) -> Job | None:
@@ -174,19 +274,24 @@ class Observed:
         return next((pod for pod in pods if not pod.ended), pods[-1] if pods else None)
 
     @property
-    def words(self) -> LastWords | None:
-        """The last words of the attempt that status records; of its Job as it is now, if there is one."""
+    def termination(self) -> TerminationRecord | None:
+        """How the newest pod of the current attempt ended; of its Job as it is now, if there is one."""
         attempt, job = self.flow.status.attempt.number, self.job
-        mine = (one for one in reversed(self.last_words) if one.attempt == attempt)
+        mine = (one for one in reversed(self.terminations) if one.attempt == attempt)
         return next((one for one in mine if job is None or one.job_uid == job.uid), None)
 
-    def words_of(self, pod_name: str) -> LastWords | None:
-        """The last words of a pod; None when nobody heard them."""
-        return next((one for one in self.last_words if one.pod_name == pod_name), None)
+    def termination_of(self, pod_name: str) -> TerminationRecord | None:
+        """How a pod ended; None when nobody saw it."""
+        return next((one for one in self.terminations if one.pod_name == pod_name), None)
+
+    def map_of(self, revision: str) -> RevisionMap | None:
+        """The ConfigMap of a revision, made for this very flow."""
+        mine = (one for one in self.maps if one.owner_uid == self.flow.ref.uid)
+        return next((one for one in mine if one.revision == revision), None)
 
     @property
     def latest_report(self) -> RunReport | None:
-        """The newest that the current attempt said: of the living engine, else its last words."""
+        """The newest of the current attempt: of the living engine, else of its termination."""
         if self.report and self.report.attempt == self.flow.status.attempt.number:
             return self.report
-        return self.words.report if self.words else None
+        return self.termination.report if self.termination else None

@@ -1,36 +1,43 @@
 """Kubernetes' JSON taken apart into observed values. Total: what is missing or odd reads as absent."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 from flowapi.errors import FlowError
 from flowapi.report import MAX_BYTES, RunReport
-from flowapi.spec import parse_spec
+from flowapi.spec import KIND, parse_spec
 from flowapi.status import FlowStatus
-from flowoperator.core.observed import Claim, Flow, InvalidSpec, Job, LastWords, Pod, ValidSpec
+from flowoperator.core.observed import Claim, Flow, InvalidSpec, Job, Pod, RevisionMap, TerminationRecord, ValidSpec
+from flowoperator.objects.configmap import KEY
 from flowoperator.objects.job import CONTAINER
 from flowoperator.objects.meta import (
     ATTEMPT_LABEL,
     FLOW_LABEL,
     REVISION_LABEL,
     SETTINGS_ANNOTATION,
+    VOLUME_LABEL,
     FlowRef,
 )
 
 Json = Mapping[str, Any]
 
 
-def flow(body: Json) -> Flow:
-    """A ComputableFlow."""
-    meta = body["metadata"]
+def spec(body: Json) -> ValidSpec | InvalidSpec:
+    """The spec of a ComputableFlow, or the sentences that say what is wrong with it."""
     try:
-        spec: ValidSpec | InvalidSpec = ValidSpec(*parse_spec(body.get("spec")))
+        return ValidSpec(*parse_spec(body.get("spec")))
     except FlowError as error:
-        spec = InvalidSpec(str(error))
+        return InvalidSpec(str(error))
+
+
+def flow(body: Json, known: ValidSpec | InvalidSpec | None = None) -> Flow:
+    """A ComputableFlow; `known` is its spec where this generation was read before."""
+    meta = body["metadata"]
     return Flow(
         ref=FlowRef(meta["namespace"], meta["name"], meta["uid"]),
         generation=meta.get("generation", 0),
-        spec=spec,
+        spec=known or spec(body),
         status=FlowStatus.read(body.get("status")),
         deleting="deletionTimestamp" in meta,
     )
@@ -41,7 +48,7 @@ def job(body: Json) -> Job:
     meta, status = body["metadata"], body.get("status") or {}
     ends = {one["type"]: one for one in status.get("conditions") or () if one.get("status") == "True"}
     end = ends.get("Complete") or ends.get("Failed") or {}
-    kind = end.get("type", "")
+    containers = body.get("spec", {}).get("template", {}).get("spec", {}).get("containers") or ()
     return Job(
         name=meta["name"],
         uid=meta["uid"],
@@ -49,74 +56,122 @@ def job(body: Json) -> Job:
         revision=_label(body, REVISION_LABEL),
         attempt=_whole(_label(body, ATTEMPT_LABEL)),
         settings=(meta.get("annotations") or {}).get(SETTINGS_ANNOTATION, ""),
+        image=next((one.get("image", "") for one in containers if one.get("name") == CONTAINER), ""),
         deleting="deletionTimestamp" in meta,
-        finished=kind,
+        finished=end.get("type", ""),
         reason=end.get("reason", ""),
+        message=end.get("message", ""),
+        suspended=bool((body.get("spec") or {}).get("suspend")),
     )
 
 
 def pod(body: Json) -> Pod:
     """A pod."""
     meta, status = body["metadata"], body.get("status") or {}
-    phase = status.get("phase")
-    waiting = _container(body).get("state", {}).get("waiting", {})
-    scheduled: Json = next((one for one in status.get("conditions") or () if one.get("type") == "PodScheduled"), {})
+    phase, engine = status.get("phase"), _container(body)
+    conditions = {one.get("type"): one for one in status.get("conditions") or ()}
+    scheduled: Json = conditions.get("PodScheduled") or {}
+    blocked, message = _blocked(status)
+    others = [one for one in status.get("containerStatuses") or () if one.get("name") != CONTAINER]
     return Pod(
         name=meta["name"],
         uid=meta["uid"],
         job_uid=controller_uid(body),
+        flow=_label(body, FLOW_LABEL),
         node=(body.get("spec") or {}).get("nodeName", ""),
         ip=status.get("podIP", ""),
         running=phase == "Running",
+        ready=bool(engine.get("ready")),
         ended=phase if phase in {"Succeeded", "Failed"} else "",
-        deleting="deletionTimestamp" in meta,
-        waiting=waiting.get("reason", ""),
-        message=waiting.get("message", ""),
+        deleting=meta.get("deletionTimestamp", ""),
+        blocked=blocked,
+        message=message,
         unschedulable=scheduled.get("message", "") if scheduled.get("reason") == "Unschedulable" else "",
+        engine_ended="terminated" in engine.get("state", {}),
+        outlives=tuple(one["name"] for one in others if "running" in one.get("state", {})),
+        memory=_memory(body),
     )
 
 
-def last_words(body: Json) -> LastWords | None:
+def _blocked(status: Json) -> tuple[str, str]:
+    """Reason and message of the first container that waits for more than its turn; init containers come first."""
+    for one in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
+        waiting = (one.get("state") or {}).get("waiting") or {}
+        if waiting.get("reason") not in {None, "ContainerCreating", "PodInitializing"}:
+            own = "" if one.get("name") == CONTAINER else f"container {one.get('name')}: "
+            return waiting["reason"], f"{own}{waiting.get('message', '')}".strip()
+    return "", ""
+
+
+def _memory(body: Json) -> str:
+    containers = (body.get("spec") or {}).get("containers") or ()
+    engine: Json = next((one for one in containers if one.get("name") == CONTAINER), {})
+    return str(((engine.get("resources") or {}).get("limits") or {}).get("memory", ""))
+
+
+def termination(body: Json) -> TerminationRecord | None:
     """How a pod's engine ended; None while it has not. The message comes from the pod: it is bounded and checked."""
-    ended = _container(body).get("state", {}).get("terminated")
+    ended = (_container(body).get("state") or {}).get("terminated")
     if ended is None:
         return None
     meta, found = body["metadata"], (body.get("status") or {}).get("conditions") or ()
     disrupted = any(one.get("type") == "DisruptionTarget" and one.get("status") == "True" for one in found)
-    return LastWords(
+    return TerminationRecord(
         pod_uid=meta["uid"],
         revision=_label(body, REVISION_LABEL),
         attempt=_whole(_label(body, ATTEMPT_LABEL)),
         exit_code=ended.get("exitCode", 137),
         disrupted=disrupted,
-        report=report(ended.get("message", "").encode(), limit=MAX_BYTES),
+        report=RunReport.read((ended.get("message") or "").encode(), MAX_BYTES),
         job_uid=controller_uid(body),
         pod_name=meta["name"],
         created=created(body),
+        reason=ended.get("reason", ""),
+        memory=_memory(body),
     )
-
-
-def report(data: bytes, *, limit: int) -> RunReport | None:
-    """A run report; None for anything else, however long."""
-    return RunReport.read(data, limit)
 
 
 def claim(body: Json) -> Claim:
     """A PersistentVolumeClaim."""
     meta = body["metadata"]
+    owners = meta.get("ownerReferences") or ()
     return Claim(
         name=meta["name"],
         ours=_label(body, FLOW_LABEL) == meta["name"],
-        owner_uids=frozenset(one["uid"] for one in meta.get("ownerReferences") or ()),
+        offered=_label(body, VOLUME_LABEL) == "true",
+        flow_uids=frozenset(one["uid"] for one in owners if one.get("kind") == KIND),
         deleting="deletionTimestamp" in meta,
-        lost=(body.get("status") or {}).get("phase") == "Lost",
+        phase=(body.get("status") or {}).get("phase", ""),
     )
 
 
-def claims_of(body: Json) -> frozenset[str]:
-    """The claims that a pod mounts for writing or reading."""
-    volumes = (body.get("spec") or {}).get("volumes") or ()
-    return frozenset(one["persistentVolumeClaim"]["claimName"] for one in volumes if "persistentVolumeClaim" in one)
+def revision_map(body: Json) -> RevisionMap:
+    """A revision's ConfigMap; of its content, only the image that was resolved."""
+    meta = body["metadata"]
+    try:
+        image = json.loads((body.get("data") or {}).get(KEY, "{}")).get("resolvedImage") or ""
+    except (ValueError, AttributeError):
+        image = ""
+    return RevisionMap(meta["name"], meta["uid"], controller_uid(body), _label(body, REVISION_LABEL), str(image))
+
+
+def writes_to(body: Json, claim: str) -> bool:
+    """Whether a pod that has not ended mounts a claim otherwise than for reading."""
+    spec, status = body.get("spec") or {}, body.get("status") or {}
+    if status.get("phase") in {"Succeeded", "Failed"}:
+        return False
+    for volume in spec.get("volumes") or ():
+        source = volume.get("persistentVolumeClaim") or {}
+        if source.get("claimName") == claim and not source.get("readOnly"):
+            containers = (*(spec.get("initContainers") or ()), *(spec.get("containers") or ()))
+            mounts = [
+                one
+                for each in containers
+                for one in each.get("volumeMounts") or ()
+                if one.get("name") == volume["name"]
+            ]
+            return any(not one.get("readOnly") for one in mounts)
+    return False
 
 
 def created(body: Json) -> str:

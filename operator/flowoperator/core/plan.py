@@ -1,6 +1,6 @@
 """What to do: values that the shell carries out, in order."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from flowapi.status import FlowStatus
@@ -14,9 +14,10 @@ class Create:
 
 
 @dataclass(frozen=True)
-class DeleteJob:
-    """Delete a Job and its pods, if it still is the one that was seen."""
+class Delete:
+    """Delete an object and what depends on it, if it still is the one that was seen."""
 
+    kind: Literal["Job", "ConfigMap"]
     name: str
     uid: str
 
@@ -29,7 +30,7 @@ class SetClaimOwners:
     owners: tuple[dict[str, Any], ...]
 
 
-Action = Create | DeleteJob | SetClaimOwners
+Action = Create | Delete | SetClaimOwners
 
 
 @dataclass(frozen=True)
@@ -43,16 +44,30 @@ class Event:
 
 @dataclass(frozen=True)
 class Plan:
-    """One step towards what is wanted. Status is written first: it is the log that says what is about to be done.
+    """One step towards what is wanted.
 
     Attributes:
-        status: As it should be; None: leave it.
+        before: What must hold before status says that the spec was seen.
+        status: As it should be, written ahead of `actions`: it is the log of what is about to be done; None: leave it.
         actions: In order, after the status was written.
         events: For people.
-        requeue_after: Seconds until the next look without an event; None: none is needed.
+        requeue_after: Seconds until the next pass without an event; None: none is needed.
+        unclear: Whether Kubernetes' events should be asked why nothing runs.
     """
 
     status: FlowStatus | None = None
     actions: tuple[Action, ...] = ()
     events: tuple[Event, ...] = ()
-    requeue_after: float | None = field(default=None)
+    requeue_after: float | None = None
+    before: tuple[Action, ...] = ()
+    unclear: bool = False
+
+    @property
+    def creates(self) -> bool:
+        """Whether it makes something, for which a cached view is not enough."""
+        return any(isinstance(action, Create) for action in (*self.before, *self.actions))
+
+    @property
+    def empty(self) -> bool:
+        """Whether it changes nothing."""
+        return self.status is None and not (self.before or self.actions or self.events)

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from flowapi.report import RunReport
-from flowapi.status import FlowStatus, ProgressStatus, RestoredFromStatus, ResultStatus
+from flowapi.status import DisplayStatus, FlowStatus, ProgressStatus, RestoredFromStatus, ResultStatus
 from flowoperator.core import conditions
 from flowoperator.core.attempts import counted, has_saved, with_losses
 from flowoperator.core.observed import Observed
@@ -12,17 +12,23 @@ from flowoperator.core.revisions import checkpoint_status, with_outcome, with_sa
 WRITE_SECONDS = 30.0
 
 
-def told(observed: Observed, now: str) -> FlowStatus:
+def observed_status(observed: Observed, now: str) -> FlowStatus:
     """The status with what the engine of the current attempt says of itself, and what others left."""
     status, report = _with_pod(observed), observed.latest_report
-    for words in observed.last_words:
-        if words.report is not None and words.report.saved is not None:
-            status = with_saved(status, words.report.saved, now)
+    for one in observed.terminations:
+        if one.report is not None and one.report.saved is not None:
+            status = with_saved(status, one.report.saved, now)
     if report is None or report.revision != status.revision.current:
         return status
     status = _with_report(with_losses(status, report), report, now)
     outcome = status.revisions[-1].outcome if status.revisions else "Running"
     status = with_outcome(status, outcome, status.checkpoint)
+    base = report.restored_from
+    if status.attempt.reason == "Rollback" and base is not None and base.revision != report.revision:
+        said = f"Back to revision {report.revision}, whose checkpoints are gone: it continues from {base.id} of {base.revision}."
+        status = conditions.with_condition(
+            status, "RolledBack", "True", "SpecReverted", said, observed.flow.generation, now
+        )  # fmt: skip
     return conditions.with_report(status, report, observed.flow.generation, now)
 
 
@@ -41,30 +47,28 @@ def _with_pod(observed: Observed) -> FlowStatus:
     if before not in {"", pod.name}:
         if pod.ended == "Failed":
             return status
-        status = status.model_copy(update={"recoveries": counted(status.recoveries, observed.words_of(before))})
+        status = status.model_copy(update={"recoveries": counted(status.recoveries, observed.termination_of(before))})
     names = {"pod_name": pod.name, "node_name": pod.node}
     return status.model_copy(update={"attempt": status.attempt.model_copy(update=names)})
 
 
 def _with_report(status: FlowStatus, report: RunReport, now: str) -> FlowStatus:
     """Progress, checkpoint, where it started, and the result."""
-    progress = ProgressStatus(
-        iteration=report.iteration,
-        max_iterations=report.max_iterations,
-        energy=report.energy,
-        residual=report.residual,
-        health=report.controller if report.energy is not None else "",
-        iterations_per_second=report.rate,
-        updated_at=now,
-    )
-    update: dict[str, object] = {"progress": progress}
+    base, saved, attempt = report.restored_from, report.saved, status.attempt
+    update: dict[str, object] = {"progress": _progress(report, now), "display": _display(report)}
+    if _same_progress(status.progress, report):
+        del update["progress"]
     if has_saved(report):
-        update["attempt"] = status.attempt.model_copy(update={"saved": True})
-    if (base := report.restored_from) is not None:
+        update["attempt"] = attempt.model_copy(update={"saved": True})
+    if base is not None:
+        rolled_back = base.reason == "Resume" and attempt.reason == "Rollback"
         update["restored_from"] = RestoredFromStatus(
-            revision=base.revision, checkpoint=base.id, iteration=base.iteration, digest=base.digest, reason=base.reason
-        )
-    if (saved := report.saved) is not None:
+            revision=base.revision, checkpoint=base.id, iteration=base.iteration, digest=base.digest,
+            reason="Rollback" if rolled_back else base.reason,
+        )  # fmt: skip
+    elif report.state == "Running":
+        update["restored_from"] = None
+    if saved is not None and saved.revision == status.revision.current:
         old = status.checkpoint
         update["checkpoint"] = checkpoint_status(saved, old.time if old and old.id == saved.id else now)
     if report.result is not None:
@@ -72,9 +76,58 @@ def _with_report(status: FlowStatus, report: RunReport, now: str) -> FlowStatus:
     return status.model_copy(update=update)
 
 
+def _same_progress(old: ProgressStatus, report: RunReport) -> bool:
+    """Whether nothing has moved since the status was written: then its time stands."""
+    return (old.iteration, old.max_iterations, old.energy, old.residual) == (
+        report.iteration, report.max_iterations, report.energy, report.residual,
+    ) and bool(old.updated_at)  # fmt: skip
+
+
+def _progress(report: RunReport, now: str) -> ProgressStatus:
+    ends = ""
+    if report.eta is not None and report.state == "Running" and 0 <= report.eta < 1e9:
+        ends = (datetime.fromisoformat(now) + timedelta(seconds=report.eta)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return ProgressStatus(
+        iteration=report.iteration,
+        max_iterations=report.max_iterations,
+        energy=report.energy,
+        residual=report.residual,
+        health=report.controller if report.energy is not None else "",
+        iterations_per_second=report.rate,
+        estimated_completion_time=ends,
+        updated_at=now,
+    )
+
+
+def _display(report: RunReport) -> DisplayStatus:
+    """Numbers as a column of `kubectl get` has room for."""
+    limit = f"/{report.max_iterations}" if report.max_iterations is not None else ""
+    energy = f"{report.energy:.6g}" if report.energy is not None else ""
+    eta = duration(report.eta) if report.eta is not None and report.state == "Running" else ""
+    return DisplayStatus(iteration=f"{report.iteration}{limit}", energy=energy, eta=eta)
+
+
+def duration(seconds: float) -> str:
+    """The two largest units, as kubectl writes ages: `2h5m`, `45s`."""
+    left, parts = round(min(max(seconds, 0.0), 1e9)), list[str]()
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)):
+        count, left = divmod(left, size)
+        if count or (unit == "s" and not parts):
+            parts.append(f"{count}{unit}")
+    return "".join(parts[:2])
+
+
 def only_progress(old: FlowStatus, new: FlowStatus, now: datetime) -> bool:
-    """Whether the two differ in progress and checkpoint alone, and the old was written less than 30 s ago."""
-    blank = {"progress": ProgressStatus(), "checkpoint": None, "conditions": (), "revisions": ()}
+    """Whether the two are the same, or differ in progress and checkpoint alone and the old is less than 30 s old."""
+    if old == new:
+        return True
+    blank = {
+        "progress": ProgressStatus(),
+        "display": DisplayStatus(),
+        "checkpoint": None,
+        "conditions": (),
+        "revisions": (),
+    }
     states = [_said(status) for status in (old, new)]
     outcomes = [[(one.hash, one.outcome) for one in status.revisions] for status in (old, new)]
     if old.model_copy(update=blank) != new.model_copy(update=blank) or states[0] != states[1]:

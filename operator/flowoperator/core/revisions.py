@@ -5,21 +5,24 @@ from typing import Literal
 from flowapi.report import SavedCheckpoint
 from flowapi.revision import RevisionFile
 from flowapi.status import CheckpointStatus, FlowStatus, RevisionRecord
-from flowoperator.core.observed import Flow, ValidSpec
+from flowoperator.core.observed import Observed, ValidSpec
+from flowoperator.objects.job import Start
 
 Outcome = Literal["Running", "Superseded", "Completed", "Failed"]
 
 
-def desired(flow: Flow, valid: ValidSpec, image: str) -> RevisionFile:
-    """The revision that the spec asks for, with the image resolved."""
-    wanted = valid.revision
+def desired(observed: Observed, valid: ValidSpec) -> RevisionFile:
+    """The revision that the spec asks for, with the image that was resolved when it first ran."""
+    flow, wanted, job = observed.flow, valid.revision, observed.job
+    known = observed.map_of(valid.hash)
+    running = job.image if job is not None and job.revision == valid.hash else ""
     return RevisionFile(
-        hash=wanted.hash,
+        hash=valid.hash,
         name=flow.ref.name,
         namespace=flow.ref.namespace,
         uid=flow.ref.uid,
         tuple=wanted,
-        resolved_image=wanted.image or image,
+        resolved_image=wanted.image or (known.image if known else "") or running or observed.image,
     )
 
 
@@ -87,17 +90,20 @@ def checkpoint_status(saved: SavedCheckpoint, time: str) -> CheckpointStatus:
     )
 
 
-def start_of(status: FlowStatus, mode: str) -> tuple[str, str]:
-    """Where the current revision starts, and the id that makes a jump happen once.
+def start_of(status: FlowStatus, mode: Literal["Continue", "Restart"]) -> Start:
+    """Where the current revision starts.
 
-    A revision with a checkpoint of its own goes on from it: that is a resume, and a rollback too; so does the first
-    one, whose checkpoint may not have been seen. Any other starts from its predecessor's last good checkpoint
-    (`Continue`) or afresh. The id is the same for every attempt, so that a start after the jump was claimed resumes.
+    One with checkpoints of its own goes on from the newest: that is a resume, and a rollback too. Without any it
+    continues from the nearest revision before it that has a good one (`Continue`), or begins afresh (`Restart`).
+    The volume decides which checkpoints there are; the status may not have seen them all.
     """
-    if len(status.revisions) < 2 or status.revisions[-1].checkpoint is not None or status.revisions[-1].number == 1:
-        return "latest", ""
-    mine, before = status.revisions[-1], status.revisions[-2]
-    jump = f"{mine.hash}-{mine.number}"
-    if mode == "Continue" and before.checkpoint is not None:
-        return f"{before.hash}/latest", jump
-    return "fresh", jump
+    mine, before = status.revisions[-1], status.revisions[-2::-1]
+    if mode == "Restart":
+        if mine.checkpoint is None and before:
+            return Start("fresh", f"{mine.hash}-{mine.number}")
+        return Start("latest", expected=_good(mine))
+    return Start("latest", "", tuple(one.hash for one in before), any(_good(one) for one in (mine, *before)))
+
+
+def _good(one: RevisionRecord) -> bool:
+    return one.checkpoint is not None and one.checkpoint.good

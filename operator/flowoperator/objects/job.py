@@ -1,8 +1,9 @@
 """The Job of an attempt: one pod at a time, restricted, with the exit codes' meaning told to the Job controller."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from flowapi.inputs import InputSpec
 from flowapi.numbers import canonical_json
@@ -22,6 +23,7 @@ from flowoperator.objects.meta import (
 
 CONTAINER = "engine"
 PORT = 8080
+_SCRATCH = "ephemeral-storage"
 USER = 65532
 _FINAL = [ExitCode.DOCUMENT, ExitCode.DATA, ExitCode.DIVERGED, ExitCode.FENCED]
 _POD_ANNOTATIONS = {
@@ -32,29 +34,44 @@ _POD_ANNOTATIONS = {
 
 
 @dataclass(frozen=True)
+class Start:
+    """Where an attempt starts.
+
+    Attributes:
+        at: `latest` or `fresh`.
+        id: Of a start that happens once; empty for `latest`.
+        lineage: Revisions to continue from, nearest first, while this one has no checkpoint of its own.
+        expected: Whether a checkpoint is known: then an engine that finds none must not begin at iteration 0.
+    """
+
+    at: Literal["latest", "fresh"]
+    id: str = ""
+    lineage: tuple[str, ...] = ()
+    expected: bool = False
+
+
+@dataclass(frozen=True)
 class Attempt:
     """One start of the engine.
 
     Attributes:
         number: Rises with each Job; the store refuses a lower one.
         revision: What runs.
-        start: `latest`, `fresh` or `HASH/CHECKPOINT`.
-        jump: Id of a start that happens once; empty for `latest`.
+        start: Where it starts.
         retain: Other revisions that keep a checkpoint.
         adopt: Uid of a deleted flow whose volume is taken over.
     """
 
     number: int
     revision: RevisionFile
-    start: str
-    jump: str
+    start: Start
     retain: tuple[str, ...]
     adopt: str = ""
 
 
 def settings_hash(spec: FlowSpec, settings: RuntimeSettings) -> str:
     """A hash of everything outside the revision that a running pod has been told: a change needs a restart."""
-    engine = spec.engine.model_dump(by_alias=True, exclude_defaults=True, mode="json", exclude={"env", "image"})
+    engine = spec.engine.model_dump(by_alias=True, exclude_unset=True, mode="json", exclude={"env", "image"})
     parts = {
         "settings": settings.to_json(),
         "engine": engine,
@@ -64,8 +81,11 @@ def settings_hash(spec: FlowSpec, settings: RuntimeSettings) -> str:
     return hashlib.sha256(canonical_json(parts)).hexdigest()[:16]
 
 
-def build_job(flow: FlowRef, spec: FlowSpec, settings: RuntimeSettings, attempt: Attempt) -> dict[str, Any]:
-    """The Job of an attempt."""
+def build_job(
+    flow: FlowRef, spec: FlowSpec, settings: RuntimeSettings, attempt: Attempt,
+    resources: Mapping[str, Mapping[str, str]],
+) -> dict[str, Any]:  # fmt: skip
+    """The Job of an attempt; `resources` are the requests and limits of an engine whose spec names none."""
     revision = attempt.revision.hash
     found = labels(flow, revision, attempt.number)
     return {
@@ -89,7 +109,7 @@ def build_job(flow: FlowRef, spec: FlowSpec, settings: RuntimeSettings, attempt:
                     "labels": {**spec.engine.pod_labels, **found},
                     "annotations": {**_POD_ANNOTATIONS, **spec.engine.pod_annotations},
                 },
-                "spec": _pod(flow, spec, settings, attempt),
+                "spec": _pod(flow, spec, settings, attempt, resources),
             },
         },
     }
@@ -108,7 +128,10 @@ def _failure_rules() -> list[dict[str, Any]]:
     ]
 
 
-def _pod(flow: FlowRef, spec: FlowSpec, settings: RuntimeSettings, attempt: Attempt) -> dict[str, Any]:
+def _pod(
+    flow: FlowRef, spec: FlowSpec, settings: RuntimeSettings, attempt: Attempt,
+    resources: Mapping[str, Mapping[str, str]],
+) -> dict[str, Any]:  # fmt: skip
     return {
         "restartPolicy": "Never",
         "automountServiceAccountToken": False,
@@ -122,7 +145,7 @@ def _pod(flow: FlowRef, spec: FlowSpec, settings: RuntimeSettings, attempt: Atte
             "fsGroupChangePolicy": "OnRootMismatch",
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        "containers": [_container(spec, settings, attempt)],
+        "containers": [_container(spec, settings, attempt, resources)],
         "volumes": _volumes(flow, spec, attempt),
         **_placement(spec.engine),
     }
@@ -137,7 +160,9 @@ def _placement(engine: EngineSpec) -> dict[str, Any]:
     return engine.model_dump(include=fields, by_alias=True, exclude_defaults=True, mode="json")
 
 
-def _container(spec: FlowSpec, settings: RuntimeSettings, attempt: Attempt) -> dict[str, Any]:
+def _container(
+    spec: FlowSpec, settings: RuntimeSettings, attempt: Attempt, resources: Mapping[str, Mapping[str, str]]
+) -> dict[str, Any]:
     container: dict[str, Any] = {
         "name": CONTAINER,
         "image": attempt.revision.resolved_image,
@@ -148,7 +173,7 @@ def _container(spec: FlowSpec, settings: RuntimeSettings, attempt: Attempt) -> d
         ],
         "ports": [{"name": "status", "containerPort": PORT}],
         "readinessProbe": {"httpGet": {"path": "/readyz", "port": "status"}, "periodSeconds": 5},
-        "resources": _resources(spec),
+        "resources": _resources(spec, resources),
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -176,20 +201,30 @@ def _arguments(settings: RuntimeSettings, attempt: Attempt) -> list[str]:
         "--revision-file", f"/etc/cflow/{KEY}",
         "--root", "/flow",
         "--attempt", str(attempt.number),
-        "--start", attempt.start,
+        "--start", attempt.start.at,
         "--settings", settings.to_json(),
     ]  # fmt: skip
-    for option, value in (("jump", attempt.jump), ("retain", ",".join(attempt.retain)), ("adopt", attempt.adopt)):
+    texts = {
+        "jump": attempt.start.id,
+        "lineage": ",".join(attempt.start.lineage),
+        "retain": ",".join(attempt.retain),
+        "adopt": attempt.adopt,
+    }
+    for option, value in texts.items():
         if value:
             arguments += [f"--{option}", value]
-    return arguments
+    return [*arguments, *(["--expect-checkpoint"] if attempt.start.expected else [])]
 
 
-def _resources(spec: FlowSpec) -> dict[str, Any]:
-    """The spec's resources; scratch space is bounded in any case, so that a flow can't fill its node's disk."""
-    resources = spec.engine.resources.model_dump(mode="json")
-    limits = {"ephemeral-storage": "1Gi", **resources["limits"]}
-    return {"requests": resources["requests"], "limits": limits}
+def _resources(spec: FlowSpec, defaults: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
+    """The spec's, else the defaults of the installation; scratch space is bounded in any case.
+
+    A bound that is smaller than what the spec requests would contradict it: then the request is the bound.
+    """
+    asked = spec.engine.resources.model_dump(mode="json")
+    given = asked if asked["requests"] or asked["limits"] else {"requests": {}, "limits": {}, **defaults}
+    bound = given["requests"].get(_SCRATCH, "1Gi")
+    return {"requests": dict(given["requests"]), "limits": {_SCRATCH: bound, **given["limits"]}}
 
 
 def _volumes(flow: FlowRef, spec: FlowSpec, attempt: Attempt) -> list[dict[str, Any]]:

@@ -1,44 +1,88 @@
-"""Carrying out a plan: the status first, then the actions in order."""
+"""Carrying out a plan: what must hold first, then the status, then the actions in order."""
 
-import secrets
+import hashlib
+from collections.abc import Iterable
 from datetime import datetime
 
 from flowapi.spec import API_VERSION, KIND
+from flowoperator.core.moves import stamp_of
 from flowoperator.core.observed import Flow
-from flowoperator.core.plan import Create, DeleteJob, Event, Plan, SetClaimOwners
-from flowoperator.shell.cluster import Cluster
+from flowoperator.core.plan import Action, Create, Delete, Event, Plan, SetClaimOwners
+from flowoperator.shell.cluster import ApiError, Cluster, Json
+from flowoperator.shell.informer import Informer
+
+CLAIM = "PersistentVolumeClaim"
+REFUSALS = frozenset({400, 403, 422})
 
 
-async def apply(cluster: Cluster, flow: Flow, version: str, plan: Plan, now: datetime) -> None:
-    """Carry out a plan.
+class RefusedError(Exception):
+    """The apiserver refused an object: news for the flow's owner.
+
+    Attributes:
+        kind: Of the object.
+        error: What it said.
+    """
+
+    def __init__(self, kind: str, error: ApiError) -> None:
+        super().__init__(str(error))
+        self.kind, self.error = kind, error
+
+
+async def apply(cluster: Cluster, informer: Informer, flow: Flow, version: str, plan: Plan, now: datetime) -> None:
+    """Carry out a plan; the cache learns of each write at once, for the watch may be behind.
 
     Raises:
         ConflictError: something changed since it was seen; nothing later in the plan was done.
+        RefusedError: an object could not be made; nothing later in the plan was done.
     """
     ref = flow.ref
+    await _act(cluster, informer, flow, plan.before)
     if plan.status is not None:
         body = {"metadata": {"resourceVersion": version}, "status": plan.status.to_patch()}
-        await cluster.merge("ComputableFlow", ref.namespace, ref.name, body, subresource="status")
-    for action in plan.actions:
+        informer.seen(KIND, await cluster.merge(KIND, ref.namespace, ref.name, body, subresource="status"))
+    await _act(cluster, informer, flow, plan.actions)
+    for event in plan.events:
+        await _tell(cluster, flow, event, now)
+
+
+async def _act(cluster: Cluster, informer: Informer, flow: Flow, actions: Iterable[Action]) -> None:
+    namespace = flow.ref.namespace
+    for action in actions:
         match action:
             case Create(body=body):
-                await cluster.create(body)
-            case DeleteJob(name=name, uid=uid):
-                await cluster.delete("Job", ref.namespace, name, uid)
+                try:
+                    informer.seen(body["kind"], await cluster.create(body))
+                except ApiError as error:
+                    if error.status in REFUSALS:
+                        raise RefusedError(body["kind"], error) from error
+                    raise
+            case Delete(kind=kind, name=name, uid=uid):
+                await cluster.delete(kind, namespace, name, uid)
+                informer.deleting(kind, namespace, name)
             case SetClaimOwners(name=name, owners=owners):
                 patch = {"metadata": {"ownerReferences": list(owners) or None}}
-                await cluster.merge("PersistentVolumeClaim", ref.namespace, name, patch)
-    for event in plan.events:
-        await cluster.create(_event(flow, event, now))
+                informer.seen(CLAIM, await cluster.merge(CLAIM, namespace, name, patch))
 
 
-def _event(flow: Flow, event: Event, now: datetime) -> dict[str, object]:
-    stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
-    ref = flow.ref
+async def _tell(cluster: Cluster, flow: Flow, event: Event, now: datetime) -> None:
+    """Post an event; the same one again is counted, not made anew."""
+    body = _event(flow, event, now)
+    namespace, name = flow.ref.namespace, body["metadata"]["name"]
+    old = await cluster.get("Event", namespace, name)
+    if old is None:
+        await cluster.create(body)
+        return
+    count = int(old.get("count") or 1) + 1
+    await cluster.merge("Event", namespace, name, {"count": count, "lastTimestamp": body["lastTimestamp"]})
+
+
+def _event(flow: Flow, event: Event, now: datetime) -> Json:
+    stamp, ref = stamp_of(now), flow.ref
+    same = hashlib.sha256(f"{ref.uid} {event.reason} {event.message}".encode()).hexdigest()[:16]
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": f"{ref.name}.{secrets.token_hex(8)}", "namespace": ref.namespace},
+        "metadata": {"name": f"{ref.name}.{same}", "namespace": ref.namespace},
         "involvedObject": {
             "apiVersion": API_VERSION, "kind": KIND, "namespace": ref.namespace, "name": ref.name, "uid": ref.uid,
         },

@@ -1,13 +1,16 @@
 """Who the operator is to the apiserver: its pod's service account, by address, so that no cluster DNS is needed."""
 
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import kopf
 from kubernetes.aio import client, config
 
+_log = logging.getLogger(__name__)
 FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
@@ -25,13 +28,10 @@ async def access() -> Access:
         config.load_incluster_config()  # type: ignore[no-untyped-call]
         return Access(client.Configuration.get_default_copy(), of_service_account)
     await config.load_kube_config()  # type: ignore[no-untyped-call]
-    return Access(client.Configuration.get_default_copy(), _of_kubeconfig)
-
-
-def _of_kubeconfig() -> kopf.ConnectionInfo | None:
-    import logging  # noqa: PLC0415 - Kopf wants a logger here
-
-    return kopf.login_with_kubeconfig(logger=logging.getLogger(__name__))
+    return Access(
+        client.Configuration.get_default_copy(),
+        partial(kopf.login_with_kubeconfig, logger=_log, settings=kopf.OperatorSettings()),
+    )
 
 
 def of_service_account(folder: Path = FOLDER) -> kopf.ConnectionInfo | None:

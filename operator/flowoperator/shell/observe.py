@@ -1,17 +1,27 @@
-"""Assembling what a decision rests on, by live reads: of names that are decided and of labels."""
+"""Assembling what a decision rests on: from the cache, and by live reads before anything is made."""
 
-from dataclasses import dataclass
+import asyncio
+import hashlib
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
-import aiohttp
-
-from flowapi.report import RunReport
 from flowoperator.core import parse
-from flowoperator.core.observed import Claim, Flow, Observed, Pod, ValidSpec
-from flowoperator.objects.meta import FLOW_LABEL, REVISION_LABEL
-from flowoperator.shell import engine
+from flowoperator.core.observed import Observed, Pod, Refusal, ValidSpec
+from flowoperator.objects.meta import FLOW_LABEL
 from flowoperator.shell.cluster import Cluster, Json
+from flowoperator.shell.engines import Engines
+from flowoperator.shell.informer import Informer
 from flowoperator.shell.queue import Key
-from flowoperator.shell.words import Words
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A create that was refused, and the moment of the event loop's clock at which it is due again."""
+
+    refusal: Refusal
+    due: float
+    times: int
 
 
 @dataclass(frozen=True)
@@ -19,81 +29,118 @@ class Observer:
     """Reads a flow and what belongs to it."""
 
     cluster: Cluster
-    http: aiohttp.ClientSession
-    words: Words
+    informer: Informer
+    engines: Engines
     image: str
+    resources: Mapping[str, Mapping[str, str]]
+    refusals: dict[Key, Tried] = field(default_factory=dict)
 
-    async def look(self, key: Key) -> tuple[Observed, str] | None:
-        """What is there, and the resourceVersion that a write must carry; None when the flow is gone."""
-        body = await self.cluster.get("ComputableFlow", key.namespace, key.name)
-        if body is None:
+    def cached(self, key: Key) -> tuple[Observed, str] | None:
+        """What the cache has, and the resourceVersion that a write must carry; None when the flow is gone."""
+        entry = self.informer.flows.entries.get((key.namespace, key.name))
+        if entry is None:
             return None
-        flow = parse.flow(body)
-        selector = f"{FLOW_LABEL}={key.name}"
-        jobs = await self.cluster.list("Job", key.namespace, labels=selector)
-        names = {one["metadata"]["name"] for one in jobs}
-        recorded = flow.status.attempt.job_name
-        if recorded and recorded not in names and (other := await self.cluster.get("Job", key.namespace, recorded)):
-            jobs.append(other)
-        claim = await self._claim(flow)
-        pods = await self._pods(key, claim)
-        for pod in pods:
-            if parse.flow_name(pod) == key.name and (said := parse.last_words(pod)):
-                self.words.keep(key, said)
-        maps = await self.cluster.list("ConfigMap", key.namespace, labels=selector)
+        flow, cache = entry.value, self.informer
+        claim = cache.claims.entries.get((key.namespace, flow.claim_name))
         observed = Observed(
             flow=flow,
             image=self.image,
+            resources=self.resources,
+            jobs=cache.jobs.of(key),
+            pods=cache.pods.of(key),
+            claim=claim.value if claim else None,
+            maps=cache.maps.of(key),
+            terminations=cache.terminations(key),
+            refusal=self._refusal(key),
+        )
+        answer = self.engines.last(observed.pod.uid) if observed.pod else None
+        if answer is not None:
+            observed = replace(observed, report=answer.report, silent=answer.silent)
+        return observed, str(entry.version)
+
+    def _refusal(self, key: Key) -> Refusal | None:
+        tried = self.refusals.get(key)
+        left = tried.due - asyncio.get_running_loop().time() if tried else 0.0
+        return replace(tried.refusal, retry_in=max(left, 0.0)) if tried else None
+
+    async def live(self, observed: Observed) -> Observed:
+        """The same with jobs, pods, claim, ConfigMaps and inputs as the apiserver has them at this moment."""
+        flow, cluster = observed.flow, self.cluster
+        namespace, name = flow.ref.namespace, flow.ref.name
+        jobs = await cluster.items("Job", namespace, labels=f"{FLOW_LABEL}={name}")
+        recorded = flow.status.attempt.job_name
+        if recorded and recorded not in {one["metadata"]["name"] for one in jobs}:
+            other = await cluster.get("Job", namespace, recorded)
+            jobs += [other] if other else []
+        claim = await cluster.get("PersistentVolumeClaim", namespace, flow.claim_name)
+        maps = await cluster.items("ConfigMap", namespace, labels=f"{FLOW_LABEL}={name}")
+        missing, fingerprint = await self.inputs(observed)
+        return replace(
+            observed,
             jobs=tuple(parse.job(one) for one in jobs),
-            pods=tuple(parse.pod(one) for one in sorted(pods, key=parse.created)),
-            claim=claim,
-            revisions=frozenset(
-                one["metadata"]["labels"].get(REVISION_LABEL, "")
-                for one in maps
-                if parse.controller_uid(one) == flow.ref.uid
-            ),
-            last_words=self.words.of(key),
-            missing_inputs=() if jobs else await self._missing_inputs(flow),
-        )
-        report = await self._report(observed)
-        return (
-            Observed(**{**vars(observed), "report": report}),
-            body["metadata"]["resourceVersion"],
+            pods=await self._pods(namespace, name, flow.claim_name),
+            claim=parse.claim(claim) if claim else None,
+            maps=tuple(parse.revision_map(one) for one in maps),
+            sharing=self.informer.sharing(flow),
+            missing_inputs=missing,
+            inputs=fingerprint,
+            live=True,
         )
 
-    async def _claim(self, flow: Flow) -> Claim | None:
-        named = flow.spec.spec.checkpoint.volume.claim_name if isinstance(flow.spec, ValidSpec) else None
-        body = await self.cluster.get("PersistentVolumeClaim", flow.ref.namespace, named or flow.ref.name)
-        return parse.claim(body) if body else None
+    async def _pods(self, namespace: str, name: str, claim: str) -> tuple[Pod, ...]:
+        """Pods of the flow's label, and any other that mounts its claim for writing."""
+        everything = await self.cluster.items("Pod", namespace)
+        mine = [one for one in everything if parse.flow_name(one) == name or parse.writes_to(one, claim)]
+        return tuple(parse.pod(one) for one in sorted(mine, key=parse.created))
 
-    async def _missing_inputs(self, flow: Flow) -> tuple[str, ...]:
-        """A pod whose input is not there would wait for it in silence."""
+    async def inputs(self, observed: Observed) -> tuple[tuple[str, ...], str]:
+        """A sentence for each input that is not there, and a fingerprint of those that are."""
+        flow = observed.flow
         if not isinstance(flow.spec, ValidSpec):
-            return ()
-        found = []
+            return (), ""
+        missing, versions = [], []
         for index, one in enumerate(flow.spec.spec.inputs):
             kind, key = ("PersistentVolumeClaim", "claimName") if one.claim_name else ("ConfigMap", "configMapName")
             name = one.claim_name or one.config_map_name or ""
-            if await self.cluster.get(kind, flow.ref.namespace, name) is None:
-                found.append(f"spec.inputs[{index}].{key}: there is no {kind} {name}. Create it; the flow then starts.")
-        return tuple(found)
+            body = await self.cluster.get(kind, flow.ref.namespace, name)
+            if body is None:
+                missing.append(
+                    f"spec.inputs[{index}].{key}: there is no {kind} {name}. Create it; the flow then starts."
+                )
+            else:
+                version = body["metadata"]["resourceVersion"] if kind == "ConfigMap" else ""
+                versions.append(f"{kind}/{name}/{body['metadata']['uid']}/{version}")
+        digest = hashlib.sha256("\n".join(versions).encode()).hexdigest()[:16] if versions else ""
+        return tuple(missing), digest
 
-    async def _pods(self, key: Key, claim: Claim | None) -> list[Json]:
-        """Pods of the flow's label, and any other that mounts its claim."""
-        everything = await self.cluster.list("Pod", key.namespace)
-        return [
-            one
-            for one in everything
-            if parse.flow_name(one) == key.name or (claim and claim.name in parse.claims_of(one))
-        ]
+    async def warnings(self, observed: Observed) -> tuple[str, ...]:
+        """What Kubernetes' events say against the Job, its pod and its claim, newest last."""
+        named = [("Job", observed.job.uid)] if observed.job else []
+        named += [("Pod", observed.pod.uid)] if observed.pod else []
+        found: list[Json] = []
+        for kind, uid in named:
+            found += await self._events(observed, f"involvedObject.kind={kind},involvedObject.uid={uid}")
+        if observed.claim and observed.claim.phase == "Pending":
+            name = observed.claim.name
+            selector = f"involvedObject.kind=PersistentVolumeClaim,involvedObject.name={name}"
+            found += await self._events(observed, selector)
+        said = sorted(found, key=lambda one: str(one.get("lastTimestamp") or one.get("eventTime") or ""))
+        return tuple(f"{one.get('reason', '')}: {one.get('message', '')}" for one in said)
 
-    async def _report(self, observed: Observed) -> RunReport | None:
-        """Of the pod whose chain of owners leads to this flow, and of no other."""
-        job, pod = observed.job, observed.pod
-        if job is None or job.owner_uid != observed.flow.ref.uid or not _answers(pod):
-            return None
-        return await engine.ask(self.http, pod.ip) if pod else None
+    async def _events(self, observed: Observed, selector: str) -> list[Json]:
+        return await self.cluster.items("Event", observed.flow.ref.namespace, fields=f"{selector},type=Warning")
+
+    def refused(self, key: Key, refusal: Refusal) -> float:
+        """Remember a refusal; the seconds after which the create is tried again, more each time, and never aligned."""
+        old = self.refusals.get(key)
+        same = old is not None and (old.refusal.kind, old.refusal.generation) == (refusal.kind, refusal.generation)
+        times = old.times + 1 if same and old is not None else 1
+        wait = back_off(times)
+        self.refusals[key] = Tried(refusal, asyncio.get_running_loop().time() + wait, times)
+        return wait
 
 
-def _answers(pod: Pod | None) -> bool:
-    return pod is not None and bool(pod.ip) and pod.running and not pod.ended and not pod.deleting
+def back_off(times: int) -> float:
+    """2 s, 4 s, … at most 60 s, less up to a half at random."""
+    longest = min(60.0, 2.0 ** min(times, 10))
+    return random.uniform(longest / 2, longest)  # noqa: S311 - jitter

@@ -115,7 +115,9 @@ class ScriptedPod:
             "name": CONTAINER, "image": "", "imageID": "", "restartCount": 0, "state": state,
             "ready": more.pop("ready", False),
         }  # fmt: skip
-        self.node.api.merge(f"{self.path}/status", {"status": {"phase": phase, "containerStatuses": [container], **more}})
+        self.node.api.merge(
+            f"{self.path}/status", {"status": {"phase": phase, "containerStatuses": [container], **more}}
+        )
 
     def condition(self, kind: str, status: str, reason: str = "", message: str = "") -> None:
         """Set one of its conditions, as scheduler and kubelet do."""
@@ -123,7 +125,9 @@ class ScriptedPod:
         one = {"type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": now()}
         self.node.api.merge(f"{self.path}/status", {"status": {"conditions": [*found, one]}})
 
-    def run(self, iteration: int = 0, saved: int = 0, *, node: str = NODES[0], silent: bool = False, **more: Any) -> "ScriptedPod":
+    def run(
+        self, iteration: int = 0, saved: int = 0, *, node: str = NODES[0], silent: bool = False, **more: Any
+    ) -> "ScriptedPod":
         """Bind it, start its container, and let its engine answer with a report (`silent`: it can't be reached)."""
         self.bind(node)
         number = next(_addresses)
@@ -142,19 +146,30 @@ class ScriptedPod:
 
     def told(self, iteration: int = 0, saved: int = 0, **more: Any) -> RunReport:
         """A report of this pod's engine."""
-        checkpoint = SavedCheckpoint(revision=self.revision, id=f"{saved:010}-{self.attempt}", iteration=saved, digest="d" * 64)
+        checkpoint = SavedCheckpoint(
+            revision=self.revision, id=f"{saved:010}-{self.attempt}", iteration=saved, digest="d" * 64
+        )
         report = RunReport(
             revision=self.revision, attempt=self.attempt, epoch=self.attempt, state="Running", iteration=iteration,
             controller="GREEN", energy=1.0, residual=0.5, max_iterations=1000, rate=100.0,
             saved=checkpoint if saved else None,
         )  # fmt: skip
-        return RunReport.model_validate({**report.model_dump(by_alias=True), **RunReport(revision="", attempt=0).model_copy(update=more).model_dump(by_alias=True, include=set(more))})
+        return RunReport.model_validate(
+            {
+                **report.model_dump(by_alias=True),
+                **RunReport(revision="", attempt=0)
+                .model_copy(update=more)
+                .model_dump(by_alias=True, include=set(more)),
+            }
+        )
 
     def end(self, code: int, *, reason: str = "", message: str | None = None, **more: Any) -> "ScriptedPod":
         """Its container ends with an exit code and, unless a message is given, its last report changed by `more`."""
         self.node.engines.answers.pop(self.address, None)
         if message is None:
-            report = (self.report or self.told()).model_copy(update={"state": "Finished" if code == 0 else "Stopped", **more})
+            report = (self.report or self.told()).model_copy(
+                update={"state": "Finished" if code == 0 else "Stopped", **more}
+            )
             message = report.to_bytes().decode()
         terminated = {"exitCode": code, "reason": reason or ("Completed" if code == 0 else "Error"), "message": message,
                       "startedAt": now(), "finishedAt": now()}  # fmt: skip
@@ -164,12 +179,18 @@ class ScriptedPod:
     def finish(self, iteration: int = 1000) -> "ScriptedPod":
         """The flow has its result."""
         self.say(iteration, iteration)
-        result = RunResult(reason="IterationLimit", iteration=iteration, energy=1.0, path="result", sha256={"x": "s" * 64})
+        result = RunResult(
+            reason="IterationLimit", iteration=iteration, energy=1.0, path="result", sha256={"x": "s" * 64}
+        )
         return self.end(0, result=result)
 
     def evict(self, code: int = 75, **more: Any) -> "ScriptedPod":
         """The Eviction API takes it: condition, deletion, its engine ends, and it is gone, as with a kubelet."""
-        body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": self.name, "namespace": self.namespace}}
+        body = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": self.name, "namespace": self.namespace},
+        }
         self.node.api.post(f"{self.path}/eviction", body)
         return self.end(code, **more).vanish()
 

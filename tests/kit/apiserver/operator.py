@@ -8,10 +8,10 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 import aiohttp
+import kopf
 from aiohttp import web
 from kubernetes.aio import client
 
-import kopf
 from flowoperator.main import Access, Settings, run
 from kit.apiserver.node import Engines
 from kit.apiserver.plane import ENGINE
@@ -64,8 +64,8 @@ async def serve(handler: Any) -> tuple[web.AppRunner, int]:
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    assert site._server is not None  # noqa: SLF001, S101 - aiohttp has no public way to an ephemeral port
-    return runner, site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]  # noqa: SLF001
+    assert site._server is not None
+    return runner, site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
 
 
 class Operator:
@@ -85,7 +85,9 @@ class Operator:
 
     async def _run(self) -> None:
         configuration = client.Configuration(host=self._url, api_key={"authorization": f"Bearer {self._token}"})
-        access = Access(configuration, lambda: kopf.ConnectionInfo(server=self._url, scheme="Bearer", token=self._token))
+        access = Access(
+            configuration, lambda: kopf.ConnectionInfo(server=self._url, scheme="Bearer", token=self._token)
+        )
         settings = Settings(self.image, self._namespaces, 0, "warning")
         try:
             async with aiohttp.ClientSession(connector=ToEngines(self._engines_port)) as http:

@@ -142,7 +142,7 @@ class Proxy:
         raise AssertionError
 
     async def _pass_on(self, request: web.Request) -> web.StreamResponse:
-        assert self._session is not None  # noqa: S101 - made above
+        assert self._session is not None
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP}
         body = await request.read()
         async with self._session.request(
@@ -187,7 +187,15 @@ class Proxy:
             reader.cancel()
 
 
-_HOP = {"host", "connection", "transfer-encoding", "content-length", "keep-alive", "accept-encoding", "content-encoding"}
+_HOP = {
+    "host",
+    "connection",
+    "transfer-encoding",
+    "content-length",
+    "keep-alive",
+    "accept-encoding",
+    "content-encoding",
+}
 
 
 def only(plural: str, change: Callable[[Event], list[tuple[float, Event]]]) -> Filter:

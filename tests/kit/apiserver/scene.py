@@ -207,7 +207,10 @@ def scene(plane: Plane, loop: Loop, *, started: bool = True, everywhere: bool = 
     """A scene in a new namespace; at its end the operator is killed and nothing of it moves any more."""
     namespace = f"scene-{secrets.token_hex(4)}"
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-    plane.admin.post("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}})
+    plane.admin.post(
+        "/api/v1/namespaces",
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}},
+    )
     account = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
     wait_for("the default account", lambda: plane.admin.get(account, missing=None))
     engines = Engines()

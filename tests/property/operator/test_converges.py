@@ -1,16 +1,12 @@
 """Whatever happens in whatever order, and wherever the operator dies: it converges, and never are there two writers."""
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "unit" / "operator"))
-from world import World, spec
-
 from flowoperator.core.observed import InvalidSpec
+from kit.world import World, spec
 
 EDITS = {
     "a": lambda: spec(),
@@ -32,7 +28,7 @@ def happen(world: World, what: str) -> None:
         case "kubernetes":
             world.kubernetes()
         case "linger":
-            world.pods = [replace(pod, deleting=True) if not pod.ended else pod for pod in world.pods]
+            world.pods = [replace(pod, deleting="2026-01-01T00:02:00Z") if not pod.ended else pod for pod in world.pods]
             world.jobs = [job for job in world.jobs if not job.deleting]
         case "forget":
             world.forget()

@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 import pytest
-from world import REF, World, spec
 
 from flowapi.report import RunError
 from flowoperator.core.observed import Claim, InvalidSpec, Job, Pod
-from flowoperator.core.plan import DeleteJob
+from flowoperator.core.plan import Delete
+from kit.world import REF, World, spec
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def test_the_attempt_is_written_before_its_job_is_made():
     world.step()
     assert world.job.name == world.status.attempt.job_name
     assert world.claim
-    assert world.revisions == {world.status.revision.current}
+    assert [one.revision for one in world.maps.values()] == [world.status.revision.current]
 
 
 def test_a_running_engine_is_ready_and_its_checkpoint_is_shown(running):
@@ -56,9 +56,9 @@ def test_an_eviction_after_a_checkpoint_gets_a_new_job_that_goes_on(running):
     assert "Preempted" in running.events
 
 
-def test_a_checkpoint_that_was_seen_counts_after_a_kill_that_leaves_no_words(running):
+def test_a_checkpoint_that_was_seen_counts_after_a_kill_that_leaves_no_report(running):
     running.end(137)
-    running.words = [replace(one, report=None) for one in running.words]
+    running.terminations = [replace(one, report=None) for one in running.terminations]
     running.settle()
     assert running.job.attempt == 2
 
@@ -157,7 +157,7 @@ def test_a_new_job_waits_until_no_pod_is_left(running):
     running.step()
     running.step()
     running.jobs = [job for job in running.jobs if not job.deleting]
-    running.pods = [Pod("zombie", "z", "job-1", node="lost", deleting=True)]
+    running.pods = [Pod("zombie", "z", "job-1", flow="denoise", node="lost", deleting="2025-12-31T23:00:00Z")]
     running.step()
     assert not running.jobs
     assert "lost" in next(c.message for c in running.status.conditions if c.type == "Reconciling")
@@ -166,14 +166,14 @@ def test_a_new_job_waits_until_no_pod_is_left(running):
     assert running.job.attempt == 2
 
 
-def test_an_edit_continues_from_the_predecessor_once(running):
+def test_an_edit_continues_from_the_predecessor(running):
     first = running.status.revision.current
     running.edit(spec(weight=0.2))
     running.settle()
     second = running.status.revision.current
     assert second != first
-    assert running.argument("start") == f"{first}/latest"
-    assert running.argument("jump") == f"{second}-2"
+    assert (running.argument("start"), running.argument("lineage")) == ("latest", first)
+    assert running.expects_checkpoint
     assert running.argument("retain") == first
 
 
@@ -212,7 +212,7 @@ def test_a_third_revision_after_a_revert_continues_from_the_one_that_ran(running
     running.settle()
     running.edit(spec(weight=0.3))
     running.settle()
-    assert running.argument("start") == f"{first}/latest"
+    assert running.argument("lineage").split(",")[0] == first
 
 
 def test_an_invalid_spec_is_named_and_what_ran_goes_on(running):
@@ -242,7 +242,7 @@ def test_a_suspended_flow_resumes_once_and_nothing_is_counted(running):
     running.settle()
     running.edit(spec())
     running.settle()
-    assert running.job.attempt == 1
+    assert running.job.attempt == 2
     assert running.status.recoveries.count == 0
 
 
@@ -323,10 +323,10 @@ def test_a_stalled_flow_is_tried_again_when_the_spec_changes(running):
 def test_an_image_that_cannot_be_pulled_is_told():
     world = World()
     world.settle()
-    world.pods = [replace(world.pods[0], running=False, waiting="ErrImagePull", message="not found")]
+    world.pods = [replace(world.pods[0], running=False, blocked="ErrImagePull", message="not found")]
     world.step()
     assert world.condition("Stalled") == ("True", "ImagePullFailed")
-    world.pods = [replace(world.pods[0], running=True, waiting="")]
+    world.pods = [replace(world.pods[0], running=True, blocked="")]
     world.step()
     assert world.condition("Stalled")[0] == "False"
 
@@ -349,14 +349,14 @@ def test_the_claim_follows_the_deletion_policy(running, policy, owners):
         running.settle()
         running.say(120, 100)
         running.settle()
-    assert running.claim.owner_uids == owners
+    assert running.claim.flow_uids == owners
 
 
 def test_a_users_claim_is_never_given_an_owner(running):
     running.claim = Claim("mine", ours=False)
     running.edit(spec(deletionPolicy="Delete"))
     running.settle()
-    assert running.claim.owner_uids == frozenset()
+    assert running.claim.flow_uids == frozenset()
 
 
 def test_a_volume_of_an_earlier_flow_is_adopted_with_a_higher_attempt(running):
@@ -372,7 +372,7 @@ def test_a_job_of_another_owner_is_waited_for_and_never_deleted():
     world.jobs = [foreign]
     plan = world.step()
     assert world.jobs == [foreign]
-    assert not any(isinstance(action, DeleteJob) for action in plan.actions)
+    assert not any(isinstance(action, Delete) for action in plan.actions)
     assert world.condition("Reconciling")[0] == "True"
 
 

@@ -1,13 +1,9 @@
-"""The shell's parts that need no cluster: the queue, the memory of last words, and the eye on the watches."""
+"""The shell's parts that need no cluster: the queue, and which engines may be asked."""
 
 import asyncio
 
-from flowapi.report import RunReport
-from flowoperator.core.observed import LastWords
-from flowoperator.shell import engine
-from flowoperator.shell.freshness import Freshness
+from flowoperator.shell import engines
 from flowoperator.shell.queue import Key, WorkQueue
-from flowoperator.shell.words import KEPT, Words
 
 KEY = Key("ns", "flow")
 
@@ -82,42 +78,56 @@ def test_a_failing_pass_is_tried_again():
     assert main.seen == 3
 
 
-def test_the_last_words_with_a_report_outlive_the_event_that_has_none():
-    words, report = Words(), RunReport(revision="r", attempt=1)
-    words.keep(KEY, LastWords("pod", "r", 1, 75, disrupted=True, report=report))
-    words.keep(KEY, LastWords("pod", "r", 1, 75, disrupted=True))
-    assert words.of(KEY)[0].report == report
-    for number in range(2 * KEPT):
-        words.keep(KEY, LastWords(f"pod-{number}", "r", 1, 75, disrupted=True))
-    assert len(words.of(KEY)) == KEPT
-    words.forget(KEY)
-    assert words.of(KEY) == ()
+def test_a_namespace_full_of_slow_flows_delays_no_other():
+    async def scenario():
+        seen, held = [], asyncio.Event()
+
+        async def work(key):
+            if key.namespace == "slow":
+                await held.wait()
+            seen.append(key)
+
+        queue = WorkQueue(work, share=2)
+        workers = [asyncio.create_task(queue.worker()) for _ in range(3)]
+        for number in range(20):
+            queue.add(Key("slow", f"flow-{number}"))
+        queue.add(Key("quick", "flow"))
+        while not seen:
+            await asyncio.sleep(0)
+        held.set()
+        while len(seen) < 21:
+            await asyncio.sleep(0)
+        for worker in workers:
+            worker.cancel()
+        return seen
+
+    assert asyncio.run(asyncio.wait_for(scenario(), 10))[0] == Key("quick", "flow")
 
 
-def test_last_words_are_in_the_order_of_their_pods_whichever_is_told_last():
-    words = Words()
-    for number in (*range(2 * KEPT, 10, -1), *range(11)):
-        said = LastWords(f"pod-{number}", "r", 1, 137, disrupted=False, created=f"2026-01-01T00:{number:02}:00Z")
-        words.keep(KEY, said)
-    assert [one.pod_uid for one in words.of(KEY)] == [f"pod-{number}" for number in range(KEPT + 1, 2 * KEPT + 1)]
+def test_a_resync_does_not_wake_a_key_that_waits_for_its_own_time():
+    async def scenario():
+        seen = []
 
+        async def work(key):
+            seen.append(key)
 
-def test_a_change_that_two_lists_saw_and_no_watch_told_means_a_dead_watch():
-    freshness = Freshness()
-    freshness.watched(KEY, "1")
-    freshness.listed({KEY: "2"})
-    assert not freshness.stale
-    freshness.watched(KEY, "2")
-    freshness.listed({KEY: "2"})
-    assert not freshness.stale
-    freshness.listed({KEY: "3"})
-    freshness.listed({KEY: "3"})
-    assert freshness.stale
+        queue = WorkQueue(work)
+        worker = asyncio.create_task(queue.worker())
+        queue.add_after(KEY, 3600)
+        queue.add_idle(KEY)
+        queue.add_idle(Key("ns", "other"))
+        while not seen:
+            await asyncio.sleep(0)
+        worker.cancel()
+        queue.forget(KEY)
+        return seen
+
+    assert asyncio.run(asyncio.wait_for(scenario(), 10)) == [Key("ns", "other")]
 
 
 def test_only_a_pods_address_is_ever_asked():
     async def ask(address: str):
-        return await engine.ask(None, address)
+        return await engines.ask(None, address)
 
     for address in ("127.0.0.1", "169.254.169.254", "::1", "0.0.0.0", "224.0.0.1", "example.org", "10.0.0.1/x", ""):
         assert asyncio.run(ask(address)) is None

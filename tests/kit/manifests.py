@@ -1,21 +1,8 @@
-"""Small flows for the tests of whole runs, and how to run them as a person would."""
+"""Small flows, one or more for every method, and how they are written as a manifest with data."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
-
-from flowengine.store import Layout, Leaf, list_checkpoints
-from flowengine.store.io import IO
-from flowengine.store.layout import CheckpointId
-from flowengine.store.reader import Reader
-
-CFLOW = Path(sys.executable).with_name("cflow")
 
 DENOISE = """
 flow:
@@ -152,8 +139,8 @@ def write_flow(
     dtype: str = "float64",
     limit: int = 3000,
     size: int = 64,
-    every=100,
-    seconds=0,
+    every: int = 100,
+    seconds: float = 0,
 ) -> Path:
     """A ComputableFlow manifest with its data in a folder."""
     folder.mkdir(exist_ok=True, parents=True)
@@ -170,60 +157,3 @@ def write_flow(
     path = folder / "flow.yaml"
     path.write_text(text)
     return path
-
-
-def start(*arguments: object) -> subprocess.Popen:
-    return subprocess.Popen(
-        [str(CFLOW), *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )  # fmt: skip
-
-
-def run(*arguments: object, code: int = 0) -> str:
-    """Run to the end; the output. Any other exit code is an error."""
-    process = start(*arguments)
-    out, err = process.communicate(timeout=300)
-    assert process.returncode == code, (process.returncode, out, err)
-    return out + err
-
-
-def summary(root: Path) -> dict:
-    return json.loads((root / "result" / "summary.json").read_text())
-
-
-def final_state(root: Path) -> dict[str, bytes]:
-    """Every array of the newest checkpoint, as raw bytes."""
-    newest = next(one for one in list_checkpoints(root) if one.visible)
-    identity = CheckpointId.parse(newest.ref.id)
-    leaves: dict[str, Leaf] = Reader(IO(), Layout(root)).load(newest.ref.revision, identity).leaves
-    return {name: leaf.array.tobytes() for name, leaf in leaves.items()}
-
-
-def saved(root: Path) -> int:
-    """Iteration of the newest committed checkpoint."""
-    return max((one.ref.iteration for one in list_checkpoints(root)), default=0)
-
-
-def progress(root: Path) -> int:
-    """The newest sign of life below a root."""
-    found = sorted((root / "fence").glob("*.progress"))
-    try:
-        return json.loads(found[-1].read_text())["lastIteration"] if found else 0
-    except ValueError:
-        return 0
-
-
-def wait_until(process: subprocess.Popen, ready) -> None:
-    """Wait for something that a running process does; it must not end before."""
-    while not ready():
-        assert process.poll() is None, (process.returncode, process.communicate())
-        time.sleep(0.01)
-
-
-def kill_when(process: subprocess.Popen, ready, number: int = signal.SIGKILL) -> str:
-    """Send a signal as soon as `ready()` holds, and take what the process printed; it must not end before."""
-    while process.poll() is None:
-        if ready():
-            process.send_signal(number)
-            return "".join(process.communicate(timeout=60))
-    raise AssertionError(f"it ended by itself: {process.returncode} {process.communicate()}")

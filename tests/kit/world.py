@@ -1,21 +1,35 @@
 """A cluster in memory: just what the Job controller and the engine do to the things that `decide` sees."""
 
+import json
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any, Literal
 
 from flowapi.report import RestoredFrom, RunError, RunReport, RunResult, SavedCheckpoint
 from flowapi.spec import parse_spec
 from flowapi.status import FlowStatus
 from flowoperator.core.decide import decide
-from flowoperator.core.observed import Claim, Flow, InvalidSpec, Job, LastWords, Observed, Pod, ValidSpec
-from flowoperator.core.plan import Create, DeleteJob, Plan
+from flowoperator.core.observed import (
+    Claim,
+    Flow,
+    InvalidSpec,
+    Job,
+    Observed,
+    Pod,
+    Refusal,
+    RevisionMap,
+    TerminationRecord,
+    ValidSpec,
+)
+from flowoperator.core.plan import Action, Create, Delete, Plan, SetClaimOwners
+from flowoperator.objects.configmap import KEY
 from flowoperator.objects.meta import ATTEMPT_LABEL, REVISION_LABEL, SETTINGS_ANNOTATION, FlowRef
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 REF = FlowRef("work", "denoise", "uid-1")
 
 
-def spec(weight: float = 0.1, limit: int = 1000, **more) -> ValidSpec:
+def spec(weight: float = 0.1, limit: int = 1000, **more: Any) -> ValidSpec:
     flow = {
         "data": {"b": {"inline": [[0.0, 1.0], [1.0, 0.0]]}},
         "variables": {"x": {"like": "b"}},
@@ -39,11 +53,17 @@ class World:
     jobs: list[Job] = field(default_factory=list)
     pods: list[Pod] = field(default_factory=list)
     claim: Claim | None = None
-    revisions: set[str] = field(default_factory=set)
-    words: list[LastWords] = field(default_factory=list)
+    maps: dict[str, RevisionMap] = field(default_factory=dict)
+    terminations: list[TerminationRecord] = field(default_factory=list)
     report: RunReport | None = None
-    bodies: dict[str, dict] = field(default_factory=dict)
+    bodies: dict[str, dict[str, Any]] = field(default_factory=dict)
     events: list[str] = field(default_factory=list)
+    image: str = "engine:1"
+    inputs: str = ""
+    warnings: tuple[str, ...] = ()
+    refusal: Refusal | None = None
+    silent: float = 0.0
+    now: datetime = NOW
     made: int = 0
     made_pods: int = 0
     evicted: int = 0
@@ -51,8 +71,10 @@ class World:
 
     def observed(self) -> Observed:
         return Observed(
-            Flow(REF, self.generation, self.wanted, self.status), "engine:1", tuple(self.jobs), tuple(self.pods),
-            self.claim, frozenset(self.revisions), self.report, tuple(self.words),
+            flow=Flow(REF, self.generation, self.wanted, self.status), image=self.image, jobs=tuple(self.jobs),
+            pods=tuple(self.pods), claim=self.claim, maps=tuple(self.maps.values()), report=self.report,
+            terminations=tuple(self.terminations), inputs=self.inputs, warnings=self.warnings, refusal=self.refusal,
+            silent=self.silent, live=True,
         )  # fmt: skip
 
     def edit(self, wanted: ValidSpec | InvalidSpec) -> None:
@@ -60,7 +82,10 @@ class World:
 
     def step(self, *, writes: int = 99) -> Plan:
         """One pass; `writes` is how many get through before the operator dies."""
-        plan = decide(self.observed(), NOW)
+        plan = decide(self.observed(), self.now)
+        for action in plan.before[:writes]:
+            self.carry_out(action)
+        writes = max(writes - len(plan.before), 0)
         if plan.status is not None and writes > 0:
             self.status, writes = plan.status, writes - 1
         for action in plan.actions[: max(writes, 0)]:
@@ -68,21 +93,27 @@ class World:
         self.events += [event.reason for event in plan.events]
         return plan
 
-    def carry_out(self, action) -> None:
+    def carry_out(self, action: Action) -> None:
         match action:
             case Create(body) if body["kind"] == "Job":
                 self.create_job(body)
             case Create(body) if body["kind"] == "ConfigMap":
-                self.revisions.add(body["metadata"]["labels"][REVISION_LABEL])
+                meta = body["metadata"]
+                revision, owner = meta["labels"][REVISION_LABEL], meta["ownerReferences"][0]["uid"]
+                image = json.loads(body["data"][KEY])["resolvedImage"]
+                self.maps[meta["name"]] = RevisionMap(meta["name"], f"map-{len(self.maps)}", owner, revision, image)
             case Create(body):
                 owners = frozenset(owner["uid"] for owner in body["metadata"]["ownerReferences"])
-                self.claim = Claim(body["metadata"]["name"], ours=True, owner_uids=owners)
-            case DeleteJob(name, uid):
+                self.claim = Claim(body["metadata"]["name"], ours=True, flow_uids=owners)
+            case Delete("ConfigMap", name):
+                self.maps.pop(name, None)
+            case Delete(_, name, uid):
                 self.jobs = [replace(j, deleting=True) if (j.name, j.uid) == (name, uid) else j for j in self.jobs]
-            case _:
-                self.claim = replace(self.claim, owner_uids=frozenset(owner["uid"] for owner in action.owners))
+            case SetClaimOwners(_, owners):
+                assert self.claim is not None
+                self.claim = replace(self.claim, flow_uids=frozenset(owner["uid"] for owner in owners))
 
-    def create_job(self, body: dict) -> None:
+    def create_job(self, body: dict[str, Any]) -> None:
         meta = body["metadata"]
         assert not self.jobs, "a second Job beside another"
         assert not [pod for pod in self.pods if not pod.ended], "a Job beside a living pod"
@@ -113,9 +144,9 @@ class World:
             if not job.finished and not any(pod.job_uid == job.uid and not pod.ended for pod in self.pods):
                 self.made_pods += 1
                 name = f"pod-{self.made_pods}-{job.uid}"
-                self.pods.append(Pod(name, name, job.uid, node="n1", ip="10.0.0.1", running=True))
+                self.pods.append(Pod(name, name, job.uid, flow=REF.name, node="n1", ip="10.0.0.1", running=True))
 
-    def say(self, iteration: int, saved: int, *, base: int = 0, epoch: int = 1, lost: int = 0, **more) -> None:
+    def say(self, iteration: int, saved: int, *, base: int = 0, epoch: int = 1, lost: int = 0, **more: Any) -> None:
         """The engine of the running attempt reports."""
         revision, attempt = self.status.revision.current, self.status.attempt.number
         checkpoint = SavedCheckpoint(revision=revision, id=f"c{saved}", iteration=saved, digest="d") if saved else None
@@ -125,13 +156,23 @@ class World:
             saved=checkpoint, restored_from=from_ if base else None, lost_iterations=lost,
         ).model_copy(update=more)  # fmt: skip
 
-    def end(self, code: int, *, disrupted: bool = False, error: RunError | None = None, job: str = "", **more) -> None:
+    def end(
+        self,
+        code: int,
+        *,
+        disrupted: bool = False,
+        error: RunError | None = None,
+        job: Literal["", "Complete", "Failed"] = "",
+        **more: Any,
+    ) -> None:
         """The pod ends; an evicted one is gone at once."""
         report = self.report or RunReport(revision=self.status.revision.current, attempt=self.status.attempt.number)
         report = report.model_copy(update={"error": error, **more})
         (pod,) = self.living
         attempt = self.status.attempt.number
-        self.words.append(LastWords(pod.uid, report.revision, attempt, code, disrupted, report, pod.job_uid, pod.name))
+        self.terminations.append(
+            TerminationRecord(pod.uid, report.revision, attempt, code, disrupted, report, pod.job_uid, pod.name)
+        )
         self.pods.remove(pod)
         self.evicted, self.crashed = self.evicted + disrupted, self.crashed + (code != 0 and not disrupted)
         if not disrupted:
@@ -147,9 +188,9 @@ class World:
         self.end(0, job="Complete", result=result, state="Finished")
 
     def forget(self) -> None:
-        """The operator starts anew: it knows last words only of the pods that are still there."""
+        """The operator starts anew: it knows how pods ended only of those that are still there."""
         left = {pod.uid for pod in self.pods}
-        self.words = [one for one in self.words if one.pod_uid in left]
+        self.terminations = [one for one in self.terminations if one.pod_uid in left]
 
     @property
     def living(self) -> list[Pod]:
@@ -163,6 +204,11 @@ class World:
     def argument(self, option: str) -> str:
         arguments = self.bodies[self.job.name]["spec"]["template"]["spec"]["containers"][0]["args"]
         return arguments[arguments.index(f"--{option}") + 1] if f"--{option}" in arguments else ""
+
+    @property
+    def expects_checkpoint(self) -> bool:
+        arguments = self.bodies[self.job.name]["spec"]["template"]["spec"]["containers"][0]["args"]
+        return "--expect-checkpoint" in arguments
 
     def condition(self, kind: str) -> tuple[str, str]:
         return next(((one.status, one.reason) for one in self.status.conditions if one.type == kind), ("", ""))

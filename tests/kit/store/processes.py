@@ -5,15 +5,42 @@ import os
 import random
 import signal
 import time
+import warnings
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-
-from harness import A, Faulty, die, fail_with, fork, found, in_child, meta, resumed, state, take
 
 from flowapi.errors import FencedError, FlowError
 from flowengine.store import IO, Retention, list_checkpoints
 from kit.mounts import Disk
+from kit.store.faulty import Faulty, die, fail_with
+from kit.store.volume import A, found, meta, resumed, state, take
 
 FENCED = 77
+
+
+def fork() -> int:
+    """As `os.fork`; the threads of other tests' jax, of which it warns, don't matter: children use the store alone."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return os.fork()
+
+
+def in_child(work: Callable[[int], None]) -> tuple[int, list[int]]:
+    """Run in a forked child that reports acknowledged iterations: (wait status, acknowledged)."""
+    reader, writer = os.pipe()
+    child = fork()
+    if child == 0:
+        os.close(reader)
+        try:
+            work(writer)
+            os._exit(0)
+        except BaseException:
+            os._exit(3)
+    os.close(writer)
+    with os.fdopen(reader) as stream:
+        acknowledged = [int(line) for line in stream]
+    return os.waitpid(child, 0)[1], acknowledged
 
 
 def save_for_ever(root: Path, pipe: int, io: IO | None = None, *, attempt: int = 0, steps: int = 10**9) -> None:
@@ -28,7 +55,7 @@ def save_for_ever(root: Path, pipe: int, io: IO | None = None, *, attempt: int =
             store.collect(Retention(A, keep=2))
 
 
-def forked(work) -> tuple[int, int]:
+def forked(work: Callable[[int], None]) -> tuple[int, int]:
     """A child that does the work with a pipe to write to: its id, and where to read; it ends with 77 when fenced."""
     reader, writer = os.pipe()
     child = fork()
@@ -97,7 +124,7 @@ def takeover(root: Path, rng: random.Random, attempt: int) -> tuple[int, int]:
     with contextlib.ExitStack() as stopped:
         streams = []
         for number in range(attempt, attempt + 3):
-            child, reader = forked(lambda pipe, number=number: save_for_ever(root, pipe, attempt=number))
+            child, reader = forked(partial(save_for_ever, root, attempt=number))
             stopped.callback(end, child)
             streams.append((child, stopped.enter_context(os.fdopen(reader))))
             assert streams[-1][1].readline(), f"writer {number} never saved"

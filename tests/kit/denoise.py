@@ -43,6 +43,6 @@ def npy(array: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def config_map(name: str, files: dict[str, bytes]) -> dict:
+def config_map(name: str, files: dict[str, bytes]) -> dict[str, Any]:
     data = {key: base64.b64encode(value).decode() for key, value in files.items()}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "binaryData": data}

@@ -1,0 +1,66 @@
+"""The end of an attempt: a result, a volume to adopt, or a failure that a person has to look at."""
+
+from datetime import datetime
+
+from flowapi.report import ExitCode
+from flowapi.status import FlowStatus
+from flowoperator.core import conditions
+from flowoperator.core.moves import again, closed
+from flowoperator.core.observed import Job, Observed
+from flowoperator.core.plan import Event, Plan
+from flowoperator.core.revisions import with_outcome
+
+INPUTS_SECONDS = 30.0
+
+
+def ended(observed: Observed, status: FlowStatus, job: Job, now: datetime) -> Plan:
+    """The Job is over, or its engine has ended in a way that is final."""
+    report, ending = observed.latest_report, observed.termination
+    if job.finished == "Complete":
+        before = status.phase
+        status = with_outcome(status, "Completed", status.checkpoint)
+        verdict = completed(observed, status)
+        event = (Event("Completed", verdict.message),) if before != "Completed" else ()
+        return closed(observed, status, verdict, now, (), event)
+    if report and report.owner_uid and report.max_attempt is not None and report.owner_uid != observed.flow.ref.uid:
+        adopted = Event("Adopted", "The volume of the earlier flow of this name is taken over.")
+        return again(observed, status, now, adopted, above=report.max_attempt)
+    if report and report.max_attempt is not None and ending and ending.exit_code == ExitCode.FENCED:
+        counted_on = Event("Restarted", f"The volume has seen attempt {report.max_attempt}; counting on from there.")
+        return again(observed, status, now, counted_on, above=report.max_attempt)
+    if observed.inputs and status.attempt.inputs and observed.inputs != status.attempt.inputs:
+        return again(observed, status, now, Event("Retried", "The inputs have changed; trying again."))
+    verdict = failure(observed, job)
+    status = with_outcome(status, "Failed", status.checkpoint)
+    spec = observed.flow.spec
+    waits = bool(getattr(getattr(spec, "spec", None), "inputs", ()))
+    return closed(observed, status, verdict, now, requeue_after=INPUTS_SECONDS if waits else None)
+
+
+def failure(observed: Observed, job: Job) -> conditions.Verdict:
+    """Why it failed, in the engine's words where it left some."""
+    report, ending = observed.latest_report, observed.termination
+    error = report.error if report else None
+    if error is not None and (ending is None or ending.exit_code == error.code):
+        place = f"{error.path}: " if error.path else ""
+        return conditions.stalled(error.reason, f"{place}{error.message}. {error.remedy}".strip())
+    if ending is not None and ending.exit_code == ExitCode.DIVERGED:
+        return conditions.stalled("Diverged", "The iterates left the finite numbers.")
+    last = f" The engine of pod {ending.pod_name} {ending.cause}." if ending is not None else ""
+    if job.reason == "BackoffLimitExceeded":
+        return conditions.stalled("RetriesExhausted", f"The engine failed too often.{last} Its pods' logs say more.")
+    return conditions.stalled("RetriesExhausted", f"The Job failed ({job.reason or 'no reason given'}).{last}")
+
+
+def completed(observed: Observed, status: FlowStatus) -> conditions.Verdict:
+    """The result, and whether its volume is still there."""
+    result, claim = status.result, observed.claim
+    reason = result.reason if result else "Converged"
+    said = (
+        f"Ended at iteration {result.iteration}; the result is at {result.path}." if result else "The flow has ended."
+    )
+    if claim is None:
+        return conditions.completed(reason, f"{said} Claim {observed.flow.claim_name}, which held it, is gone.")
+    if claim.deleting:
+        return conditions.completed(reason, f"{said} Claim {claim.name}, which holds it, is being deleted.")
+    return conditions.completed(reason, said)

@@ -1,0 +1,97 @@
+"""What plans are made of: the next attempt, stopping Jobs, keeping objects as they should be, a verdict in the status."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from flowapi.status import FlowStatus
+from flowoperator.core import conditions
+from flowoperator.core.attempts import next_attempt
+from flowoperator.core.observed import Job, Observed, ValidSpec
+from flowoperator.core.plan import Action, Create, Delete, Event, Plan
+from flowoperator.core.reporting import only_progress
+from flowoperator.core.revisions import desired
+from flowoperator.core.volume import claim_repairs
+from flowoperator.objects.configmap import build_configmap
+
+_ALWAYS_TOLD = frozenset({"Suspended", "ImagePullFailed", "VolumeLost"})
+
+
+def stamp_of(now: datetime) -> str:
+    """As Kubernetes writes times."""
+    return now.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def closed(
+    observed: Observed,
+    status: FlowStatus,
+    verdict: conditions.Verdict,
+    now: datetime,
+    actions: tuple[Action, ...] = (),
+    events: tuple[Event, ...] = (),
+    requeue_after: float | None = None,
+) -> Plan:
+    """A plan with the verdict in the status, unless only progress of the last moments would be written.
+
+    A verdict that a person has to act on is an event too, once.
+    """
+    old = observed.flow.status
+    status = conditions.with_verdict(status, verdict, observed.flow.generation, stamp_of(now))
+    if verdict.phase in {"Stalled", "Suspended"} and not events and _says_anew(old, verdict):
+        kind = verdict.reason if verdict.reason in _ALWAYS_TOLD else verdict.phase
+        events = (Event(kind, verdict.message, "Warning" if verdict.phase == "Stalled" else "Normal"),)
+    written = None if only_progress(old, status, now) else status
+    return Plan(written, actions, events, requeue_after)
+
+
+def _says_anew(old: FlowStatus, verdict: conditions.Verdict) -> bool:
+    if old.phase != verdict.phase:
+        return True
+    said = next((one for one in old.conditions if one.type == "Stalled"), None)
+    return verdict.phase == "Stalled" and (said is None or said.reason != verdict.reason)
+
+
+def again(
+    observed: Observed, status: FlowStatus, now: datetime, event: Event, *, above: int = 0,
+    also: tuple[Action, ...] = (),
+) -> Plan:  # fmt: skip
+    """The same revision in a new Job."""
+    stamp, flow = stamp_of(now), observed.flow
+    status = next_attempt(status, flow.ref.name, stamp, event.reason, above=max(above, highest(observed)))
+    status = conditions.with_verdict(status, conditions.waiting("Restoring", event.message), flow.generation, stamp)
+    return Plan(status, (*stop_all(observed), *also), (event,), 0.0)
+
+
+def highest(observed: Observed) -> int:
+    """The highest attempt among the Jobs of this name, should the status have forgotten it."""
+    return max((job.attempt for job in observed.jobs), default=0)
+
+
+def stop_all(observed: Observed, *, except_for: str = "") -> tuple[Action, ...]:
+    """Delete the Jobs of this flow."""
+    return stop(observed, tuple(job for job in observed.jobs if job.name != except_for))
+
+
+def stop(observed: Observed, jobs: tuple[Job, ...]) -> tuple[Action, ...]:
+    """Delete Jobs of this flow; a Job of another owner is never touched."""
+    mine = observed.flow.ref.uid
+    return tuple(Delete("Job", job.name, job.uid) for job in jobs if job.owner_uid == mine and not job.deleting)
+
+
+def with_repairs(plan: Plan, observed: Observed, valid: ValidSpec) -> Plan:
+    """The plan, and what the spec says of objects in every phase, before the status says that it was seen."""
+    return replace(plan, before=(*claim_repairs(observed, valid), *_map_repairs(observed, valid), *plan.before))
+
+
+def _map_repairs(observed: Observed, valid: ValidSpec) -> tuple[Action, ...]:
+    """Pods of a Job wait for ever for a ConfigMap that was deleted; those of forgotten revisions go."""
+    job, status, ref = observed.job, observed.flow.status, observed.flow.ref
+    known = {one.hash for one in status.revisions} | {valid.hash}
+    found: list[Action] = [
+        Delete("ConfigMap", one.name, one.uid)
+        for one in observed.maps
+        if one.owner_uid == ref.uid and one.revision not in known
+    ]
+    active = job is not None and not job.finished and not job.deleting and job.revision == valid.hash
+    if active and observed.map_of(valid.hash) is None:
+        found.append(Create(build_configmap(ref, desired(observed, valid))))
+    return tuple(found)

@@ -1,0 +1,79 @@
+"""The checkpoint volume: whose claim it is, whether it is still there, and what to do about it."""
+
+from flowapi.status import CheckpointStatus, FlowStatus
+from flowoperator.core import conditions
+from flowoperator.core.observed import Claim, Observed, ValidSpec
+from flowoperator.core.plan import Action, SetClaimOwners
+from flowoperator.objects.claim import claim_owners
+from flowoperator.objects.meta import VOLUME_LABEL
+
+
+def newest_checkpoint(status: FlowStatus) -> CheckpointStatus | None:
+    """The newest checkpoint that is known of any revision: of the last revision that has one."""
+    known = [one.checkpoint for one in status.revisions if one.checkpoint is not None]
+    return status.checkpoint or (known[-1] if known else None)
+
+
+def volume_trouble(observed: Observed, valid: ValidSpec, status: FlowStatus) -> conditions.Verdict | None:
+    """Why no engine may start on the volume; None when one may, or when the claim has yet to be made.
+
+    A flow that has checkpoints never starts on an empty volume by itself.
+    """
+    claim, name = observed.claim, observed.flow.claim_name
+    named = bool(valid.spec.checkpoint.volume.claim_name)
+    held = newest_checkpoint(status)
+    if claim is None and held is not None:
+        return _lost(held, f"Claim {name} is gone.")
+    if claim is None:
+        return _to_be_made(name) if named else None
+    if claim.deleting and held is not None:
+        return _lost(held, f"Claim {name} is being deleted; its volume goes once no pod uses it.")
+    if claim.deleting:
+        return conditions.waiting("Scheduling", f"Waiting until the old claim {name} is deleted.")
+    if claim.phase == "Lost":
+        return _lost(held, f"Claim {name} has lost its volume.")
+    if _of_a_deleted_flow(claim, observed.flow.ref.uid):
+        return conditions.waiting("Scheduling", f"Waiting until claim {name} of the deleted flow of this name is gone.")
+    if not (named or claim.ours or claim.offered):
+        return conditions.stalled(
+            "VolumeInUse",
+            f"Claim {name} exists and was not made for this flow. If the flow may write to it, label it "
+            f"{VOLUME_LABEL}=true or name it in spec.checkpoint.volume.claimName; else rename the flow.",
+        )
+    return None
+
+
+def _to_be_made(name: str) -> conditions.Verdict:
+    return conditions.stalled(
+        "Unschedulable",
+        f"spec.checkpoint.volume.claimName: there is no claim {name}. Create it; the flow then starts.",
+    )
+
+
+def _lost(held: CheckpointStatus | None, what: str) -> conditions.Verdict:
+    kept = f" It held checkpoint {held.id} of revision {held.revision} (iteration {held.iteration})." if held else ""
+    return conditions.stalled(
+        "VolumeLost",
+        f"{what}{kept} Restore the claim from a backup, or start anew on an empty volume with another spec.retryNonce.",
+    )
+
+
+def _of_a_deleted_flow(claim: Claim, uid: str) -> bool:
+    """The garbage collector takes such a claim away."""
+    return bool(claim.flow_uids) and uid not in claim.flow_uids
+
+
+def claim_repairs(observed: Observed, valid: ValidSpec) -> tuple[Action, ...]:
+    """A claim of ours follows the deletion policy in every phase; one that the user made never does."""
+    claim, ref = observed.claim, observed.flow.ref
+    if claim is None or not claim.ours or claim.deleting or _of_a_deleted_flow(claim, ref.uid):
+        return ()
+    owners = tuple(claim_owners(ref, valid.spec.deletion_policy))
+    same = claim.flow_uids == frozenset(owner["uid"] for owner in owners)
+    return () if same else (SetClaimOwners(claim.name, owners),)
+
+
+def without_checkpoints(status: FlowStatus) -> FlowStatus:
+    """The status once a person has said that what was on the volume is given up."""
+    records = tuple(one.model_copy(update={"checkpoint": None}) for one in status.revisions)
+    return status.model_copy(update={"revisions": records, "checkpoint": None, "restored_from": None})

@@ -1,0 +1,79 @@
+"""An attempt that is on its way or runs."""
+
+from datetime import datetime, timedelta
+
+from flowapi.status import FlowStatus
+from flowoperator.core import conditions
+from flowoperator.core.attempts import advanced
+from flowoperator.core.moves import again, closed, stamp_of, stop_all
+from flowoperator.core.observed import Observed, Pod, ValidSpec
+from flowoperator.core.plan import Delete, Event, Plan
+from flowoperator.core.troubles import IMAGE, UNREACHABLE_SECONDS, trouble, unreachable
+
+UNCLEAR_AFTER = timedelta(seconds=3)
+UNKNOWN_SECONDS = 60.0
+LONGEST_SECONDS = 30.0
+
+
+def watch(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetime) -> Plan:
+    """What the attempt's pod and engine say; where they say nothing, what stands in their way."""
+    pod, others = observed.pod, stop_all(observed, except_for=status.attempt.job_name)
+    if pod is not None and pod.blocked in IMAGE and (mended := _other_default(observed, valid, status, now)):
+        return mended
+    if (bad := trouble(observed, now)) is not None:
+        return closed(observed, status, bad, now, others, requeue_after=_later(status, now))
+    report = observed.report
+    told = report is not None and report.attempt == status.attempt.number
+    if told and report is not None and report.state == "Running":
+        status = _certified(observed, status, now)
+        said = f"Revision {report.revision} runs."
+        if observed.silent > UNKNOWN_SECONDS and pod is not None:
+            said = f"{said} {unreachable(pod)}"
+        return closed(observed, status, conditions.running(said), now, others)
+    if pod is not None and pod.running and observed.silent > UNREACHABLE_SECONDS:
+        return closed(observed, status, _silent(pod), now, others, requeue_after=LONGEST_SECONDS)
+    state = report.state.lower() if told and report is not None else "starting"
+    plan = closed(
+        observed, status, conditions.waiting("Restoring", f"The engine is {state}."), now, others,
+        requeue_after=_later(status, now),
+    )  # fmt: skip
+    unclear = (pod is None or not pod.running) and _age(status, now) > UNCLEAR_AFTER
+    return Plan(plan.status, plan.actions, plan.events, plan.requeue_after, unclear=unclear)
+
+
+def _silent(pod: Pod) -> conditions.Verdict:
+    """Its readiness probe, which the kubelet asks, turns true once the engine has saved: then it does iterate."""
+    if pod.ready:
+        return conditions.running(unreachable(pod))
+    return conditions.waiting("Restoring", unreachable(pod))
+
+
+def _certified(observed: Observed, status: FlowStatus, now: datetime) -> FlowStatus:
+    """Missing evidence is no failure: only after a deadline it is unknown how the iterates are."""
+    if observed.silent <= UNKNOWN_SECONDS:
+        return status
+    return conditions.with_condition(
+        status, "Certified", "Unknown", "Unknown", f"The engine has not answered for {observed.silent:.0f} s.",
+        observed.flow.generation, stamp_of(now),
+    )  # fmt: skip
+
+
+def _other_default(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetime) -> Plan | None:
+    """A default image that can't be pulled is nothing that the flow's owner chose: another default takes its place."""
+    known = observed.map_of(valid.hash)
+    if valid.revision.image or known is None or known.image == observed.image or advanced(observed):
+        return None
+    event = Event("Restarted", "The operator's default image has changed; trying that one.")
+    return again(observed, status, now, event, also=(Delete("ConfigMap", known.name, known.uid),))
+
+
+def _age(status: FlowStatus, now: datetime) -> timedelta:
+    try:
+        return now - datetime.fromisoformat(status.attempt.started_at)
+    except ValueError:
+        return timedelta.max
+
+
+def _later(status: FlowStatus, now: datetime) -> float:
+    """Events tell of nearly everything; what they don't tell is asked less and less often."""
+    return min(max(_age(status, now).total_seconds() / 4, 1.0), LONGEST_SECONDS)

@@ -1,0 +1,77 @@
+"""How flows are run as a person would run them, killed, and looked at from outside."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from flowengine.store import Layout, list_checkpoints
+from flowengine.store.io import IO
+from flowengine.store.layout import CheckpointId
+from flowengine.store.reader import Reader
+
+CFLOW = Path(sys.executable).with_name("cflow")
+
+
+def start(*arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [str(CFLOW), *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+
+
+def run(*arguments: object, code: int = 0) -> str:
+    """Run to the end; the output. Any other exit code is an error."""
+    process = start(*arguments)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == code, (process.returncode, out, err)
+    return out + err
+
+
+def summary(root: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((root / "result" / "summary.json").read_text())
+    return found
+
+
+def final_state(root: Path) -> dict[str, bytes]:
+    """Every array of the newest checkpoint, as raw bytes."""
+    newest = next(one for one in list_checkpoints(root) if one.visible)
+    identity = CheckpointId.parse(newest.ref.id)
+    assert identity is not None
+    leaves = Reader(IO(), Layout(root)).load(newest.ref.revision, identity).leaves
+    return {name: leaf.array.tobytes() for name, leaf in leaves.items()}
+
+
+def saved(root: Path) -> int:
+    """Iteration of the newest committed checkpoint."""
+    return max((one.ref.iteration for one in list_checkpoints(root)), default=0)
+
+
+def progress(root: Path) -> int:
+    """The newest sign of life below a root."""
+    found = sorted((root / "fence").glob("*.progress"))
+    try:
+        return int(json.loads(found[-1].read_text())["lastIteration"]) if found else 0
+    except ValueError:
+        return 0
+
+
+def wait_until(process: subprocess.Popen[str], ready: Callable[[], bool]) -> None:
+    """Wait for something that a running process does; it must not end before."""
+    while not ready():
+        assert process.poll() is None, (process.returncode, process.communicate())
+        time.sleep(0.01)
+
+
+def kill_when(process: subprocess.Popen[str], ready: Callable[[], bool], number: int = signal.SIGKILL) -> str:
+    """Send a signal as soon as `ready()` holds, and take what the process printed; it must not end before."""
+    while process.poll() is None:
+        if ready():
+            process.send_signal(number)
+            return "".join(process.communicate(timeout=60))
+    raise AssertionError(f"it ended by itself: {process.returncode} {process.communicate()}")
