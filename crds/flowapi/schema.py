@@ -80,15 +80,21 @@ _SAME_VOLUME = {
     f"(!({_has_volume('self')}) || self.checkpoint.volume == oldSelf.checkpoint.volume)",
     "message": "the checkpoint volume of a flow is immutable. Make a new flow for another volume.",
 }
-_COLUMNS = (
-    ("Phase", "string", ".status.phase"),
-    ("Iteration", "string", ".status.display.iteration"),
-    ("Energy", "string", ".status.display.energy"),
-    ("Cert", "string", ".status.progress.health"),
-    ("Revision", "string", ".status.revision.current"),
-    ("Checkpoint", "date", ".status.checkpoint.time"),
-    ("Recoveries", "integer", ".status.recoveries.count"),
-    ("Age", "date", ".metadata.creationTimestamp"),
+_COLUMNS = (  # of name, type, path and priority: 1 is shown by `-o wide` alone
+    ("Phase", "string", ".status.phase", 0),
+    ("Iteration", "string", ".status.display.iteration", 0),
+    ("Energy", "string", ".status.display.energy", 0),
+    ("ETA", "string", ".status.display.eta", 0),
+    ("Cert", "string", ".status.progress.health", 0),
+    ("Revision", "string", ".status.revision.current", 0),
+    ("Checkpoint", "date", ".status.checkpoint.time", 0),
+    ("Recoveries", "integer", ".status.recoveries.count", 0),
+    ("Residual", "string", ".status.display.residual", 1),
+    ("Rate", "string", ".status.display.rate", 1),
+    ("Node", "string", ".status.attempt.nodeName", 1),
+    ("Lost", "integer", ".status.recoveries.lostIterations", 1),
+    ("Age", "date", ".metadata.creationTimestamp", 0),
+    ("Message", "string", '.status.conditions[?(@.type=="Ready")].message', 0),
 )
 
 
@@ -120,7 +126,7 @@ def definition() -> dict[str, Any]:
         "storage": True,
         "schema": {"openAPIV3Schema": schema},
         "subresources": {"status": {}},
-        "additionalPrinterColumns": [{"name": name, "type": kind, "jsonPath": path} for name, kind, path in _COLUMNS],
+        "additionalPrinterColumns": [_column(*one) for one in _COLUMNS],
     }
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -140,6 +146,10 @@ def definition() -> dict[str, Any]:
             "versions": [version],
         },
     }
+
+
+def _column(name: str, kind: str, path: str, priority: int) -> dict[str, Any]:
+    return {"name": name, "type": kind, "jsonPath": path} | ({"priority": priority} if priority else {})
 
 
 def structural(model: type[BaseModel]) -> dict[str, Any]:

@@ -60,7 +60,10 @@ def _too_long(value: object, context: Context) -> Words:
 
 
 def _bounded(size: str, wanted: str, key: str) -> Callable[[object, Context], Words]:
-    return lambda value, context: (f"{_short(value)} is too {size}", f"Write {wanted} {_as_json(_whole(context[key]))}.")
+    return lambda value, context: (
+        f"{_short(value)} is too {size}",
+        f"Write {wanted} {_as_json(_whole(context[key]))}.",
+    )
 
 
 def _whole(number: float) -> float:

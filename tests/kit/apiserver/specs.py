@@ -32,7 +32,7 @@ GOOD = {
     forms.LABEL_VALUE: ["", "a", "A_b.c-1", "x" * 63, "8"],
     forms.QUANTITY: ["1", "500m", "2Gi", "1.5G", "1e3", "12E3", "100k", "250u", "1.000000001", "0", "1000m", "1024Mi"],
     forms.SIZE: ["1", "2Gi", "1.5Gi", "1.5G", "1e3", "12E3", "100k", "7.99Ei", "0"],
-    forms.RESOURCE: ["cpu", "memory", "nvidia.com/gpu", "example.com/fpga"],
+    forms.RESOURCE: ["cpu", "memory", "ephemeral-storage", "nvidia.com/gpu", "example.com/fpga"],
     forms.IMAGE: [
         "a",
         "registry.example:5000/team/engine:v1",
