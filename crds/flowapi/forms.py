@@ -22,6 +22,7 @@ SIZE = r"^[0-9]+(\.[0-9]+)?(k|[KMGTPE]i|[MGTPE]|[eE]\+?[0-9]{1,2})?$"
 RESOURCE = rf"^(cpu|memory|ephemeral-storage|{_SUBDOMAIN}/[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?)$"
 IMAGE = rf"^({_HOST}/)?{_PART}(/{_PART})*(:[A-Za-z0-9_][-A-Za-z0-9_.]{{0,127}})?(@[a-z0-9]+:[0-9a-f]{{32,128}})?$"
 ENTRY = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*$"
+WAVELET = r"^[a-z]+[0-9.]*$"
 LONGEST_PREFIX = 253
 
 
@@ -61,6 +62,7 @@ FORMS = {
         prefixed=True,
     ),
     IMAGE: Form("reference to an image", "Write it like registry.example/name:tag or name@sha256:…, in lower case."),
+    WAVELET: Form("name of a wavelet", "Write it like `haar`, `db4` or `sym8`."),
     ENTRY: Form("entry point", "Write it like `package.module:function`."),
 }
 

@@ -167,7 +167,8 @@ def _explain(detail: ErrorDetails, model: type[Model], at: str) -> DocumentError
         case "extra_forbidden" if owner and word in owner.later:
             return DocumentError("this key is not available in this version", path=path, remedy="Remove it.")
         case "extra_forbidden":
-            return DocumentError("unknown key", path=path, remedy=nearest(word, keys(owner) if owner else ()))
+            remedy = nearest(word, keys(owner) if owner else ()) or "Remove it."
+            return DocumentError("unknown key", path=path, remedy=remedy)
         case "missing":
             return DocumentError("this key is required", path=path, remedy="Add it.")
         case "value_error" if isinstance(finding := context.get("error"), DocumentFinding):

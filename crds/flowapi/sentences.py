@@ -42,7 +42,9 @@ def _text_is_wanted(value: object, _: Context) -> Words:
 
 
 def _no_form(value: object, context: Context) -> Words:
-    form = FORMS[str(context["pattern"])]
+    form = FORMS.get(str(context["pattern"]))
+    if form is None:
+        return OTHER, given(value)
     return f"`{_short(value)}` is no {form.wanted}", form.remedy
 
 

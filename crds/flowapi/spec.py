@@ -1,5 +1,6 @@
 """The resource `ComputableFlow`: what its spec says, key by key. Defaults live here, never in the user's object."""
 
+import re
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, JsonValue, StringConstraints
@@ -7,6 +8,7 @@ from pydantic import Field, JsonValue, StringConstraints
 from flowapi.bounded import Count, Flag
 from flowapi.errors import DocumentError, DocumentErrors
 from flowapi.flow import FlowDocument
+from flowapi.forms import LABEL
 from flowapi.frozen import frozen
 from flowapi.inputs import DnsName, InputSpec
 from flowapi.model import nearest
@@ -14,6 +16,7 @@ from flowapi.numbers import canonical
 from flowapi.pod import EngineSpec
 from flowapi.quantities import BOUND, Size, amount
 from flowapi.rules import Rule, SpecPart, once
+from flowapi.sentences import given
 
 GROUP = "computableflow.dev"
 VERSION = "v1alpha1"
@@ -191,12 +194,10 @@ def load_manifest(value: JsonValue, *, default_name: str = "flow") -> Manifest:
 def _resource(value: dict[str, JsonValue]) -> Manifest:
     for key, wanted in (("apiVersion", API_VERSION), ("kind", KIND)):
         if value.get(key) != wanted:
-            raise DocumentErrors(
-                [DocumentError(f"{value.get(key)!r} is not {wanted}", path=key, remedy=f"Write {wanted}.")]
-            )
+            raise DocumentErrors([DocumentError(f"`{wanted}` is needed here", path=key, remedy=given(value.get(key)))])
     metadata = value.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
-    if not isinstance(name, str) or len(name) > 40 or not name.replace("-", "").isalnum():
+    if not isinstance(name, str) or len(name) > 40 or re.fullmatch(LABEL.strip("^$"), name) is None:
         message = "a flow's name has at most 40 lower-case letters, digits and dashes"
         raise DocumentErrors([DocumentError(message, path="metadata.name", remedy="Write a shorter or simpler one.")])
     if extra := sorted(set(value) - {"apiVersion", "kind", "metadata", "spec", "status"}):
