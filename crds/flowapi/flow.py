@@ -9,9 +9,9 @@ from pydantic.alias_generators import to_camel
 
 from flowapi.argument import Argument, Summand, TermSpec
 from flowapi.errors import DocumentError, DocumentErrors
+from flowapi.forms import ENTRY, LABEL
 from flowapi.frozen import frozen
 from flowapi.model import (
-    LABEL_PATTERN,
     DocumentFinding,
     Model,
     Name,
@@ -20,6 +20,8 @@ from flowapi.model import (
     Positive,
     PositiveInt,
     join,
+    keys,
+    without_nulls,
 )
 from flowapi.numbers import canonical, canonical_json
 from flowapi.operators import OperatorSpec
@@ -30,8 +32,7 @@ from flowapi.terms import collect, parse_operator, parse_source, parse_term
 
 MAX_FLOW_BYTES = 128 * 1024
 MAX_ENTRY_LENGTH = 253
-ENTRY_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*$"
-FlowName = Annotated[str, StringConstraints(pattern=LABEL_PATTERN, max_length=40)]
+FlowName = Annotated[str, StringConstraints(pattern=LABEL, max_length=40)]
 Dtype = Literal["float64", "float32", "complex128", "complex64"]
 Dimension = Annotated[int, Field(strict=True, ge=1, le=2**31)]
 
@@ -136,7 +137,7 @@ class Outline(Model):
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**32)] = 0
     dtype: Dtype = "float64"
     data: dict[Name, Any] = {}
-    entrypoint: Annotated[str, StringConstraints(pattern=ENTRY_PATTERN, max_length=MAX_ENTRY_LENGTH)] | None = None
+    entrypoint: Annotated[str, StringConstraints(pattern=ENTRY, max_length=MAX_ENTRY_LENGTH)] | None = None
     variables: dict[Name, Any] = {}
     operators: dict[Name, Any] = {}
     params: dict[Name, Any] = {}
@@ -147,6 +148,12 @@ class Outline(Model):
     telemetry: Telemetry = Telemetry()
     outputs: Annotated[tuple[Output, ...], Field(max_length=32)] = ()
     later: ClassVar[frozenset[str]] = frozenset({"schedule", "controller", "tuner"})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _absent(cls, value: Any) -> Any:
+        """A key without a value is absent: the apiserver drops it."""
+        return without_nulls(value, set(keys(cls)))
 
     @model_validator(mode="after")
     def _an_energy(self) -> "Outline":

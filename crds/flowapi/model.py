@@ -1,9 +1,10 @@
 """What every model of a document shares, and how pydantic's findings become errors that a person can act on."""
 
 import difflib
+import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import (
@@ -21,17 +22,13 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
 from flowapi.errors import DocumentError, DocumentErrors
+from flowapi.forms import NAME
+from flowapi.sentences import given, wrong_value
 
-NAME_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
-LABEL_PATTERN = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
-_IN_WORDS = {
-    NAME_PATTERN: "letters, digits and underscores, and no digit first",
-    LABEL_PATTERN: "lower-case letters, digits and hyphens, and no hyphen first or last",
-}
 LONGEST_NAME = 63
 Name = Annotated[
     str,
-    StringConstraints(pattern=NAME_PATTERN, max_length=LONGEST_NAME),
+    StringConstraints(pattern=NAME, max_length=LONGEST_NAME),
     AfterValidator(lambda value: _no_yaml_word(value)),
 ]
 """A name that a document gives to data, a variable, an operator or a parameter."""
@@ -81,12 +78,13 @@ class Model(BaseModel):
         try:
             return cls.model_validate(value)
         except ValidationError as error:
-            raise DocumentErrors(_unique(_explain(detail, cls, at) for detail in error.errors())) from None
+            found = [detail for detail in error.errors() if not _follows(detail)]
+            raise DocumentErrors(_unique(_explain(detail, cls, at) for detail in found)) from None
 
 
 def is_name(value: object) -> bool:
     """Whether a value that no document brought is a name; names become those of files."""
-    return isinstance(value, str) and len(value) <= LONGEST_NAME and re.fullmatch(NAME_PATTERN, value) is not None
+    return isinstance(value, str) and len(value) <= LONGEST_NAME and re.fullmatch(NAME, value) is not None
 
 
 def _no_yaml_word(value: str) -> str:
@@ -112,7 +110,7 @@ def _positive(value: float) -> float:
 
 
 def _number_or_name(value: object) -> float | str:
-    if isinstance(value, str) and re.match(NAME_PATTERN, value):
+    if isinstance(value, str) and re.match(NAME, value):
         return value
     return _number(value)
 
@@ -140,12 +138,23 @@ def nearest(word: str, known: Iterable[str]) -> str:
 def join(at: str, *parts: int | str) -> str:
     """A path into the YAML: `flow.terms[1].atom`."""
     for part in parts:
-        at = f"{at}[{part}]" if isinstance(part, int) else f"{at}.{part}" if at else part
+        if isinstance(part, int):
+            at = f"{at}[{part}]"
+        elif at and not re.fullmatch(r"[-\w]+", part):
+            at = f"{at}[{json.dumps(part, ensure_ascii=False)}]"  # podLabels["example.com/team"]
+        else:
+            at = f"{at}.{part}" if at else part
     return at
 
 
 def _unique(errors: Iterable[DocumentError]) -> list[DocumentError]:
     return list({(error.path, error.message): error for error in errors}.values())
+
+
+def _follows(detail: ErrorDetails) -> bool:
+    """Whether a list is short only because its items have errors of their own."""
+    given, least = detail["input"], detail.get("ctx", {}).get("min_length", 0)
+    return detail["type"] == "too_short" and isinstance(given, list | tuple) and len(given) >= least
 
 
 def _explain(detail: ErrorDetails, model: type[Model], at: str) -> DocumentError:
@@ -158,37 +167,31 @@ def _explain(detail: ErrorDetails, model: type[Model], at: str) -> DocumentError
         case "extra_forbidden" if owner and word in owner.later:
             return DocumentError("this key is not available in this version", path=path, remedy="Remove it.")
         case "extra_forbidden":
-            return DocumentError("unknown key", path=path, remedy=nearest(word, keys(owner) if owner else ()))
+            remedy = nearest(word, keys(owner) if owner else ()) or "Remove it."
+            return DocumentError("unknown key", path=path, remedy=remedy)
         case "missing":
             return DocumentError("this key is required", path=path, remedy="Add it.")
         case "value_error" if isinstance(finding := context.get("error"), DocumentFinding):
             return DocumentError(
                 finding.message,
                 path=_below(path, finding.path),
-                remedy=finding.remedy or _given(detail["input"]),
+                remedy=finding.remedy or given(detail["input"]),
             )
         case _:
-            return _wrong_value(detail, path)
-
-
-def _wrong_value(detail: ErrorDetails, path: str) -> DocumentError:
-    given, context = detail["input"], detail.get("ctx", {})
-    match detail["type"]:
-        case "string_pattern_mismatch" if wanted := _IN_WORDS.get(str(context["pattern"])):
-            return DocumentError(f"`{str(given)[:60]}` is no name here", path=path, remedy=f"A name has {wanted}.")
-        case "tuple_type":
-            return DocumentError("a list is needed here", path=path, remedy=_given(given))
-        case "model_type" | "dict_type":
-            return DocumentError("keys with values are needed here", path=path, remedy=_given(given))
-        case "literal_error":
-            return DocumentError(f"unknown value `{given}`", path=path, remedy=f"Known: {context['expected']}.")
-        case _:
-            return DocumentError(_sentence(detail["msg"]), path=path, remedy=_given(given))
+            message, remedy = wrong_value(detail)
+            return DocumentError(message, path=path, remedy=remedy)
 
 
 def keys(model: type[Model]) -> list[str]:
     """The keys of a model as a document writes them."""
     return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def without_nulls(value: Any, known: Collection[str] | None = None) -> Any:
+    """A mapping without the keys that have no value: those that are known, or all of them."""
+    if not isinstance(value, dict):
+        return value
+    return {key: item for key, item in value.items() if item is not None or (known is not None and key not in known)}
 
 
 def _owner(location: tuple[int | str, ...], model: type[Model]) -> type[Model] | None:
@@ -218,14 +221,4 @@ def _models_in(annotation: object) -> Iterable[type[Model]]:
 def _below(path: str, inner: str) -> str:
     if not inner:
         return path
-    return f"{path}{inner}" if inner.startswith("[") else join(path, inner)
-
-
-def _sentence(message: str) -> str:
-    message = message.removeprefix("Value error, ").removeprefix("Input ")
-    return message[:1].lower() + message[1:]
-
-
-def _given(value: object) -> str:
-    text = repr(value)
-    return f"It is {text if len(text) <= 60 else text[:57] + '...'}."
+    return f"{path}{inner}" if inner.startswith("[") or not path else f"{path}.{inner}"

@@ -36,7 +36,7 @@ class RevisionTuple(Model):
     def of(cls, spec: "FlowSpec") -> "RevisionTuple":
         """The part of a spec that decides the numbers; lists whose order means nothing are sorted."""
         return cls(
-            flow={key: value for key, value in spec.flow.items() if key not in _NOT_HASHED},
+            flow={key: value for key, value in spec.flow.items() if key not in _NOT_HASHED and value is not None},
             inputs=tuple(sorted(spec.inputs, key=lambda source: source.name)),
             env=tuple(sorted(spec.engine.env, key=lambda variable: variable.name)),
             processes=spec.engine.processes,

@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel
 
 from flowapi.flow import MAX_ENTRY_LENGTH
+from flowapi.forms import FORMS, LONGEST_PREFIX, Form
 from flowapi.spec import GROUP, KIND, VERSION, FlowSpec
 from flowapi.status import FlowStatus
 
@@ -22,10 +23,27 @@ FILES = (
 )
 
 # Keys that pydantic knows and a structural schema has in another form, or not at all.
-_KEPT = frozenset(("type", "enum", "pattern", "minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum",
-                   "minItems", "maxItems", "maxProperties", "minProperties", "description"))  # fmt: skip
+_KEPT = frozenset((
+    "type", "enum", "pattern", "minLength", "maxLength", "minimum", "maximum", "exclusiveMinimum", "minItems",
+    "maxItems", "maxProperties", "minProperties", "description", "x-kubernetes-validations", "x-kubernetes-list-type",
+    "x-kubernetes-list-map-keys",
+))  # fmt: skip
 _FREE = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-
+_ANY = {"x-kubernetes-preserve-unknown-fields": True}
+_FLOW_KEYS = {
+    "name": "What the flow is called outside a cluster; there it is metadata.name.",
+    "seed": "Seed of every random number of the run: a whole number.",
+    "dtype": "float64, float32, complex128 or complex64.",
+    "data": "Arrays by name: inline, or files below an input.",
+    "variables": "The unknowns by name: shape or like, init, spread, chains, manifold.",
+    "operators": "Linear operators by name.",
+    "params": "Numbers by name, which weights may refer to.",
+    "policy": "How the energy is minimised or sampled: family, algorithm, step and more.",
+    "certificates": "How often residual and energy are computed, and which invariants are watched.",
+    "stop": "When the run ends: maxIterations, residual, gap, relativeChange, wallTime.",
+    "telemetry": "How often a row of telemetry is kept.",
+    "outputs": "Statistics of a sampler's draws.",
+}
 _FLOW = {
     "type": "object",
     "description": "What is computed: an energy, where its data lie, when to stop. Checked in full by the operator.",
@@ -42,9 +60,13 @@ _FLOW = {
             "maxLength": MAX_ENTRY_LENGTH,
             "description": "`package.module:function` in the image, which builds the problem or brings an iteration.",
         },
+        **{name: {"description": words, **_ANY} for name, words in _FLOW_KEYS.items()},
     },
     "x-kubernetes-validations": [
-        {"rule": "has(self.terms) != has(self.entrypoint)", "message": "give exactly one of terms and entrypoint"}
+        {
+            "rule": "has(self.terms) != has(self.entrypoint)",
+            "message": "a flow has either terms or an entrypoint. Write exactly one of them.",
+        }
     ],
 }
 
@@ -53,64 +75,48 @@ def _has_volume(name: str) -> str:
     return f"has({name}.checkpoint) && has({name}.checkpoint.volume)"
 
 
-_RULES: dict[str, list[dict[str, str]]] = {
-    "inputs.items": [
-        {
-            "rule": "has(self.claimName) != has(self.configMapName)",
-            "message": "give exactly one of claimName and configMapName",
-        }
-    ],
-    "checkpoint.volume": [
-        {
-            "rule": "!has(self.claimName) || (!has(self.size) && !has(self.storageClassName))",
-            "message": "claimName names a claim that exists; size and storageClassName describe one to be made",
-        },
-    ],
-    "rollback": [
-        {
-            "rule": "!has(self.automatic) || !self.automatic",
-            "message": "automatic rollback is not available in this version",
-        }
-    ],
-    "": [
-        {
-            "rule": f"({_has_volume('self')}) == ({_has_volume('oldSelf')}) && "
-            f"(!({_has_volume('self')}) || self.checkpoint.volume == oldSelf.checkpoint.volume)",
-            "message": "the checkpoint volume is immutable; make a new flow for another volume",
-        }
-    ],
+_SAME_VOLUME = {
+    "rule": f"({_has_volume('self')}) == ({_has_volume('oldSelf')}) && "
+    f"(!({_has_volume('self')}) || self.checkpoint.volume == oldSelf.checkpoint.volume)",
+    "message": "the checkpoint volume of a flow is immutable. Make a new flow for another volume.",
 }
-_COLUMNS = (
-    ("Phase", "string", ".status.phase"),
-    ("Iteration", "string", ".status.display.iteration"),
-    ("Energy", "string", ".status.display.energy"),
-    ("Cert", "string", ".status.progress.health"),
-    ("Revision", "string", ".status.revision.current"),
-    ("Checkpoint", "date", ".status.checkpoint.time"),
-    ("Recoveries", "integer", ".status.recoveries.count"),
-    ("Age", "date", ".metadata.creationTimestamp"),
+_COLUMNS = (  # of name, type, path and priority: 1 is shown by `-o wide` alone
+    ("Phase", "string", ".status.phase", 0),
+    ("Iteration", "string", ".status.display.iteration", 0),
+    ("Energy", "string", ".status.display.energy", 0),
+    ("ETA", "string", ".status.display.eta", 0),
+    ("Cert", "string", ".status.progress.health", 0),
+    ("Revision", "string", ".status.revision.current", 0),
+    ("Checkpoint", "date", ".status.checkpoint.time", 0),
+    ("Recoveries", "integer", ".status.recoveries.count", 0),
+    ("Residual", "string", ".status.display.residual", 1),
+    ("Rate", "string", ".status.display.rate", 1),
+    ("Node", "string", ".status.attempt.nodeName", 1),
+    ("Lost", "integer", ".status.recoveries.lostIterations", 1),
+    ("Age", "date", ".metadata.creationTimestamp", 0),
+    ("Message", "string", '.status.conditions[?(@.type=="Ready")].message', 0),
 )
 
 
 def definition() -> dict[str, Any]:
     """The CustomResourceDefinition."""
-    spec = structural(FlowSpec, _RULES)
+    spec = structural(FlowSpec) | {"x-kubernetes-validations": [_SAME_VOLUME]}
     spec["properties"]["flow"] = _FLOW
     schema = {
         "type": "object",
         "description": "A long optimisation job that survives eviction and goes back on rollback.",
         "required": ["spec"],
         "properties": {
-            "apiVersion": {"type": "string"},
-            "kind": {"type": "string"},
+            "apiVersion": {"type": "string", "description": "computableflow.dev/v1alpha1."},
+            "kind": {"type": "string", "description": "ComputableFlow."},
             "metadata": {"type": "object"},
             "spec": spec,
-            "status": structural(FlowStatus, {}),
+            "status": structural(FlowStatus),
         },
         "x-kubernetes-validations": [
             {
                 "rule": "size(self.metadata.name) <= 40 && !self.metadata.name.contains('.')",
-                "message": "a flow's name has at most 40 characters and no dots",
+                "message": "a flow's name has at most 40 characters and no dots. Write a shorter or simpler one.",
             }
         ],
     }
@@ -120,7 +126,7 @@ def definition() -> dict[str, Any]:
         "storage": True,
         "schema": {"openAPIV3Schema": schema},
         "subresources": {"status": {}},
-        "additionalPrinterColumns": [{"name": name, "type": kind, "jsonPath": path} for name, kind, path in _COLUMNS],
+        "additionalPrinterColumns": [_column(*one) for one in _COLUMNS],
     }
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -142,16 +148,20 @@ def definition() -> dict[str, Any]:
     }
 
 
-def structural(model: type[BaseModel], rules: dict[str, list[dict[str, str]]]) -> dict[str, Any]:
+def _column(name: str, kind: str, path: str, priority: int) -> dict[str, Any]:
+    return {"name": name, "type": kind, "jsonPath": path} | ({"priority": priority} if priority else {})
+
+
+def structural(model: type[BaseModel]) -> dict[str, Any]:
     """A model's schema in the form that Kubernetes wants: no references, no unions, every object typed."""
     schema = model.model_json_schema(by_alias=True)
-    return _plain(schema, schema.get("$defs", {}), "", rules)
+    return _plain(schema, schema.get("$defs", {}))
 
 
-def _plain(
-    node: dict[str, Any], known: dict[str, Any], path: str, rules: dict[str, list[dict[str, str]]]
-) -> dict[str, Any]:
+def _plain(node: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
     node = _resolved(node, known)
+    if "x-kubernetes-int-or-string" in node:
+        return node
     result = {key: value for key, value in node.items() if key in _KEPT}
     if "exclusiveMinimum" in result:
         result |= {"minimum": result["exclusiveMinimum"], "exclusiveMinimum": True}
@@ -159,45 +169,48 @@ def _plain(
         result["enum"] = [node["const"]]
     if isinstance(result.get("enum"), list) and "type" not in result:
         result["type"] = "string"
+    if form := FORMS.get(result.get("pattern", "")):
+        del result["pattern"]
+        result["x-kubernetes-validations"] = [_form_rule(node["pattern"], form, "self")]
     if result.get("type") == "array":
-        result["items"] = _plain(node.get("items", _FREE), known, _join(path, "items"), rules)
+        result["items"] = _plain(node.get("items", _FREE), known)
     elif result.get("type") == "object" or "type" not in result:
-        result |= _object(node, known, path, rules)
-    if "x-kubernetes-int-or-string" in node:
-        result = {"x-kubernetes-int-or-string": True, "maxLength": 32}
-    if path in rules:
-        result["x-kubernetes-validations"] = rules[path]
+        result |= _object(node, known)
     return result
 
 
-def _object(
-    node: dict[str, Any], known: dict[str, Any], path: str, rules: dict[str, list[dict[str, str]]]
-) -> dict[str, Any]:
+def _object(node: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
     """The part of a schema that says what an object's keys are."""
     if "properties" in node:
-        children = node["properties"].items()
-        properties = {key: _plain(child, known, _join(path, key), rules) for key, child in children}
+        properties = {key: _plain(child, known) for key, child in node["properties"].items()}
         return {"properties": properties} | ({"required": node["required"]} if node.get("required") else {})
     if isinstance(node.get("additionalProperties"), dict):
-        return {"additionalProperties": _plain(node["additionalProperties"], known, _join(path, "*"), rules)}
+        return {"additionalProperties": _plain(node["additionalProperties"], known)}
+    for pattern, child in node.get("patternProperties", {}).items():
+        rule = _form_rule(pattern, FORMS[pattern], "k")
+        bound = f"size(k) <= {node['propertyNames']['maxLength']}"
+        rules = [{**rule, "rule": f"self.all(k, {rule['rule']} && {bound})"}]
+        return {"additionalProperties": _plain(child, known), "x-kubernetes-validations": rules}
     return _FREE
 
 
+def _form_rule(pattern: str, form: Form, name: str) -> dict[str, str]:
+    """A form as a rule with words: of a `pattern` people would be shown the expression."""
+    prefix = f" && {name}.indexOf('/') <= {LONGEST_PREFIX}" if form.prefixed else ""
+    rule = f"{name}.matches(r'{pattern}'){prefix}"
+    which = "this is no" if name == "self" else "a key here is no"
+    return {"rule": rule, "message": f"{which} {form.wanted}. {form.remedy}".replace("`", "")}
+
+
 def _resolved(node: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
-    """Follow a reference; of an optional value take the value; a number or a text becomes int-or-string."""
+    """Follow a reference; of an optional value take the value."""
     description = {"description": node["description"]} if "description" in node else {}
     if "$ref" in node:
         return _resolved(known[node["$ref"].rsplit("/", 1)[1]], known) | description
     if "anyOf" in node:
         options = [option for option in node["anyOf"] if option.get("type") != "null"]
-        if {option.get("type") for option in options} == {"integer", "string"}:
-            return {"x-kubernetes-int-or-string": True}
         return _resolved(options[0], known) | description
     return node
-
-
-def _join(path: str, key: str) -> str:
-    return f"{path}.{key}" if path else key
 
 
 def rendered() -> str:

@@ -1,153 +1,116 @@
 """The resource `ComputableFlow`: what its spec says, key by key. Defaults live here, never in the user's object."""
 
+import re
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, JsonValue, StringConstraints, model_validator
+from pydantic import Field, JsonValue, StringConstraints
 
+from flowapi.bounded import Count, Flag
 from flowapi.errors import DocumentError, DocumentErrors
 from flowapi.flow import FlowDocument
+from flowapi.forms import LABEL
 from flowapi.frozen import frozen
-from flowapi.inputs import DnsName, EnvVar, InputSpec
-from flowapi.model import DocumentFinding, Model, nearest
+from flowapi.inputs import DnsName, InputSpec
+from flowapi.model import nearest
 from flowapi.numbers import canonical
+from flowapi.pod import EngineSpec
+from flowapi.quantities import BOUND, Size, amount
+from flowapi.rules import Rule, SpecPart, once
+from flowapi.sentences import given
 
 GROUP = "computableflow.dev"
 VERSION = "v1alpha1"
 KIND = "ComputableFlow"
 API_VERSION = f"{GROUP}/{VERSION}"
 
-LabelKey = Annotated[str, StringConstraints(min_length=1, max_length=317)]
-LabelValue = Annotated[str, StringConstraints(max_length=63)]
-Quantity = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)?(m|[kKMGTPE]i?)?$", max_length=32)]
-QuantityOrInt = Quantity | Annotated[int, Field(ge=0)]
-Flag = Annotated[bool, Field(strict=True)]
-Text = Annotated[str, StringConstraints(max_length=253)]
-Whole = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
-Count = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
+
+def _is_size(self: "VolumeSpec") -> bool:
+    return self.size is None or 0 < (amount(self.size) or 0) < BOUND
 
 
-class PullSecret(Model):
-    """A secret of the namespace that holds a registry's credentials."""
-
-    name: DnsName
-
-
-class Resources(Model):
-    """CPU, memory and devices of the engine's container."""
-
-    requests: Annotated[dict[Text, QuantityOrInt], Field(max_length=16)] = {}
-    limits: Annotated[dict[Text, QuantityOrInt], Field(max_length=16)] = {}
-
-
-class Toleration(Model):
-    """A taint that the engine's pod tolerates."""
-
-    key: Text = ""
-    operator: Literal["Exists", "Equal"] = "Equal"
-    value: Text = ""
-    effect: Literal["", "NoSchedule", "PreferNoSchedule", "NoExecute"] = ""
-    toleration_seconds: Whole | None = None
-
-
-class EngineSpec(Model):
-    """The pod that runs the flow."""
-
-    image: Annotated[str, StringConstraints(min_length=1, max_length=512)] | None = Field(
-        None,
-        description="The engine's image; the operator's default when left out. A digest keeps bits reproducible.",
-    )
-    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = None
-    image_pull_secrets: Annotated[tuple[PullSecret, ...], Field(max_length=8)] = ()
-    resources: Resources = Resources()
-    node_selector: Annotated[dict[LabelKey, LabelValue], Field(max_length=32)] = {}
-    tolerations: Annotated[tuple[Toleration, ...], Field(max_length=32)] = ()
-    affinity: dict[str, Any] | None = Field(None, description="As in a pod.")
-    topology_spread_constraints: Annotated[tuple[dict[str, Any], ...], Field(max_length=8)] = ()
-    priority_class_name: DnsName | None = None
-    runtime_class_name: DnsName | None = None
-    service_account_name: DnsName | None = None
-    env: Annotated[tuple[EnvVar, ...], Field(max_length=64)] = ()
-    pod_labels: Annotated[dict[LabelKey, LabelValue], Field(max_length=32)] = {}
-    pod_annotations: Annotated[
-        dict[LabelKey, Annotated[str, StringConstraints(max_length=4096)]], Field(max_length=32)
-    ] = {}
-    processes: Annotated[int, Field(strict=True, ge=1, le=1)] = Field(
-        1, description="Processes that share the flow; this version runs one."
-    )
-
-    @model_validator(mode="after")
-    def _names_once(self) -> "EngineSpec":
-        names = [variable.name for variable in self.env]
-        if len(names) != len(set(names)):
-            raise DocumentFinding("an environment variable stands here twice", path="env", remedy="Keep one of them.")
-        return self
-
-
-class VolumeSpec(Model):
+class VolumeSpec(SpecPart):
     """Where checkpoints live: a claim that exists, or one to be made."""
 
-    claim_name: DnsName | None = None
-    size: Quantity | None = Field(None, description="Of the claim to be made; 1Gi when left out.")
-    storage_class_name: DnsName | None = None
-    access_mode: Literal["ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany"] = "ReadWriteOnce"
+    claim_name: DnsName | None = Field(None, description="A PersistentVolumeClaim of the flow's namespace.")
+    size: Size | None = Field(None, description="Of the claim to be made; 1Gi when left out.")
+    storage_class_name: DnsName | None = Field(
+        None, description="The StorageClass of the claim to be made; the cluster's default when left out."
+    )
+    access_mode: Literal["ReadWriteOnce", "ReadWriteOncePod", "ReadWriteMany"] = Field(
+        "ReadWriteOnce", description="The access mode of the claim to be made."
+    )
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.claimName) || (!has(self.size) && !has(self.storageClassName) && !has(self.accessMode))",
+            lambda self: (
+                self.claim_name is None or not self.model_fields_set & {"size", "storage_class_name", "access_mode"}
+            ),
+            "`claimName` names a claim that exists; `size`, `storageClassName` and `accessMode` describe another",
+            "Keep one kind.",
+        ),
+        Rule(
+            "!has(self.size) || !isQuantity(self.size) || (quantity(self.size).isGreaterThan(quantity('0')) && "
+            f"quantity(self.size).isLessThan(quantity('{BOUND}')))",
+            _is_size,
+            "a volume has more than 0 bytes, and fewer than 8Ei",
+            "Write it like 10Gi.",
+            at="size",
+        ),
+    )
 
-    @model_validator(mode="after")
-    def _one_origin(self) -> "VolumeSpec":
-        if self.claim_name and (self.size or self.storage_class_name):
-            raise DocumentFinding(
-                "`claimName` names a claim that exists; `size` and `storageClassName` describe one to be made",
-                remedy="Keep one kind.",
-            )
-        return self
 
-
-class CheckpointSpec(Model):
+class CheckpointSpec(SpecPart):
     """When the state is saved, and how many of the saved ones are kept."""
 
-    every_iterations: Count = 100
-    every_seconds: Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)] = Field(
+    every_iterations: Count = Field(100, description="A checkpoint is due after so many iterations.")
+    every_seconds: Annotated[float, Field(strict=True, ge=0, le=86400, allow_inf_nan=False)] = Field(
         10.0, description="A due checkpoint closer than this to the last one is skipped; 0: none is."
     )
-    keep: Annotated[int, Field(strict=True, ge=1, le=100)] = 3
+    keep: Annotated[int, Field(strict=True, ge=1, le=100)] = Field(
+        3, description="How many checkpoints of the current revision stay on the volume."
+    )
     volume: VolumeSpec = VolumeSpec()
 
 
-class UpgradeSpec(Model):
+class UpgradeSpec(SpecPart):
     """What a changed flow starts from: the last good checkpoint (Continue), or its own start (Restart)."""
 
-    mode: Literal["Continue", "Restart"] = "Continue"
+    mode: Literal["Continue", "Restart"] = Field("Continue", description="Continue or Restart.")
 
 
-class RollbackSpec(Model):
+class RollbackSpec(SpecPart):
     """Going back by itself when a new revision fails."""
 
-    automatic: Flag = False
+    automatic: Flag = Field(default=False, description="Not available in this version: false.")
     later: ClassVar[frozenset[str]] = frozenset({"deadlineSeconds", "stableAfter"})
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "!has(self.automatic) || !self.automatic",
+            lambda self: not self.automatic,
+            "automatic rollback is not available in this version",
+            "Write false, and roll back by reverting the spec.",
+            at="automatic",
+        ),
+    )
 
-    @model_validator(mode="after")
-    def _not_yet(self) -> "RollbackSpec":
-        if self.automatic:
-            raise DocumentFinding(
-                "automatic rollback is not available in this version",
-                path="automatic",
-                remedy="Write false, and roll back by reverting the spec.",
-            )
-        return self
 
-
-class RetrySpec(Model):
+class RetrySpec(SpecPart):
     """How many failures in a row are tried again; evictions and preemptions don't count."""
 
-    limit: Annotated[int, Field(strict=True, ge=0, le=100)] = 6
+    limit: Annotated[int, Field(strict=True, ge=0, le=100)] = Field(
+        6, description="Failures without a new checkpoint between them until the flow is stalled."
+    )
     later: ClassVar[frozenset[str]] = frozenset({"windowSeconds"})
 
 
-class FlowSpec(Model):
-    """The spec of a ComputableFlow."""
+class FlowSpec(SpecPart):
+    """What is computed, and how its pod, its checkpoints and its retries are handled."""
 
     flow: dict[str, Any] = Field(description="What is computed: an energy, where its data lie, and when to stop.")
     engine: EngineSpec = EngineSpec()
-    inputs: Annotated[tuple[InputSpec, ...], Field(max_length=16)] = ()
+    inputs: Annotated[tuple[InputSpec, ...], Field(max_length=16), once("name")] = Field(
+        (), description="Claims and config maps with the flow's data, mounted read-only."
+    )
     checkpoint: CheckpointSpec = CheckpointSpec()
     upgrade: UpgradeSpec = UpgradeSpec()
     rollback: RollbackSpec = RollbackSpec()
@@ -155,18 +118,17 @@ class FlowSpec(Model):
     retry_nonce: Annotated[str, StringConstraints(max_length=63)] = Field(
         "", description="Write another text to have a stalled flow tried again."
     )
-    suspend: Flag = False
-    termination_grace_period_seconds: Annotated[int, Field(strict=True, ge=1, le=86400)] = 120
-    revision_history_limit: Annotated[int, Field(strict=True, ge=1, le=10)] = 10
-    deletion_policy: Literal["Retain", "Delete"] = "Retain"
+    suspend: Flag = Field(default=False, description="Whether the flow stops at a checkpoint and waits.")
+    termination_grace_period_seconds: Annotated[int, Field(strict=True, ge=1, le=86400)] = Field(
+        120, description="How long the engine may take to save its last checkpoint when its pod is stopped."
+    )
+    revision_history_limit: Annotated[int, Field(strict=True, ge=1, le=10)] = Field(
+        10, description="How many revisions the status remembers, and the volume keeps a checkpoint of."
+    )
+    deletion_policy: Literal["Retain", "Delete"] = Field(
+        "Retain", description="Whether the claim of the checkpoints stays when the flow is deleted, or goes with it."
+    )
     later: ClassVar[frozenset[str]] = frozenset({"restore", "ttlSecondsAfterFinished"})
-
-    @model_validator(mode="after")
-    def _inputs_once(self) -> "FlowSpec":
-        names = [source.name for source in self.inputs]
-        if len(names) != len(set(names)):
-            raise DocumentFinding("an input's name stands here twice", path="inputs", remedy="Rename one of them.")
-        return self
 
 
 @frozen
@@ -232,12 +194,10 @@ def load_manifest(value: JsonValue, *, default_name: str = "flow") -> Manifest:
 def _resource(value: dict[str, JsonValue]) -> Manifest:
     for key, wanted in (("apiVersion", API_VERSION), ("kind", KIND)):
         if value.get(key) != wanted:
-            raise DocumentErrors(
-                [DocumentError(f"{value.get(key)!r} is not {wanted}", path=key, remedy=f"Write {wanted}.")]
-            )
+            raise DocumentErrors([DocumentError(f"`{wanted}` is needed here", path=key, remedy=given(value.get(key)))])
     metadata = value.get("metadata")
     name = metadata.get("name") if isinstance(metadata, dict) else None
-    if not isinstance(name, str) or len(name) > 40 or not name.replace("-", "").isalnum():
+    if not isinstance(name, str) or len(name) > 40 or re.fullmatch(LABEL.strip("^$"), name) is None:
         message = "a flow's name has at most 40 lower-case letters, digits and dashes"
         raise DocumentErrors([DocumentError(message, path="metadata.name", remedy="Write a shorter or simpler one.")])
     if extra := sorted(set(value) - {"apiVersion", "kind", "metadata", "spec", "status"}):

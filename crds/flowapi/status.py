@@ -98,6 +98,8 @@ class DisplayStatus(Model):
     iteration: Short = Field("", description="Iterations done, of how many at the most: 3200/4000.")
     energy: Short = Field("", description="The energy with six significant digits.")
     eta: Short = Field("", description="Time left to maxIterations at the present speed: 2h5m.")
+    residual: Short = Field("", description="The stationarity residual with six significant digits.")
+    rate: Short = Field("", description="Iterations per second with six significant digits.")
 
 
 class RestoredFromStatus(Model):

@@ -13,6 +13,7 @@ from flowapi.atoms import ATOMS
 from flowapi.errors import DocumentError, DocumentErrors
 from flowapi.model import Model, join, nearest
 from flowapi.operators import OPERATORS, SHORT_KEYS, OperatorSpec
+from flowapi.sentences import given
 from flowapi.sources import LATER_SOURCES, SOURCES, SourceSpec
 
 M = TypeVar("M", bound=Model)
@@ -23,7 +24,10 @@ def parse_term(value: JsonValue, at: str) -> TermSpec:
     mapping = _mapping(value, at, "a term", "{atom: quadratic, arg: x}")
     if "atom" not in mapping:
         raise DocumentError("a term needs an atom", path=at, remedy=f"Add `atom:`, one of {', '.join(ATOMS)}.")
-    model = _known(str(mapping["atom"]), ATOMS, join(at, "atom"), "atom")
+    atom = mapping["atom"]
+    if not isinstance(atom, str):
+        raise DocumentError("the name of an atom is needed here", path=join(at, "atom"), remedy=given(atom))
+    model = _known(atom, ATOMS, join(at, "atom"), "atom")
     return model.parse(mapping, at=at)
 
 

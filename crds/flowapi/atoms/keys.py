@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from flowapi.argument import Argument
+from flowapi.forms import WAVELET
 from flowapi.model import Name, Positive, PositiveInt, one_of
 
 Datum = Annotated[Name | None, Field(description="named data: of the argument's shape; 0")]
@@ -23,6 +24,6 @@ EdgeWeights = Annotated[Name | None, Field(description="named data: w_e ≥ 0, o
 Levels = Annotated[PositiveInt | None, Field(description="how often it is halved; as often as makes sense")]
 WaveletName = Annotated[
     str,
-    StringConstraints(pattern=r"^[a-z]+[0-9.]*$", max_length=16),
+    StringConstraints(pattern=WAVELET, max_length=16),
     Field(description="an orthogonal wavelet of PyWavelets, such as haar, db4, sym8"),
 ]

@@ -103,9 +103,12 @@ def _progress(report: RunReport, now: str) -> ProgressStatus:
 def _display(report: RunReport) -> DisplayStatus:
     """Numbers as a column of `kubectl get` has room for."""
     limit = f"/{report.max_iterations}" if report.max_iterations is not None else ""
-    energy = f"{report.energy:.6g}" if report.energy is not None else ""
+    energy, residual, rate = (
+        f"{number:.6g}" if number is not None else "" for number in (report.energy, report.residual, report.rate)
+    )
     eta = duration(report.eta) if report.eta is not None and report.state == "Running" else ""
-    return DisplayStatus(iteration=f"{report.iteration}{limit}", energy=energy, eta=eta)
+    iteration = f"{report.iteration}{limit}"
+    return DisplayStatus(iteration=iteration, energy=energy, eta=eta, residual=residual, rate=rate)
 
 
 def duration(seconds: float) -> str:

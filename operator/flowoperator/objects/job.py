@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 from flowapi.inputs import InputSpec
 from flowapi.numbers import canonical_json
+from flowapi.pod import EngineSpec
 from flowapi.report import ExitCode
 from flowapi.revision import RevisionFile, RuntimeSettings
-from flowapi.spec import EngineSpec, FlowSpec
+from flowapi.spec import FlowSpec
 from flowoperator.objects.configmap import KEY
 from flowoperator.objects.meta import (
     SETTINGS_ANNOTATION,

@@ -44,7 +44,7 @@ STATUS = {
                 "startedAt": "t", "epoch": 3, "saved": True},
     "progress": {"iteration": 9, "maxIterations": 10, "energy": 1.25, "residual": 0.5, "health": "GREEN",
                  "iterationsPerSecond": 2.5, "estimatedCompletionTime": "t", "updatedAt": "t"},
-    "display": {"iteration": "9/10", "energy": "1.25", "eta": "1s"},
+    "display": {"iteration": "9/10", "energy": "1.25", "eta": "1s", "residual": "0.5", "rate": "2.5"},
     "checkpoint": CHECKPOINT,
     "restoredFrom": {"revision": "r1", "checkpoint": "c", "iteration": 7, "digest": "d", "reason": "Resume"},
     "recoveries": {"count": 3, "evictions": 2, "crashes": 1, "lostIterations": 8},
