@@ -28,7 +28,13 @@ def main(arguments: Sequence[str]) -> int:
     """Run a flow in a pod; returns the exit code."""
     asked = _parser().parse_args(arguments)
     board = Board(RunReport(revision="", attempt=asked.attempt))
-    with StopRequest() as stop, StatusServer(board, asked.port):
+
+    def leave() -> None:
+        if board.report.revision:
+            board.update(state="Stopped")
+            _last_words(board.report)
+
+    with StopRequest(leave) as stop, StatusServer(board, asked.port):
         try:
             return int(_run(board, stop, asked))
         finally:

@@ -4,11 +4,15 @@ import gc
 import os
 import sys
 
+from flowengine.run.signals import leave_at_once
+
 QUICK_HAND_OVER = 5e-4  # seconds, until the loop runs: the thread that loads it needs many turns
 
 
 def main() -> None:
     """Run the command that was asked for."""
+    if sys.argv[1:2] in (["engine"], ["run"], ["resume"]):
+        leave_at_once()
     os.environ["OPENBLAS_NUM_THREADS"] = "1"  # the bits of its products depend on how many cores it sees
     if sys.argv[1:2] == ["engine"]:
         gc.disable()  # until the loop runs: what a start makes stays, looking through it again and again takes 0.1 s

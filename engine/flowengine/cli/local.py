@@ -145,26 +145,26 @@ def _go(request: RunRequest, shown: Display) -> None:
 
     board = Board(RunReport(revision=request.revision.hash, attempt=request.attempt))
     with ExitStack() as stack:
-        stop = stack.enter_context(StopRequest())
+        stop = stack.enter_context(StopRequest(lambda: shown.left(_same_command())))
         stack.enter_context(shown)
         code = Session(request, board, stop, shown.observe).run()
     if code is ExitCode.FINISHED:
         shown.result(board.report, request.root)
     else:
-        shown.paused(board.report, shlex.join(["cflow", *_same_command()]))
+        shown.paused(board.report, _same_command())
     raise SystemExit(int(code))
 
 
-def _same_command() -> list[str]:
+def _same_command() -> str:
     """This command without what makes it start over or pause."""
     words = iter(sys.argv[1:])
-    kept = []
+    kept = ["cflow"]
     for word in words:
         if word in ("--until", "--from"):
             next(words, None)
         elif word != "--fresh" and not word.startswith(("--until=", "--from=")):
             kept.append(word)
-    return kept
+    return shlex.join(kept)
 
 
 def _remember(request: RunRequest) -> None:

@@ -46,6 +46,10 @@ class Display(ABC):
         for variable, digest in result.sha256.items():
             _print(f"  {root / 'result' / variable}.npy  sha256 {digest}")
 
+    def left(self, command: str) -> None:
+        """Say that the run ended before it had anything to save; called from a thread, and the process ends then."""
+        _print(f"stopped before the first iteration; the same command starts it:\n  {command}")
+
     def paused(self, report: RunReport, command: str) -> None:
         """Say that the flow can go on, and how."""
         iteration = report.saved.iteration if report.saved else 0
@@ -121,6 +125,11 @@ class Bar(Display):
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
+
+    def left(self, command: str) -> None:
+        """Give the terminal its cursor back, too."""
+        self._progress.stop()
+        super().left(command)
 
     def observe(self, report: RunReport) -> None:
         """Move the bar."""

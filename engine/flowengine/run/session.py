@@ -100,6 +100,7 @@ class _Run:
         if self._opened.claimed.warm is not None:
             self._save_now("jump")
         self._board.update(state="Running")
+        self._stop.begin()
         return self._iterate()
 
     @property
