@@ -3,10 +3,10 @@
 import asyncio
 
 import aiohttp
+import kopf
 import pytest
 from kubernetes.aio import client
 
-import kopf
 from flowoperator.main import RESYNC_SECONDS, Settings
 from flowoperator.main import Operator as OperatorProcess
 from flowoperator.shell.cluster import Cluster
