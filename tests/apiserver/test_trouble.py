@@ -32,8 +32,6 @@ def test_an_operator_killed_around_a_write_is_followed_by_one_that_goes_on(scene
     scene.proxy.kill_at = (3, moment)
     flow = scene.flow().apply(spec())
     wait_for("it to be killed", lambda: scene.proxy.killed_at)
-    scene.proxy.kill_at = None
-    scene.operator.restart()
     flow.next_pod().run(10).finish()
     assert flow.phase("Completed")["attempt"]["number"] == 1
 

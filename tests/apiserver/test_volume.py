@@ -71,7 +71,7 @@ def test_a_claim_that_is_being_deleted_is_said_at_once_and_no_engine_starts_on_a
 
 
 def test_another_nonce_begins_anew_on_an_empty_volume(scene):
-    flow, pod = running(scene)
+    flow, _pod = running(scene)
     flow.edit(suspend=True)
     flow.phase("Suspended")
     scene.api.delete(scene.path("persistentvolumeclaims", "denoise"))
@@ -89,7 +89,7 @@ def test_another_nonce_begins_anew_on_an_empty_volume(scene):
 
 
 def test_a_restored_claim_is_gone_on_with_and_the_engine_must_find_a_checkpoint_there(scene):
-    flow, pod = running(scene)
+    flow, _pod = running(scene)
     flow.edit(suspend=True)
     flow.phase("Suspended")
     scene.api.delete(scene.path("persistentvolumeclaims", "denoise"))

@@ -75,7 +75,7 @@ def start(folder: Path) -> Iterator[Plane]:
 
     def component(name: str, *arguments: str) -> None:
         with (folder / f"{name}.log").open("wb") as log:
-            command = [found[name], *arguments]
+            command: list[str | Path] = [found[name], *arguments]
             children.append(subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=_with_parent))  # noqa: PLW1509 - prctl alone
 
     try:
@@ -135,7 +135,7 @@ def install(kubeconfig: Path) -> None:
         found["helm"], "template", RELEASE, CHART, f"--namespace={NAMESPACE}", f"--set=engine.image={ENGINE}",
     ])  # fmt: skip
     kept = [one for one in text.split("\n---\n") if "\nkind: Deployment\n" not in f"\n{one}\n"]
-    kubectl = [found["kubectl"], f"--kubeconfig={kubeconfig}"]
+    kubectl: list[str | Path] = [found["kubectl"], f"--kubeconfig={kubeconfig}"]
     if not run([*kubectl, "get", "namespace", NAMESPACE, "--ignore-not-found", "-o", "name"]).strip():
         run([*kubectl, "create", "namespace", NAMESPACE])
     run([*kubectl, "apply", "--server-side", "-f", "-"], data="\n---\n".join(kept))

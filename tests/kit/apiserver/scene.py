@@ -225,7 +225,7 @@ def scene(plane: Plane, loop: Loop, *, started: bool = True, everywhere: bool = 
     to_engines, engines_port = loop.run(serve(engines.handle))
     to_apiserver, port = loop.run(serve(proxy.handle))
     operator = Operator(loop, f"http://127.0.0.1:{port}", plane.token, "" if everywhere else namespace, engines_port)
-    proxy.on_kill = operator.kill_soon
+    proxy.on_kill = operator.crash
     janitor = Janitor(node, namespace)
     janitor.start()
     try:
