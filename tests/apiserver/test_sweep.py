@@ -118,7 +118,10 @@ def disturbed(plane, loop, name, number, moment, wanted):
         scene.proxy.kill_at = (number, moment)
         flow = WORKLOADS[name](scene)
         point = f"{name}: killed {moment.value} write {scene.proxy.killed_at}"
-        wait = lambda: end_of(scene, flow) == wanted  # the last writes may still be on their way
+
+        def wait():
+            return end_of(scene, flow) == wanted  # the last writes may still be on their way
+
         try:
             wait_for(point, wait, 10)
         except AssertionError:
