@@ -19,6 +19,19 @@ CHILDREN = {
 }
 
 
+class _NoDifferences(kopf.DiffBaseStorage):
+    """Kopf would copy each object of each event to find what has changed; our handlers don't ask."""
+
+    def build(self, **_: Any) -> Any:
+        return {}
+
+    def fetch(self, **_: Any) -> None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        """Nothing is kept."""
+
+
 def registry(
     queue: WorkQueue, informer: Informer, connect: Callable[[], kopf.ConnectionInfo | None]
 ) -> kopf.OperatorRegistry:
@@ -56,5 +69,6 @@ def settings() -> kopf.OperatorSettings:
     found.watching.chunk_size = 500
     for group, version, plural in CHILDREN.values():
         found.watching.label_selectors[group, version, plural] = FLOW_LABEL
+    found.persistence.diffbase_storage = _NoDifferences()
     found.scanning.disabled = True
     return found

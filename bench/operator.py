@@ -1,0 +1,198 @@
+"""The operator with many flows: requests to the apiserver, time from event to Job, start, memory and CPU.
+
+A real control plane without nodes; a scripted node answers for all engines. The operator runs in a process of its own,
+as its container would, through a proxy that counts. Prints JSON: one row for each number of flows.
+"""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from kit.apiserver import plane as planes
+from kit.apiserver.node import Engines, Node, ScriptedPod
+from kit.apiserver.operator import Loop, serve
+from kit.apiserver.proxy import Proxy
+from kit.apiserver.scene import spec
+
+STEADY_SECONDS = 60.0
+NAMESPACES = 10
+_CHILD = """\
+import asyncio, sys
+import aiohttp, kopf
+from kubernetes.aio import client
+from flowoperator.main import Settings, configure_logs, run
+from flowoperator.shell.credentials import Access
+from kit.apiserver.operator import ToEngines
+url, token, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
+async def main():
+    configuration = client.Configuration(host=url, api_key={"authorization": f"Bearer {token}"})
+    access = Access(configuration, lambda: kopf.ConnectionInfo(server=url, scheme="Bearer", token=token))
+    async with aiohttp.ClientSession(connector=ToEngines(port)) as http:
+        await run(Settings("engine:1", (), 0, "warning"), access, http)
+configure_logs("warning")
+asyncio.run(main())
+"""
+
+
+class Bench:
+    """Flows, their pods, and the operator's process."""
+
+    def __init__(self, plane: planes.Plane, loop: Loop) -> None:
+        self.plane, self.loop = plane, loop
+        self.engines = Engines()
+        self.node = Node(plane.admin, self.engines)
+        self.node.register()
+        self.proxy = Proxy(plane.url, str(plane.authority))
+        _, self.engines_port = loop.run(serve(self.engines.handle))
+        _, self.port = loop.run(serve(self.proxy.handle))
+        self.child: subprocess.Popen[bytes] | None = None
+        self.known: dict[str, ScriptedPod] = {}
+
+    def start(self) -> None:
+        """The operator's process."""
+        command = [sys.executable, "-P", "-c", _CHILD, f"http://127.0.0.1:{self.port}", self.plane.token]
+        self.child = subprocess.Popen([*command, str(self.engines_port)])
+
+    def stop(self) -> None:
+        """Kill it."""
+        if self.child is not None:
+            self.child.send_signal(signal.SIGKILL)
+            self.child.wait()
+
+    def cpu(self) -> float:
+        """Seconds that it has computed."""
+        fields = Path(f"/proc/{self._pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def resident(self) -> float:
+        """MB that it holds."""
+        lines = Path(f"/proc/{self._pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+
+    @property
+    def _pid(self) -> int:
+        if self.child is None:
+            raise RuntimeError("the operator does not run")
+        return self.child.pid
+
+    def requests(self) -> int:
+        """Reads and writes so far."""
+        return len(self.proxy.writes) + sum(self.proxy.reads.values())
+
+    def play(self) -> int:
+        """Run each pod that is new; how many run."""
+        for body in self.plane.admin.items("/api/v1/pods?labelSelector=computableflow.dev/flow"):
+            if body["metadata"]["uid"] not in self.known:
+                self.known[body["metadata"]["uid"]] = self.node.pod(body).run(100, 90)
+        return len(self.known)
+
+    def iterate(self, seconds: float) -> None:
+        """Engines go on, so that each answer is news."""
+        end, iteration = time.monotonic() + seconds, 100
+        while time.monotonic() < end:
+            iteration += 100
+            for pod in self.known.values():
+                self.engines.answers[pod.address] = pod.told(iteration, iteration - 10)
+            time.sleep(min(5.0, max(0.0, end - time.monotonic())))
+
+
+def settled(bench: Bench, count: int) -> None:
+    """Wait until the status of all flows says that they run and have saved."""
+    while True:
+        bench.play()
+        items = bench.plane.admin.items("/apis/computableflow.dev/v1alpha1/computableflows")
+        if sum((one.get("status") or {}).get("attempt", {}).get("saved", False) for one in items) >= count:
+            return
+        time.sleep(1)
+
+
+def latency(bench: Bench, flows: list[tuple[str, str]]) -> list[float]:
+    """Seconds from an eviction's last event to the next Job, for some flows."""
+    found: list[float] = []
+    by_flow = {(pod.namespace, pod.labels["computableflow.dev/flow"]): pod for pod in bench.known.values()}
+    for namespace, name in flows:
+        pod, path = by_flow[namespace, name], f"/apis/batch/v1/namespaces/{namespace}/jobs/{name}"
+        pod.evict()
+        begun = time.monotonic()
+        while bench.plane.admin.get(f"{path}-{pod.revision}-2", missing=None) is None:
+            time.sleep(0.01)
+        found.append(time.monotonic() - begun)
+    return sorted(found)
+
+
+def measure(count: int) -> dict[str, Any]:
+    """One row."""
+    with tempfile.TemporaryDirectory() as folder, planes.start(Path(folder)) as plane:
+        loop = Loop()
+        bench = Bench(plane, loop)
+        spaces = [f"bench-{number}" for number in range(NAMESPACES)]
+        for name in spaces:
+            plane.admin.post(
+                "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+            )
+        bench.start()
+        flows = [(spaces[number % NAMESPACES], f"flow-{number}") for number in range(count)]
+        for namespace, name in flows:
+            path = f"/apis/computableflow.dev/v1alpha1/namespaces/{namespace}/computableflows"
+            meta = {"name": name, "namespace": namespace}
+            body = {
+                "apiVersion": "computableflow.dev/v1alpha1",
+                "kind": "ComputableFlow",
+                "metadata": meta,
+                "spec": spec(),
+            }
+            plane.admin.post(path, body)
+        settled(bench, count)
+        player = threading.Thread(target=bench.iterate, args=(STEADY_SECONDS + 30,), daemon=True)
+        player.start()
+        time.sleep(20)
+        requests, cpu, begun = bench.requests(), bench.cpu(), time.monotonic()
+        time.sleep(STEADY_SECONDS)
+        took = time.monotonic() - begun
+        steady = {"requests": (bench.requests() - requests) / took / count, "cpu": (bench.cpu() - cpu) / took}
+        player.join()
+        resident = bench.resident()
+        waits = latency(bench, flows[:: max(count // 50, 1)])
+        bench.stop()
+        start = restart(bench, count)
+        bench.stop()
+        return {
+            "flows": count,
+            "requests_per_second_and_flow": round(steady["requests"], 4),
+            "cpu_cores": round(steady["cpu"], 3),
+            "resident_mb": round(resident),
+            "event_to_job_p50_s": round(waits[len(waits) // 2], 3),
+            "event_to_job_p99_s": round(waits[-1], 3),
+            "start_to_all_passed_s": round(start, 1),
+        }
+
+
+def restart(bench: Bench, count: int) -> float:
+    """Seconds from a fresh process to a pass over each flow, seen by its questions to all engines that run."""
+    bench.engines.asked.clear()
+    begun = time.monotonic()
+    bench.start()
+    running = count - len(range(0, count, max(count // 50, 1)))
+    while len(bench.engines.asked) < running and time.monotonic() < begun + 300:
+        time.sleep(0.2)
+    return time.monotonic() - begun
+
+
+def main() -> None:
+    """The entry point."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--flows", type=int, nargs="+", default=[250, 2000])
+    rows = [measure(count) for count in parser.parse_args().flows]
+    print(json.dumps({"cores": os.cpu_count(), "rows": rows}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
