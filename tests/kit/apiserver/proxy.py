@@ -3,6 +3,7 @@
 import asyncio
 import json
 import ssl
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -34,6 +35,7 @@ class Write:
     method: str
     path: str
     status: int = 0
+    name: str = ""
 
     @property
     def resource(self) -> str:
@@ -94,9 +96,14 @@ class Proxy:
     _session: aiohttp.ClientSession | None = None
 
     def made(self, method: str) -> dict[str, int]:
-        """How many writes of a kind the apiserver has carried out, by resource; events apart."""
-        done = [one.resource for one in self.writes if one.method == method and 200 <= one.status < 300]
-        return {one: done.count(one) for one in sorted(set(done)) if one != "events"}
+        """How many writes of a kind the apiserver has carried out, by resource; events apart.
+
+        One that never got an answer, for the operator died, counts unless it was carried out again.
+        """
+        asked = [one for one in self.writes if one.method == method and one.resource != "events"]
+        done = [(one.resource, one.name or one.path) for one in asked if 200 <= one.status < 300]
+        done += sorted({(one.resource, one.name or one.path) for one in asked if not one.status} - set(done))
+        return dict(Counter(resource for resource, _ in sorted(done)))
 
     def clear(self) -> None:
         """Forget what was counted, and make no more trouble."""
@@ -121,7 +128,9 @@ class Proxy:
             key = request.path.rsplit("/", 1)[-1] + (" watch" if "watch" in request.query else "")
             self.reads[key] = self.reads.get(key, 0) + 1
             return await self._pass_on(request)
-        write = Write(len(self.writes) + 1, request.method, request.path)
+        body = await request.read()
+        made = json.loads(body)["metadata"]["name"] if request.method == "POST" and body else ""
+        write = Write(len(self.writes) + 1, request.method, request.path, name=made)
         self.writes.append(write)
         moment = self.kill_at[1] if self.kill_at and self.kill_at[0] == write.number else None
         if moment is Moment.BEFORE:
