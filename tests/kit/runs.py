@@ -89,10 +89,15 @@ def progress(root: Path) -> int:
 
 
 def wait_until(process: subprocess.Popen[str], ready: Callable[[], bool]) -> None:
-    """Wait for something that a running process does; it must not end before."""
-    while not ready():
+    """Wait for something that a running process does; it must not end before. A port may not be open yet."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
         assert process.poll() is None, (process.returncode, process.communicate())
+        with contextlib.suppress(OSError):
+            if ready():
+                return
         time.sleep(0.01)
+    raise AssertionError("it did not come within two minutes")
 
 
 def kill_when(process: subprocess.Popen[str], ready: Callable[[], bool], number: int = signal.SIGKILL) -> str:
@@ -101,4 +106,5 @@ def kill_when(process: subprocess.Popen[str], ready: Callable[[], bool], number:
         if ready():
             process.send_signal(number)
             return "".join(process.communicate(timeout=60))
+        time.sleep(0.002)  # or it takes the core that the process needs
     raise AssertionError(f"it ended by itself: {process.returncode} {process.communicate()}")

@@ -57,7 +57,7 @@ Saver._saved = dies
 
 @pytest.mark.parametrize("command", ["run", "engine"])
 def test_a_saver_that_dies_ends_the_run_with_a_save_and_a_code(tmp_path, stub, command) -> None:
-    from test_engine_command import Pod
+    from kit.pod import Pod
 
     (stub / "sitecustomize.py").write_text(DEAD)
     pod = Pod(tmp_path, limit=10**9)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_engine_command import Pod
+from kit.pod import Pod
 
 from flowapi.report import ExitCode, RunReport
 from flowengine.run import signals

@@ -7,7 +7,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from test_engine_command import Pod
+from kit.pod import Pod
 
 from flowengine import capsule
 from flowengine.store import Files
