@@ -3,7 +3,6 @@
 import copy
 import json
 import pickle
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -18,7 +17,6 @@ from flowapi.report import RunError, RunReport, RunResult
 from flowapi.revision import RevisionFile, RevisionTuple, RuntimeSettings
 from flowapi.spec import load_manifest, parse_spec
 
-EXAMPLES = Path(__file__).parent.parent.parent.parent / "examples"
 FLOW = {
     "data": {"b": {"inline": [1, 2]}},
     "variables": {"x": {"like": "b"}},

@@ -115,7 +115,8 @@ def test_an_older_engine_is_told_of_no_key_that_the_flow_does_not_use() -> None:
     new = NextTuple.model_validate(tuple_of(RICH).model_dump(by_alias=True))
     file = RevisionFile(hash=new.hash, name="f", tuple=new)
     assert RevisionFile.model_validate_json(file.to_bytes()).tuple.hash == new.hash
-    assert RuntimeSettings.model_validate_json(NextSettings.of(*parse_spec(RICH)).to_json()) == settings_of(RICH)
+    settings = NextSettings.model_validate_json(settings_of(RICH).to_json())
+    assert RuntimeSettings.model_validate_json(settings.to_json()) == settings_of(RICH)
 
 
 def test_a_setting_as_its_default_is_asked_for_all_the_same() -> None:
