@@ -32,6 +32,7 @@ from safetensors.numpy import save_file
 
 from flowengine.run import leaves
 from flowengine.run.saver import Job, Saver
+from flowengine.run.watchdog import Watchdog
 from flowengine.store import CheckpointStore, Latest, Leaf, Lineage, Owner, Retention, SaveMeta, read_checkpoint
 
 REVISION = "0" * 10
@@ -81,7 +82,7 @@ class Peers:
         for name in ("floor", "safetensors", "orbax", "async"):
             (folder / name).mkdir(parents=True)
         self.store = claimed(folder / "ours")
-        self.saver = Saver(self.store, KEEP, lambda _: None)
+        self.saver = Saver(self.store, KEEP, lambda _: "", Watchdog())
         self.sync = ocp.Checkpointer(ocp.StandardCheckpointHandler())
         self.asynchronous = ocp.AsyncCheckpointer(ocp.StandardCheckpointHandler())
 
@@ -156,7 +157,7 @@ def while_saving(folder: Path, size: int, rounds: int) -> dict[str, Any]:
     folder.mkdir(parents=True)
     loop = denoising(size)
     store = claimed(folder / "root")
-    saver = Saver(store, KEEP, lambda _: None)
+    saver = Saver(store, KEEP, lambda _: "", Watchdog())
     chunk = max(50, 3_000_000_000 // (size * size * 60))
     loop.run(chunk)
     stalls: list[float] = []

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import settings
 
 from kit import cluster as kit
+from kit import programs
 
+programs.keep()
 STRICT = os.environ.get("CFLOW_STRICT") == "1"
 
 settings.register_profile("fast", deadline=None, max_examples=15)
@@ -23,7 +25,15 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    if not hasattr(config, "workerinput"):  # the one that starts the workers
+        programs.sweep()
+    for one in programs.HARMLESS:
+        config.addinivalue_line("filterwarnings", one)
     settings.load_profile("thorough" if config.getoption("--thorough") else "fast")
+
+
+def pytest_collection_finish():
+    programs.hide()
 
 
 SHARING = ("apiserver", "cluster", "cluster_kit", "docs")  # folders of tests/ whose tests use the cluster

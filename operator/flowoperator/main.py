@@ -151,16 +151,24 @@ class Operator:
         await asyncio.gather(*(self.queue.worker() for _ in range(WORKERS)), self.resync())
 
     async def watch(self, access: Access) -> None:
-        """Kopf's watches."""
-        await kopf.operator(
-            registry=handlers.registry(self.queue, self.informer, access.login),
-            ready_flag=self.watching,
-            settings=handlers.settings(),
-            standalone=True,
-            identity="computable-flows",  # type: ignore[arg-type] # a user without a name: Kopf would ask
-            namespaces=self.settings.namespaces,
-            clusterwide=not self.settings.namespaces,
-        )
+        """Kopf's watches, until a signal ends them; one that the apiserver breaks off for good is begun again."""
+        while True:
+            try:
+                await kopf.operator(
+                    registry=handlers.registry(self.queue, self.informer, access.login),
+                    ready_flag=self.watching,
+                    settings=handlers.settings(),
+                    standalone=True,
+                    identity="computable-flows",  # type: ignore[arg-type] # a user without a name: Kopf would ask
+                    namespaces=self.settings.namespaces,
+                    clusterwide=not self.settings.namespaces,
+                )
+            except Exception as error:  # noqa: BLE001 - whatever it was, the cache is compared with a listing meanwhile
+                log.warning("the watches failed; beginning them again", error=repr(error))
+                self.watching.clear()
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return
 
 
 async def run(settings: Settings, access: Access, http: aiohttp.ClientSession) -> None:

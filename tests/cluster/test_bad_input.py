@@ -36,12 +36,12 @@ def _input(wanted: dict) -> None:
 @pytest.mark.parametrize(
     ("edit", "place", "remedy"),
     [
-        (_term(1, atom="norm_l12"), "spec.flow.terms[1].atom", "norm_l21"),
-        (_term(1, weigth=2), "spec.flow.terms[1].weigth", "weight"),
+        pytest.param(_term(1, atom="norm_l12"), "spec.flow.terms[1].atom", "norm_l21", marks=pytest.mark.thorough),
+        pytest.param(_term(1, weigth=2), "spec.flow.terms[1].weigth", "weight", marks=pytest.mark.thorough),
         (_shape, "spec.flow.terms[0]", "(3, 3)"),
         (_file("nothing.npy"), "spec.flow.data.b.npy", "nothing.npy"),
-        (_file("nan.npy"), "spec.flow.data.b", "NaN"),
-        (_input, "spec.inputs[0].configMapName", "not-there"),
+        pytest.param(_file("nan.npy"), "spec.flow.data.b", "NaN", marks=pytest.mark.thorough),
+        pytest.param(_input, "spec.inputs[0].configMapName", "not-there", marks=pytest.mark.thorough),
     ],
     ids=["misspelt-atom", "unknown-key", "shape", "missing-file", "nan", "missing-input"],
 )
@@ -58,6 +58,7 @@ def test_bad_input_is_a_condition_that_names_the_place(cluster, namespace, flow,
     assert not flow.status().get("checkpoint")
 
 
+@pytest.mark.thorough
 def test_a_key_that_yaml_reads_as_a_boolean_is_named(cluster, namespace, flow):
     text = f"""\
 apiVersion: computableflow.dev/v1alpha1
@@ -77,6 +78,7 @@ spec:
     assert '("y")' in message
 
 
+@pytest.mark.thorough
 def test_an_unknown_key_outside_the_flow_is_refused_at_once(flow):
     with pytest.raises(KitError, match="evryIterations"):
         flow.apply(spec() | {"checkpoint": {"evryIterations": 5}})
@@ -96,6 +98,7 @@ def test_what_runs_goes_on_under_an_invalid_edit_and_mending_it_is_enough(flow):
     assert status["attempt"]["number"] == 1
 
 
+@pytest.mark.thorough
 def test_a_wrong_image_is_told_and_a_right_one_runs(cluster, flow):
     flow.apply(spec(iterations=3000, engine={"image": "localhost/no-such-engine:1", "imagePullPolicy": "Never"}))
     message = flow.stalled("ImagePullFailed")

@@ -1,5 +1,7 @@
 """Evictions, kills and an operator that is away: nothing is lost that was saved, and the bits stay the same."""
 
+import pytest
+
 from kit.denoise import EVERY, spec
 
 DEPLOYMENT = "deployment/computable-flows"
@@ -63,6 +65,7 @@ def test_a_killed_engine_loses_no_more_than_the_cadence_allows(cluster, flow, re
     assert status["result"]["sha256"]["x"] == whole
 
 
+@pytest.mark.thorough
 def test_an_eviction_while_the_operator_is_away_loses_nothing(cluster, flow, reference):
     wanted = spec()
     whole = reference(wanted)
@@ -82,6 +85,7 @@ def test_an_eviction_while_the_operator_is_away_loses_nothing(cluster, flow, ref
     assert status["result"]["sha256"]["x"] == whole
 
 
+@pytest.mark.thorough
 def test_a_killed_operator_changes_nothing(cluster, flow):
     flow.apply(spec())
     flow.beyond(EVERY)
@@ -96,6 +100,7 @@ def test_a_killed_operator_changes_nothing(cluster, flow):
     assert status["recoveries"]["count"] == 0
 
 
+@pytest.mark.thorough
 def test_what_was_lost_while_the_operator_was_away_is_reported_by_the_next_engine(cluster, flow, reference):
     cluster.arm()
     wanted = seldom_saved()

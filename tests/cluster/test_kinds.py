@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pytest
 
 from kit.denoise import config_map
 
@@ -63,6 +64,7 @@ def walk() -> dict[str, Any]:
     }
 
 
+@pytest.mark.thorough
 def test_a_variable_stays_on_its_manifold(flow, tmp_path):
     flow.apply(eigenvector())
     status = flow.phase("Completed")
@@ -73,6 +75,7 @@ def test_a_variable_stays_on_its_manifold(flow, tmp_path):
     np.testing.assert_allclose(abs(x @ vectors[:, 0]), 1, rtol=1e-9)
 
 
+@pytest.mark.thorough
 def test_an_iteration_of_the_users_survives_an_eviction(cluster, namespace, flow, reference):
     cluster.apply([config_map("code", {"walk.py": WALK.encode()})], namespace)
     whole = reference(walk())

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from kit.denoise import EVERY, LENGTH, spec
 from kit.flow import revision_of
 
@@ -21,6 +23,7 @@ def test_an_edit_continues_from_the_last_good_checkpoint(flow):
     assert status["revision"]["current"] == revision_of(b)
 
 
+@pytest.mark.thorough
 def test_restart_begins_afresh(flow, reference):
     b = spec(weight=0.2, iterations=8000)
     whole = reference(b)
@@ -58,6 +61,7 @@ def test_a_revert_goes_on_from_its_own_checkpoint_and_so_does_the_revert_of_that
     assert "RollbackStarted" in flow.events()
 
 
+@pytest.mark.thorough
 def test_a_completed_revision_comes_back_with_its_result(flow):
     a, b = spec(iterations=3000), spec(weight=0.2, iterations=3000)
     flow.apply(a)
@@ -106,6 +110,7 @@ def test_retain_keeps_the_volume_and_the_same_flow_goes_on_with_it(cluster, name
     assert status["result"]["sha256"]["x"] == whole
 
 
+@pytest.mark.thorough
 def test_another_flow_on_a_retained_volume_starts_afresh(cluster, flow, reference):
     b = spec(weight=0.2, iterations=8000)
     whole = reference(b)
@@ -119,6 +124,7 @@ def test_another_flow_on_a_retained_volume_starts_afresh(cluster, flow, referenc
     assert status["result"]["sha256"]["x"] == whole
 
 
+@pytest.mark.thorough
 def test_delete_takes_the_volume_along(cluster, namespace, flow):
     flow.apply(spec(deletionPolicy="Delete"))
     flow.beyond(EVERY)

@@ -6,15 +6,16 @@ import sys
 
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2"
 
-from flowengine.run.platform import prepare
+from kit import programs
 
-prepare(2)
+programs.keep()
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from solve import carry_of, compiled, document, go
+
+from kit.solving import carry_of, compiled, document, go
 
 RNG = np.random.default_rng(0)
 B, K, A = RNG.random((16, 12)), RNG.random((3, 3)) / 9, RNG.standard_normal((40, 192))

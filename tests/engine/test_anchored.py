@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy import sparse
 from scipy.optimize import linprog
-from solve import carry_of, compiled, document, go, solve
 
 from flowengine.arithmetic import dot
 from flowengine.methods import PD3O, AnchoredPD3O
+from kit.solving import carry_of, compiled, document, go, solve
 
 EXACTLY = {"maxIterations": 20_000, "residual": 1e-7}
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from scipy.optimize import minimize
-from solve import compiled, document, solve
 
 from flowapi.errors import DocumentError
+from kit.solving import compiled, document, solve
 
 LIMITS = {"maxIterations": 5_000, "residual": 1e-6}
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 from sklearn.linear_model import Lasso
-from solve import carry_of, compiled, document, go, solve, state_bytes
 
 from flowapi.errors import DocumentError, DocumentErrors
 from flowengine.compiler import explain
 from flowengine.loop import rows
+from kit.solving import carry_of, compiled, document, go, solve, state_bytes
 
 RNG = np.random.default_rng(8)
 A = RNG.standard_normal((60, 6))
@@ -16,19 +16,21 @@ DATA = {"A": A, "b": A @ W}
 
 
 def entry(name: str, **parts):
-    return document(DATA, entrypoint=f"entries:{name}", **{"stop": {"maxIterations": 3000, "residual": 1e-8}, **parts})
+    return document(
+        DATA, entrypoint=f"kit.entrypoints:{name}", **{"stop": {"maxIterations": 3000, "residual": 1e-8}, **parts}
+    )
 
 
 def test_an_iteration_of_somebody_else_converges_and_is_watched() -> None:
-    point, end, flow = solve(entry("momentum", params={"rate": 0.02}))
+    point, end, flow = solve(entry("Momentum", params={"rate": 0.02}))
     assert (end.reason, end.controller, flow.choice.method.name) == ("Converged", "GREEN", "entrypoint")
     assert np.abs(point["w"] - W).max() < 1e-7
     assert end.energy < 1e-12
-    assert explain(flow) == ["entrypoint: entries:momentum"]
+    assert explain(flow) == ["entrypoint: kit.entrypoints:Momentum"]
 
 
 def test_chunks_change_no_bit() -> None:
-    flow = compiled(entry("momentum", params={"rate": 0.02}, stop={"maxIterations": 95}))
+    flow = compiled(entry("Momentum", params={"rate": 0.02}, stop={"maxIterations": 95}))
     whole = go(flow, carry_of(flow), 95)
     for size in (1, 7, 33):
         carry = carry_of(flow)
@@ -39,7 +41,7 @@ def test_chunks_change_no_bit() -> None:
 
 
 def test_a_step_too_long_ends_as_diverged() -> None:
-    _, end, _ = solve(entry("momentum", params={"rate": 50.0}))
+    _, end, _ = solve(entry("Momentum", params={"rate": 50.0}))
     assert (end.reason, end.controller) == ("Diverged", "RED")
 
 
@@ -55,18 +57,18 @@ def test_a_problem_is_solved_as_any_other(policy) -> None:
     ("name", "parts", "path", "words"),
     [
         ("nobody", {}, "flow.entrypoint", "has no function `nobody`"),
-        ("nothing", {}, "flow.entrypoint", "without init and step and residual"),
+        ("three", {}, "flow.entrypoint", "without init and step and residual"),
         ("failing", {}, "flow.entrypoint", "KeyError"),
-        ("twisted", {}, "flow.entrypoint", "another form of state"),
-        ("nameless", {}, "flow.entrypoint", "plain names"),
+        ("Shrinking", {}, "flow.entrypoint", "another form of state"),
+        ("Escaping", {}, "flow.entrypoint", "plain names"),
         ("leaving", {}, "flow.entrypoint", "SystemExit"),
-        ("many", {}, "flow.entrypoint", "`energy` returns no single real number"),
-        ("named", {}, "flow.entrypoint", "plain names"),
-        ("single", {}, "flow.entrypoint", "float32"),
-        ("formless", {}, "flow.entrypoint", "another form"),
-        ("counting", {}, "flow.entrypoint", "point"),
-        ("momentum", {"policy": {"step": 0.1}}, "flow.policy.step", "its own iteration"),
-        ("momentum", {"stop": {"gap": 1e-3}}, "flow.stop.gap", "residual"),
+        ("ManyEnergies", {}, "flow.entrypoint", "`energy` returns no single real number"),
+        ("problem_with_a_name_that_is_a_path", {}, "flow.entrypoint", "plain names"),
+        ("problem_of_another_dtype", {}, "flow.entrypoint", "float32"),
+        ("problem_with_a_start_of_another_shape", {}, "flow.entrypoint", "another form"),
+        ("Counting", {}, "flow.entrypoint", "point"),
+        ("Momentum", {"policy": {"step": 0.1}}, "flow.policy.step", "its own iteration"),
+        ("Momentum", {"stop": {"gap": 1e-3}}, "flow.stop.gap", "residual"),
         ("lasso", {"policy": {"family": "langevin"}, "stop": {"maxIterations": 9}}, "flow.policy", "not sampled"),
     ],
 )
@@ -82,7 +84,7 @@ def test_a_module_that_is_not_there() -> None:
     assert caught.value.path == "flow.entrypoint"
 
 
-@pytest.mark.parametrize("name", ["entries", "entries.build", "../entries:build", "os:system()", ":build", "a b:c"])
+@pytest.mark.parametrize("name", ["kit", "kit.build", "../kit:build", "os:system()", ":build", "a b:c"])
 def test_names_that_are_none(name) -> None:
     with pytest.raises(DocumentErrors) as caught:
         document(DATA, entrypoint=name, stop={"maxIterations": 1})
@@ -91,5 +93,5 @@ def test_names_that_are_none(name) -> None:
 
 def test_terms_beside_an_entry_point() -> None:
     with pytest.raises(DocumentErrors) as caught:
-        entry("momentum", terms=[{"atom": "tikhonov", "arg": "x"}])
+        entry("Momentum", terms=[{"atom": "tikhonov", "arg": "x"}])
     assert caught.value.errors[0].path == "flow.terms"

@@ -4,9 +4,9 @@ import cvxpy as cp
 import numpy as np
 import pytest
 from scipy.optimize import minimize
-from solve import compiled, document, solve
 
 from flowapi.errors import DocumentError
+from kit.solving import compiled, document, solve
 
 TIGHT = {"solver": "CLARABEL", "tol_gap_abs": 1e-10, "tol_gap_rel": 1e-10, "tol_feas": 1e-10}
 EXACTLY = {"maxIterations": 10_000, "residual": 1e-8}

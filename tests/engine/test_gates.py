@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from solve import carry_of, compiled, document, go
 
 from flowapi.errors import DocumentError
 from flowengine.loop import rows, snapshot
+from kit.solving import carry_of, compiled, document, go
 
 SHAPE = (12, 10)
 OPERATORS = {

@@ -7,11 +7,11 @@ from functools import partial
 import jax
 import numpy as np
 import pytest
-from solve import carry_of, compiled, document, go, solve, state_bytes
 
 from flowengine.compiler import stops_of
 from flowengine.loop import advance, reopened, rows, snapshot
 from flowengine.run import leaves
+from kit.solving import carry_of, compiled, document, go, solve, state_bytes
 
 RNG = np.random.default_rng(4)
 B = RNG.random((24, 20))

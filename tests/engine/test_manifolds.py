@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from solve import carry_of, compiled, document, go, solve, state_bytes
 
 from flowapi.errors import DataError, DocumentError
 from flowengine.atoms import merge
 from flowengine.compiler.choose import choose
 from flowengine.loop import rows, snapshot
+from kit.solving import carry_of, compiled, document, go, solve, state_bytes
 
 RNG = np.random.default_rng(21)
 LEFT = {"matrix": {"matrix": "A", "apply": "left"}}

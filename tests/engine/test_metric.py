@@ -5,9 +5,9 @@ import itertools
 import cvxpy as cp
 import numpy as np
 import pytest
-from solve import carry_of, compiled, document, go, solve
 
 from flowengine.loop import rows, snapshot
+from kit.solving import carry_of, compiled, document, go, solve
 
 
 @pytest.mark.parametrize(

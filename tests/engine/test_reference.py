@@ -7,9 +7,9 @@ import pytest
 from scipy.optimize import nnls
 from skimage.restoration import denoise_tv_chambolle
 from sklearn.linear_model import Lasso
-from solve import compiled, document, solve
 
 from flowapi.errors import DocumentError
+from kit.solving import compiled, document, solve
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

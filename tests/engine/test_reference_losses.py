@@ -7,7 +7,8 @@ import pytest
 from scipy.optimize import linprog
 from sklearn.covariance import graphical_lasso
 from sklearn.linear_model import QuantileRegressor
-from solve import document, solve
+
+from kit.solving import document, solve
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

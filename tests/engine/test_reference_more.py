@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.sparse.csgraph import laplacian
 from sklearn.linear_model import ElasticNet, LogisticRegression
-from solve import document, solve
 
 from flowapi.errors import DocumentError
+from kit.solving import document, solve
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

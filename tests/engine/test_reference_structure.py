@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import pywt
 from scipy import sparse
-from solve import FILES, compiled, document, solve
 
 from flowapi.errors import FlowError
 from flowapi.flow import FlowDocument
 from flowengine.compiler import explain
 from flowengine.linops import graph_wavelets
+from kit.solving import FILES, compiled, document, solve
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

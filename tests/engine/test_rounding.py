@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from scipy.optimize import linear_sum_assignment
-from solve import carry_of, compiled, document, go, solve
 
 from flowengine.loop import snapshot
+from kit.solving import carry_of, compiled, document, go, solve
 
 
 def fused(dtype: str):

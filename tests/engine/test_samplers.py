@@ -4,11 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from solve import carry_of, compiled, document, go, sampled, state_bytes
 
 from flowapi.errors import DocumentError, DocumentErrors
 from flowengine.loop import rows, snapshot
 from flowengine.run.statistics import effective_samples, split_rhat
+from kit.solving import carry_of, compiled, document, go, sampled, state_bytes
 
 P, M = np.array([[2, 0.6], [0.6, 1]]), np.array([1.0, -1.0])
 EXACT = np.linalg.inv(P)

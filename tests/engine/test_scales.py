@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from scipy.optimize import linprog, minimize
-from solve import document, solve
+
+from kit.solving import document, solve
 
 LIMITS = {"maxIterations": 20_000, "residual": 1e-6}
 EQUAL = {"atom": "box", "arg": "A x", "data": "b", "lo": 0, "hi": 0}

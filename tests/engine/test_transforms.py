@@ -4,7 +4,8 @@ import cvxpy as cp
 import numpy as np
 import pytest
 from scipy import sparse
-from solve import compiled, document, solve
+
+from kit.solving import compiled, document, solve
 
 TIGHT = {"solver": "CLARABEL", "tol_gap_abs": 1e-11, "tol_gap_rel": 1e-11, "tol_feas": 1e-11}
 EXACTLY = {"maxIterations": 20_000, "residual": 1e-8}

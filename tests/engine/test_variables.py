@@ -5,11 +5,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from solve import carry_of, compiled, document, go, solve, state_bytes
 
 from flowapi.errors import DataError, DocumentError
 from flowengine import atoms
 from flowengine.arithmetic import dot
+from kit.solving import carry_of, compiled, document, go, solve, state_bytes
 
 RNG = np.random.default_rng(0)
 N = 40

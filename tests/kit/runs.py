@@ -1,5 +1,7 @@
 """How flows are run as a person would run them, killed, and looked at from outside."""
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -9,7 +11,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+from flowengine.cli import entry
 from flowengine.store import Layout, list_checkpoints
 from flowengine.store.io import IO
 from flowengine.store.layout import CheckpointId
@@ -33,6 +37,23 @@ def run(*arguments: object, code: int = 0) -> str:
     return out + err
 
 
+def here(*arguments: object, code: int = 0) -> str:
+    """As `run`, but in this process: for commands that say something and compute nothing, of which many are tried."""
+    said, ended = io.StringIO(), None
+    with (
+        mock.patch.dict(os.environ),
+        mock.patch.object(sys, "argv", ["cflow", *map(str, arguments)]),
+        contextlib.redirect_stdout(said),
+        contextlib.redirect_stderr(said),
+    ):
+        try:
+            entry.main()
+        except SystemExit as end:
+            ended = end.code
+    assert (ended or 0) == code, (ended, said.getvalue())
+    return said.getvalue()
+
+
 def summary(root: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((root / "result" / "summary.json").read_text())
     return found
@@ -45,6 +66,12 @@ def final_state(root: Path) -> dict[str, bytes]:
     assert identity is not None
     leaves = Reader(IO(), Layout(root)).load(newest.ref.revision, identity).leaves
     return {name: leaf.array.tobytes() for name, leaf in leaves.items()}
+
+
+def same_end(root: Path, other: Path) -> None:
+    """The same results and final state, to the bit."""
+    assert summary(root)["sha256"] == summary(other)["sha256"]
+    assert final_state(root) == final_state(other)
 
 
 def saved(root: Path) -> int:

@@ -1,7 +1,10 @@
-import sys
-from pathlib import Path
+import numpy as np
+import pytest
 
-from flowengine.run.platform import prepare
+DRAWS = [0, *(pytest.param(draw, marks=pytest.mark.thorough) for draw in range(1, 9))]
 
-sys.path.insert(0, str(Path(__file__).parent))
-prepare(2)
+
+@pytest.fixture(params=DRAWS, ids=lambda draw: f"draw {draw}")
+def draw(request):
+    """A generator of points for the laws: one draw of many points, and more of them in the thorough run."""
+    return np.random.default_rng([41, request.param])

@@ -8,7 +8,7 @@ import pytest
 
 from flowengine.store import list_checkpoints
 from kit.manifests import DEBLUR, write_flow
-from kit.runs import CFLOW, run
+from kit.runs import CFLOW, here, run
 
 CASES = {
     "misspelt atom": ("quadratic", "quadartic", 64, "spec.flow.terms[0].atom", "Did you mean `quadratic`?"),
@@ -38,23 +38,35 @@ def test_message_names_path_and_remedy(tmp_path, case) -> None:
     manifest.write_text(text.replace(old, new))
     root = tmp_path / "root"
     for command in (("lint", manifest), ("run", manifest, "--root", root)):
-        out = run(*command, code=code)
+        out = here(*command, code=code)
         assert path in out
         assert remedy in out
         assert "Traceback" not in out
     assert list_checkpoints(root) == []
 
 
+@pytest.mark.parametrize("case", ["misspelt atom", "missing file"])
+def test_the_command_ends_with_the_code_of_the_mistake(tmp_path, case) -> None:
+    """In a process of its own, as in a shell."""
+    old, new, code, path, remedy = CASES[case]
+    manifest = write_flow(tmp_path / "flow", limit=300)
+    manifest.write_text(manifest.read_text().replace(old, new))
+    out = run("run", manifest, "--root", tmp_path / "root", code=code)
+    assert path in out
+    assert remedy in out
+    assert "Traceback" not in out
+
+
 def test_a_step_beyond_its_bound_is_warned_of_and_refused_where_lint_is_strict(tmp_path) -> None:
     manifest = write_flow(tmp_path / "flow", DEBLUR, limit=300)
     text = manifest.read_text().replace("  stop:", "  policy: {step: 50}\n    stop:")
     manifest.write_text(text)
-    assert "warning: spec.flow.policy.step: the step 50 is beyond its bound" in run("lint", manifest)
-    out = run("lint", manifest, "--strict", code=64)
+    assert "warning: spec.flow.policy.step: the step 50 is beyond its bound" in here("lint", manifest)
+    out = here("lint", manifest, "--strict", code=64)
     assert "spec.flow.policy.step" in out
     assert "shorter" in out
     manifest.write_text(text.replace("policy: {step: 50}", "policy: {step: 0.1}"))
-    assert "fine" in run("lint", manifest, "--strict")
+    assert "fine" in here("lint", manifest, "--strict")
 
 
 def test_names_that_nothing_uses_are_warned_of_and_refused_where_lint_is_strict(tmp_path) -> None:
@@ -62,12 +74,12 @@ def test_names_that_nothing_uses_are_warned_of_and_refused_where_lint_is_strict(
     text = manifest.read_text()
     idle = text.replace("operators: {", "params: {lam: 0.1}\n    operators: {L: {laplacian: {}}, ")
     manifest.write_text(idle)
-    out = run("lint", manifest)
+    out = here("lint", manifest)
     for path in ("operators.L", "params.lam"):
         assert f"warning: spec.flow.{path}: nothing uses it" in out
-    assert "remove it, or use it" in run("lint", manifest, "--strict", code=64).lower()
+    assert "remove it, or use it" in here("lint", manifest, "--strict", code=64).lower()
     manifest.write_text(text)
-    assert "warning" not in run("lint", manifest, "--strict")
+    assert "warning" not in here("lint", manifest, "--strict")
 
 
 @pytest.mark.parametrize(("value", "word"), [(np.nan, "NaN"), (np.inf, "infinite")])
@@ -76,7 +88,7 @@ def test_data_that_are_not_finite(tmp_path, value, word) -> None:
     data = np.load(tmp_path / "flow" / "in" / "b.npy")
     data[3, 4] = value
     np.save(tmp_path / "flow" / "in" / "b.npy", data)
-    out = run("run", manifest, "--root", tmp_path / "root", code=65)
+    out = here("run", manifest, "--root", tmp_path / "root", code=65)
     assert "spec.flow.data.b: 1 of 4096 numbers are NaN or infinite, the first at [3, 4]" in out
     assert word in out
 
@@ -89,7 +101,7 @@ def test_a_pickle_is_never_loaded(tmp_path) -> None:
             return (print, ("boom",))
 
     np.save(tmp_path / "flow" / "in" / "b.npy", np.asarray([Bomb()], dtype=object), allow_pickle=True)
-    out = run("run", manifest, "--root", tmp_path / "root", code=65)
+    out = here("run", manifest, "--root", tmp_path / "root", code=65)
     assert "boom" not in out
     assert "Python objects" in out
 
@@ -122,20 +134,20 @@ def test_divergence_is_exit_76(tmp_path) -> None:
     assert "spec.flow.policy.step" in out
 
 
-STUCK = """
+CHAINS = """
 flow:
-  name: stuck
-  variables: {x: {shape: [3], init: 5, chains: 2}}
+  name: chains
+  variables: {x: {shape: [2], init: 5, spread: 3, chains: 4}}
   terms: [{atom: tikhonov, arg: x}]
-  policy: {algorithm: mala, step: 60}
-  outputs: [{rhat: x}]
-  stop: {maxIterations: 100}
+  policy: {algorithm: mala, step: STEP}
+  outputs: [{rhat: x, keep: 20, thin: 2}]
+  stop: {maxIterations: LIMIT}
 """
 
 
 def test_a_result_that_is_not_to_be_trusted_says_so(tmp_path) -> None:
     """A RED certificate and chains that never moved: on the screen, and in the summary."""
-    (tmp_path / "flow.yaml").write_text(STUCK)
+    (tmp_path / "flow.yaml").write_text(CHAINS.replace("spread: 3, ", "").replace("STEP", "60").replace("LIMIT", "100"))
     done = subprocess.run(
         [CFLOW, "run", tmp_path / "flow.yaml", "--root", tmp_path / "root"], capture_output=True, text=True, check=True
     )
@@ -147,24 +159,13 @@ def test_a_result_that_is_not_to_be_trusted_says_so(tmp_path) -> None:
     assert summary["feasibility"] is None
 
 
-SLOW = """
-flow:
-  name: slow
-  variables: {x: {shape: [2], init: 0, spread: 3, chains: 4}}
-  terms: [{atom: tikhonov, arg: x}]
-  policy: {family: langevin, step: 1.0e-3}
-  outputs: [{rhat: x, keep: KEEP, thin: 2}]
-  stop: {maxIterations: 200}
-"""
-
-
 @pytest.mark.parametrize(
-    ("keep", "remedy"),
-    [(20, "within the last 20 draws of each that it keeps, so raise its `thin` above 2"), (200, "yet, so run longer")],
+    ("limit", "remedy"),
+    [(200, "within the last 20 draws of each that it keeps, so raise its `thin` above 2"), (30, "yet, so run longer")],
 )
-def test_chains_that_have_not_mixed_say_what_would_show_it(tmp_path, keep, remedy) -> None:
+def test_chains_that_have_not_mixed_say_what_would_show_it(tmp_path, limit, remedy) -> None:
     """Of a full buffer a longer run alone would show no longer a stretch."""
-    (tmp_path / "flow.yaml").write_text(SLOW.replace("KEEP", str(keep)))
+    (tmp_path / "flow.yaml").write_text(CHAINS.replace("STEP", "1.0e-3").replace("LIMIT", str(limit)))
     done = subprocess.run(
         [CFLOW, "run", tmp_path / "flow.yaml", "--root", tmp_path / "root"], capture_output=True, text=True, check=True
     )

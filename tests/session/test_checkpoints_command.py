@@ -11,8 +11,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from flowengine.store import CheckpointStore, Latest, Leaf, Lineage, Owner, SaveMeta
-from kit.manifests import write_flow
-from kit.runs import run, saved, summary
+from kit.runs import here
 
 REVISION = "a" * 10
 ARRAYS = {
@@ -35,35 +34,35 @@ def root(tmp_path):
 
 
 def listed(root) -> list[dict]:
-    return json.loads(run("checkpoints", "list", root, "--json"))
+    return json.loads(here("checkpoints", "list", root, "--json"))
 
 
 def test_pinned_ones_outlive_gc_and_a_dry_run_removes_nothing(root) -> None:
     oldest = listed(root)[-1]["ref"]["id"]
-    assert "is pinned" in run("checkpoints", "pin", root, oldest)
-    assert "good, pinned" in run("checkpoints", "list", root)
-    out = run("checkpoints", "gc", root, "--keep", "1", "--dry-run")
+    assert "is pinned" in here("checkpoints", "pin", root, oldest)
+    assert "good, pinned" in here("checkpoints", "list", root)
+    out = here("checkpoints", "gc", root, "--keep", "1", "--dry-run")
     assert out.splitlines()[-1] == "1 checkpoints would go"
     assert len(listed(root)) == 3
-    gone = json.loads(run("checkpoints", "gc", root, "--keep", "1", "--json"))["removed"]
+    gone = json.loads(here("checkpoints", "gc", root, "--keep", "1", "--json"))["removed"]
     assert [one["id"][:12] for one in gone] == ["000000000200"]
-    run("checkpoints", "pin", root, oldest, "--remove")
-    run("checkpoints", "gc", root, "--keep", "1")
+    here("checkpoints", "pin", root, oldest, "--remove")
+    here("checkpoints", "gc", root, "--keep", "1")
     assert [one["ref"]["iteration"] for one in listed(root)] == [300]
 
 
 def test_exports_hold_the_same_numbers(root, tmp_path) -> None:
     first = listed(root)[-1]["ref"]["id"]
-    out = run("checkpoints", "export", root, tmp_path / "s.npz", "--checkpoint", first)
+    out = here("checkpoints", "export", root, tmp_path / "s.npz", "--checkpoint", first)
     assert "half is bfloat16 in the checkpoint, float32 in npz (every value is exact)" in out
     assert "4 arrays of" in out
     with np.load(tmp_path / "s.npz", allow_pickle=False) as back:
         assert {name: back[name].tolist() for name in back} == {n: (a + 100).tolist() for n, a in ARRAYS.items()}
-    run("checkpoints", "export", root, tmp_path / "s.safetensors")
+    here("checkpoints", "export", root, tmp_path / "s.safetensors")
     back = load_file(tmp_path / "s.safetensors")
     assert np.array_equal(back["state/x"], ARRAYS["state/x"] + 300)
     assert np.array_equal(back["state/z"].view(np.complex128)[:, 0], ARRAYS["state/z"] + 300)
-    run("checkpoints", "export", root, tmp_path / "s.orbax")
+    here("checkpoints", "export", root, tmp_path / "s.orbax")
     with ocp.StandardCheckpointer() as checkpointer:
         tree = checkpointer.restore((tmp_path / "s.orbax").absolute())
     assert np.array_equal(tree["state"]["x"], ARRAYS["state/x"] + 300)
@@ -87,7 +86,7 @@ def test_exports_hold_the_same_numbers(root, tmp_path) -> None:
 )
 def test_mistakes_are_said_in_a_sentence(root, tmp_path, arguments, code, sentence) -> None:
     words = [one.format(root=root, tmp=tmp_path) for one in arguments]
-    out = run("checkpoints", *words, code=code)
+    out = here("checkpoints", *words, code=code)
     assert re.search(sentence, out), out
     assert len(out.splitlines()) == 1
 
@@ -97,22 +96,6 @@ def test_a_damaged_checkpoint_is_not_exported(root, tmp_path) -> None:
     raw = bytearray(path.read_bytes())
     raw[-1] ^= 1
     path.write_bytes(raw)
-    out = run("checkpoints", "export", root, tmp_path / "a.npz", "--checkpoint", path.parent.name, code=65)
+    out = here("checkpoints", "export", root, tmp_path / "a.npz", "--checkpoint", path.parent.name, code=65)
     assert "does not have its digest" in out
     assert not (tmp_path / "a.npz").exists()
-
-
-def test_a_pinned_checkpoint_can_be_gone_back_to(tmp_path) -> None:
-    manifest = write_flow(tmp_path / "flow", limit=900)
-    root = tmp_path / "root"
-    run("run", manifest, "--root", root, "--until", "200", code=75)
-    first = listed(root)[0]["ref"]["id"]
-    run("checkpoints", "pin", root, first)
-    for until in (400, 500, 600, 700):
-        run("run", manifest, "--root", root, "--until", str(until), code=75)
-    run("run", manifest, "--root", root)
-    digest = summary(root)["sha256"]
-    assert first in {one["ref"]["id"] for one in listed(root)}
-    assert "going on from iteration 200" in run("resume", root, "--from", first)
-    assert summary(root)["sha256"] == digest
-    assert saved(root) == 900

@@ -3,7 +3,6 @@
 import errno
 import os
 import threading
-from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +10,8 @@ import numpy as np
 import pytest
 
 from flowapi.errors import FencedError, VolumeError
-from flowengine.run.saver import Job, Saver
+from flowengine.run.saver import Job, Saver, SaverDiedError
+from flowengine.run.watchdog import Watchdog
 from flowengine.store import IO, CheckpointStore, Latest, Leaf, Lineage, Owner, Retention, SaveMeta, list_checkpoints
 
 REVISION = "a" * 10
@@ -41,10 +41,12 @@ def disk(tmp_path):
     store = CheckpointStore.open(tmp_path, Owner(namespace="n", name="f", uid="u"), io=io)
     store.claim(REVISION, b"{}", Latest())
     flushed: list[int] = []
-    saver = Saver(store, POLICY, flushed.append)
+    watchdog = Watchdog()
+    saver = Saver(store, POLICY, lambda k: flushed.append(k) or "", watchdog)
     yield io, store, saver, flushed
     io.open.set()
     saver.close()
+    watchdog.close()
     store.close()
 
 
@@ -143,15 +145,28 @@ def test_a_lost_claim_and_a_bug_reach_the_loop(disk, monkeypatch) -> None:
     assert saver.drain()[0].error is not None
 
 
-def test_telemetry_that_cannot_be_written_is_a_warning(disk) -> None:
-    _, store, _, _ = disk
-
-    def fail(_: int) -> None:
-        raise OSError(errno.EIO, "broken")
-
-    saver = Saver(store, replace(POLICY, keep=1), fail)
+def test_what_goes_along_with_a_save_is_told(disk, monkeypatch) -> None:
+    _, store, saver, _ = disk
+    monkeypatch.setattr(saver, "_first", lambda _: "telemetry could not be written")
     saver.submit(job(1))
     (outcome,) = saver.drain()
+    assert (outcome.ref.iteration, outcome.warning) == (1, "telemetry could not be written")
+    monkeypatch.setattr(store, "collect", lambda _: {}["a bug"])
+    saver.submit(job(2))
+    (outcome,) = saver.drain()
+    assert outcome.ref.iteration == 2
+    assert "can't be removed" in outcome.warning
+
+
+def test_a_thread_that_died_is_told_to_whoever_waits_for_it(disk, monkeypatch) -> None:
+    _, _, saver, _ = disk
+
+    def dies(_) -> None:
+        raise SystemExit(3)
+
+    monkeypatch.setattr(saver, "_saved", dies)
+    saver.submit(job(1))
+    for look in (saver.drain, saver.outcomes):
+        with pytest.raises(SaverDiedError, match="has died"):
+            look()
     saver.close()
-    assert outcome.ref.iteration == 1
-    assert outcome.warning == "telemetry could not be written (broken)"

@@ -6,10 +6,10 @@ import threading
 
 import pytest
 
-from flowapi.errors import DataError, FencedError, VolumeInUseError
-from flowengine.store import IO, At, Fresh, Latest, Owner, Retention, list_checkpoints
+from flowapi.errors import DataError, FencedError
+from flowengine.store import IO, At, Fresh, Retention, list_checkpoints
 from flowengine.store import writer as writer_module
-from kit.store.volume import OWNER, A, B, found, meta, open_store, resumed, state, take, value_of
+from kit.store.volume import A, B, found, meta, open_store, resumed, state, take, value_of
 
 
 def iterations(root):
@@ -98,13 +98,6 @@ def test_restarts_of_one_job_share_the_attempt(tmp_path) -> None:
     second, claimed = take(tmp_path, attempt=3)
     assert (found(claimed), claimed.epoch) == (4, 2)
     second.close()
-
-
-def test_a_double_start_on_one_machine_is_refused(tmp_path) -> None:
-    first, _ = take(tmp_path, attempt=3)
-    with pytest.raises(FencedError, match="another process runs"):
-        open_store(tmp_path, 3)
-    first.close()
 
 
 def test_four_contending_writers_lose_nothing(tmp_path) -> None:
@@ -212,30 +205,6 @@ def test_a_checkpoint_that_is_not_good_is_not_resumed_from(tmp_path) -> None:
     assert resumed(tmp_path) == 1
 
 
-def test_another_flows_volume_is_refused(tmp_path) -> None:
-    take(tmp_path)[0].close()
-    with pytest.raises(VolumeInUseError, match="belongs to the flow ns/flow"):
-        open_store(tmp_path, owner=Owner(namespace="ns", name="other", uid="u"))
-
-
-def test_a_deleted_flows_volume_is_adopted_on_request_only(tmp_path) -> None:
-    store, _ = take(tmp_path, attempt=4)
-    store.save(3, state(3), meta())
-    store.close()
-    again = OWNER.model_copy(update={"uid": "uid-2"})
-    with pytest.raises(VolumeInUseError, match="attempt 4") as caught:
-        open_store(tmp_path, 1, owner=again)  # a flow that was applied again counts from 1
-    assert (caught.value.owner_uid, caught.value.max_attempt) == ("uid-1", 4)
-    with pytest.raises(VolumeInUseError):
-        open_store(tmp_path, 5, owner=again, adopt="uid-0")
-    store = open_store(tmp_path, 5, owner=again, adopt="uid-1")
-    claimed = store.claim(A, b"{}", Latest())
-    assert (claimed.adopted, found(claimed)) == (True, 3)
-    store.close()
-    with pytest.raises(VolumeInUseError):
-        open_store(tmp_path, 6)
-
-
 def test_the_next_epoch_learns_what_was_lost(tmp_path) -> None:
     store, _ = take(tmp_path)
     store.save(10, state(10), meta())
@@ -244,33 +213,6 @@ def test_the_next_epoch_learns_what_was_lost(tmp_path) -> None:
     store, claimed = take(tmp_path)
     assert (claimed.lost, claimed.previous.last_iteration, claimed.previous.last_wall_ms) == (7, 17, 1234)
     store.close()
-
-
-def test_retention_keeps_what_is_needed(tmp_path) -> None:
-    store, _ = take(tmp_path, A)
-    for k in (1, 2, 3):
-        store.save(k, state(k), meta(A))
-    store.close()
-    store, _ = take(tmp_path, B)
-    for k in (1, 2, 3, 4):
-        store.save(k, state(k), meta(B))
-        store.collect(Retention(B, keep=2))
-    left = [(one.ref.revision, one.ref.iteration) for one in list_checkpoints(tmp_path)]
-    assert left == [(A, 3), (B, 4), (B, 3)]
-    store.collect(Retention(B, keep=2, retain=frozenset()))
-    assert [one.ref.revision for one in list_checkpoints(tmp_path)] == [B, B]
-    store.close()
-
-
-def test_the_base_in_use_is_kept_until_there_is_a_newer_one(tmp_path) -> None:
-    store, _ = take(tmp_path)
-    store.save(1, state(1), meta())
-    store.close()
-    store, _ = take(tmp_path)
-    store.save(2, state(2), meta(good=False))
-    store.collect(Retention(A, keep=1))
-    store.close()
-    assert resumed(tmp_path) == 1
 
 
 @pytest.mark.parametrize("fails", [False, True])

@@ -262,7 +262,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_no_header_or_manifest_does_more_than_be_refused(tmp_path, checkpoint, data) -> None:
     """Any JSON as the header, and any change to any field of the manifest, with consistent digests."""

@@ -102,23 +102,30 @@ save_for_ever(Path({root!r}), 1)
 """
 
 
+THOROUGH = pytest.mark.thorough
+CALLS = [
+    ("fsync", 11), ("rename", 3), ("openat", 1),
+    *(pytest.param(*one, marks=THOROUGH) for one in [
+        ("fsync", 3), ("rename", 11), ("write", 3), ("write", 11), ("mkdir", 3), ("mkdir", 11), ("unlink", 3), ("unlink", 11),
+    ]),
+]  # fmt: skip
+
+
 @needs_strace
-@pytest.mark.parametrize("call", ["fsync", "rename", "openat", "write", "mkdir", "unlink"])
-def test_killed_by_the_kernel_at_a_system_call(tmp_path, call) -> None:
+@pytest.mark.parametrize(("call", "number"), CALLS)
+def test_killed_by_the_kernel_at_a_system_call(tmp_path, call, number) -> None:
     """Not the shim's idea of a system call, but the kernel's."""
     root = tmp_path / "flow"
-    script = SCRIPT.format(root=str(root))
     store, _ = take(root)
     store.close()
     path = ["-P", str(root)] if call == "openat" else []
-    for number in (3, 11):
-        inject = f"inject={call}:signal=KILL:when={number if not path else 1}"
-        command = ["strace", "-f", "-qq", "-o", str(tmp_path / "log"), *path, "-e", f"trace={call}", "-e", inject]
-        done = subprocess.run([*command, sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
-        assert done.returncode in {-9, 137}, done.stderr
-        acknowledged = max((int(line) for line in done.stdout.split()), default=0)
-        assert resumed(root) >= acknowledged
-        assert [one for one in list_checkpoints(root, deep=True) if one.problem] == []
+    trace = ["-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={number}"]
+    command = ["strace", "-f", "-qq", "-o", str(tmp_path / "log"), *path, *trace, sys.executable, "-c"]
+    done = subprocess.run([*command, SCRIPT.format(root=str(root))], capture_output=True, text=True, timeout=120)
+    assert done.returncode in {-9, 137}, done.stderr
+    acknowledged = max((int(line) for line in done.stdout.split()), default=0)
+    assert resumed(root) >= acknowledged
+    assert [one for one in list_checkpoints(root, deep=True) if one.problem] == []
 
 
 def test_a_child_that_dies_leaves_the_volume_free(tmp_path) -> None:

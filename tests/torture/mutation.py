@@ -22,7 +22,10 @@ from torture.equivalent import EQUIVALENT
 from torture.mutants import FOLDER, Mutant, generate
 
 TESTS = Path(__file__).parent.parent / "store"
-QUICKEST_FIRST = ("io", "probe", "protocol", "fencing", "hostile", "codec", "corruption", "replay", "crash")
+QUICKEST_FIRST = (
+    "io", "probe", "failed_operations", "poor_volumes", "owners", "retention", "pins", "reading", "one_process", "fencing",
+    "hostile", "codec", "corruption", "replay", "crash",
+)  # fmt: skip
 SECONDS = 240
 PACKAGE = "flowengine.store"
 OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-W", "ignore::pytest.PytestAssertRewriteWarning")

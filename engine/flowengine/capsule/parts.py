@@ -5,12 +5,17 @@ Rows of an attempt that was abandoned stay, told apart by their epoch. A column 
 
 from __future__ import annotations
 
-import os
+import hashlib
+import io
+import json
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+
+from flowengine.capsule.disk import Disk, Plain, Readable
 
 Event = Literal[
     "RUN_STARTED", "RUN_FINISHED", "RUN_FAILED", "FLOW_RESUMED", "CHECKPOINT_CREATED", "CHECKPOINT_CORRUPT", "CANCELLED"
@@ -27,7 +32,15 @@ _EVENTS = (
     ("event", "string"), ("detail", "string"),
 )  # fmt: skip
 MOST_PENDING = 100_000
+MOST_BYTES = 2**31
 KINDS = {"telemetry": _TELEMETRY, "events": _EVENTS}
+DAMAGED = ".damaged"
+DIGEST = b"cflow.sha256"
+PLAIN = Plain()
+
+
+class DamagedPartError(Exception):
+    """A part that is not what was written."""
 
 
 @dataclass
@@ -37,10 +50,12 @@ class Capsule:
     Attributes:
         folder: Where the parts go.
         common: What every row of this run has: run_id, flow_name, revision, epoch.
+        disk: The volume.
     """
 
     folder: Path
     common: Mapping[str, Any]
+    disk: Disk
     _pending: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _parts: int = 0
@@ -61,7 +76,8 @@ class Capsule:
     def flush(self, iteration: int) -> None:
         """Write what is pending as parts of their own, by one thread at a time.
 
-        After an error the newest `MOST_PENDING` rows are still pending: a full volume must not fill the memory too.
+        After an error, of whatever kind, the newest `MOST_PENDING` rows are still pending: a full volume must not fill
+        the memory too.
         """
         for kind in KINDS:
             with self._lock:
@@ -71,20 +87,36 @@ class Capsule:
             self._parts += 1
             name = f"{kind}-e{self.common['epoch']:06d}-{iteration:012d}-{self._parts:06d}.parquet"
             try:
-                _write(self.folder / name, kind, rows)
-            except OSError:
+                self.disk.make_folder(self.folder)
+                self.disk.put(self.folder / name, [_encode(kind, rows)])
+            except BaseException:
                 with self._lock:
                     self._pending[kind] = [*rows, *self._pending[kind]][-MOST_PENDING:]
                 raise
 
-    def compact(self) -> None:
-        """Put all parts of the revision into one file a kind; the parts go when it is durable."""
+    def compact(self) -> list[str]:
+        """Put all parts of the revision into one file a kind; the parts go when it is durable.
+
+        Returns:
+            The names of parts that are damaged: they are passed over, and set aside under another name.
+        """
+        damaged: list[str] = []
         for kind in KINDS:
-            parts = sorted(self.folder.glob(f"{kind}-e*.parquet"))
-            if len(parts) > 1:
-                _write(self.folder / f"{kind}.parquet", kind, read(self.folder, kind))
-                for part in parts:
-                    part.unlink()
+            rows, whole = [], []
+            for name in _names(self.disk, self.folder, kind):
+                try:
+                    rows += _part(self.disk, self.folder / name, kind)
+                    whole.append(name)
+                except DamagedPartError:
+                    damaged.append(name)
+                    self.disk.rename(self.folder / name, self.folder / f"{name}{DAMAGED}")
+            target = f"{kind}.parquet"
+            parts = [name for name in whole if name != target]
+            if len(whole) > 1:
+                self.disk.put(self.folder / target, [_encode(kind, _sorted(rows))])
+                for name in parts:
+                    self.disk.remove(self.folder / name)
+        return damaged
 
 
 def prepare() -> None:
@@ -92,27 +124,60 @@ def prepare() -> None:
     import pyarrow.parquet  # noqa: F401, PLC0415
 
 
-def read(folder: Path, kind: str) -> list[dict[str, Any]]:
-    """Every row of a kind in a capsule's folder, by epoch and iteration."""
-    import pyarrow.parquet as pq  # noqa: PLC0415 - 0.2 s that a start need not pay
-
+def read(folder: Path, kind: str, disk: Readable = PLAIN) -> list[dict[str, Any]]:
+    """Every row of a kind in a capsule's folder, by epoch and iteration; damaged parts are passed over."""
     rows: list[dict[str, Any]] = []
-    for path in sorted(folder.glob(f"{kind}*.parquet")):
-        rows += pq.ParquetFile(path).read().to_pylist()
-    return sorted(rows, key=lambda row: (row["epoch"], row["iter"], row["t_wall_ms"]))
+    for name in _names(disk, folder, kind):
+        with suppress(DamagedPartError):
+            rows += _part(disk, folder / name, kind)
+    return _sorted(rows)
 
 
-def _write(path: Path, kind: str, rows: Sequence[Mapping[str, Any]]) -> None:
+def _names(disk: Readable, folder: Path, kind: str) -> list[str]:
+    names = disk.names(folder)
+    return [one for one in names if one.endswith(".parquet") and one.startswith((f"{kind}.", f"{kind}-e"))]
+
+
+def _sorted(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """In order, each row once: a process that was killed after it had put parts together has left the parts, too."""
+    once = {tuple(row.items()): row for row in rows}
+    return sorted(once.values(), key=lambda row: (row["epoch"], row["iter"], row["t_wall_ms"]))
+
+
+def _encode(kind: str, rows: Sequence[Mapping[str, Any]]) -> memoryview:
     import pyarrow as pa  # noqa: PLC0415 - 0.2 s that a start need not pay
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    columns = KINDS[kind]
-    schema = pa.schema([(name, getattr(pa, type_ if type_ != "double" else "float64")()) for name, type_ in columns])
-    table = pa.table({name: [row.get(name) for row in rows] for name, _ in columns}, schema=schema)
-    path.parent.mkdir(exist_ok=True)
-    scratch = path.with_name(f".{path.name}.tmp")
-    with scratch.open("wb") as file:
-        pq.write_table(table, file)
-        file.flush()
-        os.fsync(file.fileno())
-    scratch.replace(path)
+    table = pa.table({name: [row.get(name) for row in rows] for name, _ in KINDS[kind]}, schema=_schema(kind))
+    sink = pa.BufferOutputStream()
+    pq.write_table(table.replace_schema_metadata({DIGEST: _digest(table)}), sink)
+    return memoryview(sink.getvalue())
+
+
+def _part(disk: Readable, path: Path, kind: str) -> list[dict[str, Any]]:
+    """The rows of a part, verified: Parquet's own checksums leave out its footer."""
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    try:
+        table = pq.ParquetFile(io.BytesIO(disk.read(path, MOST_BYTES))).read()
+        whole = table.schema.equals(_schema(kind)) and table.schema.metadata[DIGEST] == _digest(table)
+        rows: list[dict[str, Any]] = table.to_pylist()
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise DamagedPartError(str(error)) from error
+    if not whole:
+        raise DamagedPartError("it does not have its digest")
+    return rows
+
+
+def _digest(table: Any) -> bytes:
+    """SHA-256 of the values of a table, as the footer of its file has it."""
+    return hashlib.sha256(json.dumps(table.to_pydict()).encode()).hexdigest().encode()
+
+
+def _schema(kind: str) -> Any:
+    import pyarrow as pa  # noqa: PLC0415
+
+    types = {"string": pa.string(), "int64": pa.int64(), "double": pa.float64()}
+    return pa.schema([(name, types[type_]) for name, type_ in KINDS[kind]])

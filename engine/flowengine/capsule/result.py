@@ -1,86 +1,73 @@
-"""The result of a flow: one .npy file a variable and a summary, put in place whole."""
+"""The result of a flow: one .npy file a variable, a summary, and the digests that say that they are whole."""
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
+import io
 import json
-import os
-import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from typing_extensions import Buffer
+
+from flowengine.capsule.disk import Disk
 
 SUMMARY = "summary.json"
+SUMS = "SHA256SUMS"
+MOST_BYTES = 16 * 2**20
 
 
 def digest(array: np.ndarray) -> str:
-    """SHA-256 of the C-order bytes."""
-    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+    """SHA-256 of an array's .npy file: what `sha256sum` prints of it."""
+    found = hashlib.sha256()
+    for chunk in _npy(array):
+        found.update(chunk)
+    return found.hexdigest()
 
 
-def write_result(folder: Path, outputs: Mapping[str, np.ndarray], summary: Mapping[str, Any], link: Path) -> None:
-    """Write the outputs, then the summary, then the link that people look at; each durable before the next.
+def write_result(disk: Disk, folder: Path, outputs: Mapping[str, np.ndarray], summary: Mapping[str, Any]) -> None:
+    """Write the outputs, then the summary, then the digests of all; each durable before the next.
 
     Args:
+        disk: The volume.
         folder: The revision's result folder.
         outputs: One array a variable.
-        summary: Goes to `summary.json`; its presence says that the result is whole.
-        link: Made to point at the folder, relative to itself.
+        summary: Goes to `summary.json`; its `sha256` has the `digest` of each output.
     """
-    folder.mkdir(exist_ok=True)
+    disk.make_folder(folder)
+    disk.sweep(folder)
     for name, array in outputs.items():
-        scratch = folder / f".{name}.npy.tmp"
-        with scratch.open("wb") as file:
-            np.save(file, array, allow_pickle=False)
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(folder / f"{name}.npy")
-    scratch = folder / f".{SUMMARY}.tmp"
-    with scratch.open("w", encoding="utf-8") as text:
-        json.dump(summary, text, indent=2, allow_nan=False)
-        text.write("\n")
-        text.flush()
-        os.fsync(text.fileno())
-    scratch.replace(folder / SUMMARY)
-    _sync(folder)
-    _sync(folder.parent)
-    point(link, folder)
+        disk.put(folder / f"{name}.npy", _npy(array))
+    text = json.dumps(summary, indent=2, allow_nan=False).encode() + b"\n"
+    disk.put(folder / SUMMARY, [text])
+    sums = {f"{name}.npy": found for name, found in summary["sha256"].items()}
+    sums[SUMMARY] = hashlib.sha256(text).hexdigest()
+    disk.put(folder / SUMS, ["".join(f"{found}  {name}\n" for name, found in sums.items()).encode()])
 
 
-def point(link: Path, folder: Path) -> None:
-    """Make a relative symbolic link point at a folder, replacing an older one; volumes without links do without."""
-    scratch = link.with_name(f".{link.name}.{secrets.token_hex(4)}")
-    with contextlib.suppress(OSError):
-        scratch.symlink_to(os.path.relpath(folder, link.parent))
-        scratch.replace(link)
-
-
-def read_summary(folder: Path) -> dict[str, Any] | None:
-    """The summary of a finished flow; None when there is none, or it is damaged."""
+def read_result(disk: Disk, folder: Path) -> dict[str, Any] | None:
+    """The summary of a finished flow; None when there is none, or some byte of the result is not what was written."""
     try:
-        summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        lines = disk.read(folder / SUMS, MOST_BYTES).decode().splitlines()
+        sums = {name: found for found, name in (line.split("  ", 1) for line in lines)}
+        text = disk.read(folder / SUMMARY, MOST_BYTES)
+        if hashlib.sha256(text).hexdigest() != sums.pop(SUMMARY):
+            return None
+        summary: dict[str, Any] = json.loads(text)
+        named = {f"{name}.npy": found for name, found in summary["sha256"].items()}
+        whole = named == sums and all(disk.sha256(folder / name) == found for name, found in sums.items())
+    except Exception:  # noqa: BLE001 - whatever stands there, it is not what was written: it is made again
         return None
-    return summary if isinstance(summary, dict) else None
+    return summary if whole else None
 
 
-def intact(folder: Path, summary: Mapping[str, Any]) -> bool:
-    """Whether the arrays still have the digests of the summary."""
-    try:
-        return all(
-            digest(np.load(folder / f"{name}.npy", allow_pickle=False)) == wanted
-            for name, wanted in summary["sha256"].items()
-        )
-    except (OSError, ValueError, KeyError, AttributeError):
-        return False
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _npy(array: np.ndarray) -> Iterator[Buffer]:
+    """The bytes of a .npy file in C order: its header, then the array, without a copy where it lies in that order."""
+    array = np.asarray(array, order="C")
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
+    yield header.getvalue()
+    if array.size:
+        yield array.reshape(-1).view(np.uint8).data

@@ -8,11 +8,14 @@ import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from flowapi.errors import DataError, DocumentError, FlowError
 from flowapi.report import ExitCode, RunError, RunReport
 from flowapi.revision import RevisionFile, RuntimeSettings
+from flowengine.cli.beside import Beside
+from flowengine.cli.messages import of_system, out_of_memory
 from flowengine.run import platform
 from flowengine.run.board import Board
 from flowengine.run.jax_import import load_jax
@@ -28,9 +31,15 @@ def main(arguments: Sequence[str]) -> int:
     """Run a flow in a pod; returns the exit code."""
     asked = _parser().parse_args(arguments)
     board = Board(RunReport(revision="", attempt=asked.attempt))
-    with StopRequest() as stop, StatusServer(board, asked.port):
+
+    def leave() -> None:
+        if board.report.revision:
+            board.update(state="Stopped")
+            _last_words(board.report)
+
+    with StopRequest(leave) as stop, Beside(_Log().observe) as log, StatusServer(board, asked.port):
         try:
-            return int(_run(board, stop, asked))
+            return int(_run(board, stop, asked, log))
         finally:
             _last_words(board.report)
 
@@ -53,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(board: Board, stop: StopRequest, asked: argparse.Namespace) -> int:
+def _run(board: Board, stop: StopRequest, asked: argparse.Namespace, log: Beside) -> int:
     try:
         request = _request(asked)
         board.update(revision=request.revision.hash)
@@ -61,20 +70,35 @@ def _run(board: Board, stop: StopRequest, asked: argparse.Namespace) -> int:
         load_jax()
         from flowengine.run.session import Session  # noqa: PLC0415 - jax comes after `prepare`
 
-        code = Session(request, board, stop, _Log().observe).run()
-    except FlowError as error:
-        held = {"owner_uid": getattr(error, "owner_uid", ""), "max_attempt": getattr(error, "max_attempt", None)}
-        board.update(state="Failed", error=_run_error(error), **held)
-        _log(str(error), level="error", code=error.code, reason=error.reason)
-        return error.code
+        code = Session(request, board, stop, log.observe).run()
     except Exception as error:  # noqa: BLE001 - whatever it is, the report and the exit code have to say so
-        board.update(
-            state="Failed", error=RunError(code=ExitCode.INTERNAL, reason="InternalError", message=repr(error))
-        )
-        _log("internal error", level="error", exception=traceback.format_exc())
+        known = _known(error)
+        board.update(state="Failed", error=_run_error(known or error), **_held(error))
+        if known:
+            log.call(partial(_log, str(known), level="error", code=known.code, reason=known.reason))
+            return known.code
+        log.call(partial(_log, "internal error", level="error", exception=traceback.format_exc()))
         return ExitCode.INTERNAL
-    _log("ended", code=int(code), iteration=board.report.iteration)
+    log.call(partial(_log, "ended", code=int(code), iteration=board.report.iteration))
     return code
+
+
+def _known(error: Exception) -> FlowError | None:
+    """An error that has a sentence for a person."""
+    match error:
+        case FlowError():
+            return error
+        case OSError():
+            return of_system(error)
+        case MemoryError():
+            return out_of_memory()
+        case _:
+            return None
+
+
+def _held(error: Exception) -> dict[str, object]:
+    """Who has a volume that this run may not have."""
+    return {"owner_uid": getattr(error, "owner_uid", ""), "max_attempt": getattr(error, "max_attempt", None)}
 
 
 def _request(asked: argparse.Namespace) -> RunRequest:
@@ -106,7 +130,9 @@ def _start(text: str, lineage: tuple[str, ...]) -> Start:
             raise DocumentError(f"--start {text} is neither latest, fresh nor HASH/CHECKPOINT")
 
 
-def _run_error(error: FlowError) -> RunError:
+def _run_error(error: Exception) -> RunError:
+    if not isinstance(error, FlowError):
+        return RunError(code=ExitCode.INTERNAL, reason="InternalError", message=repr(error)[:1024])
     return RunError(
         code=error.code,
         reason=error.reason,

@@ -7,6 +7,7 @@ import shlex
 import sys
 from contextlib import ExitStack
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from flowapi.reader import read_one
 from flowapi.report import ExitCode, RunReport
 from flowapi.revision import RevisionFile, RevisionTuple, RuntimeSettings
 from flowapi.spec import Manifest, load_manifest
+from flowengine.cli.beside import Beside
 from flowengine.cli.messages import plain_errors
 from flowengine.cli.progress import Display, display
 from flowengine.run import platform
@@ -22,7 +24,7 @@ from flowengine.run.board import Board
 from flowengine.run.jax_import import load_jax
 from flowengine.run.request import RunRequest
 from flowengine.run.signals import StopRequest
-from flowengine.store import At, Fresh, Latest, Layout, Owner, Start
+from flowengine.store import At, CheckpointStore, Fresh, Latest, Layout, Owner, Start
 
 if TYPE_CHECKING:
     from flowengine.compiler import CompiledFlow
@@ -48,7 +50,6 @@ def run(file: Path, root: Path | None, *, until: int | None, fresh: bool, quiet:
             until=until,
             at=manifest.at,
         )
-        _remember(request)
         _go(request, display(manifest.name, quiet=quiet, as_json=as_json))
 
 
@@ -163,40 +164,46 @@ def _go(request: RunRequest, shown: Display) -> None:
 
     board = Board(RunReport(revision=request.revision.hash, attempt=request.attempt))
     with ExitStack() as stack:
-        stop = stack.enter_context(StopRequest())
+        stop = stack.enter_context(StopRequest(lambda: shown.left(_same_command())))
         stack.enter_context(shown)
-        code = Session(request, board, stop, shown.observe).run()
+        observe = stack.enter_context(Beside(shown.observe)).observe
+        session = Session(request, board, stop, observe, partial(_remember, request))
+        code = session.run()
     if code is ExitCode.FINISHED:
-        shown.result(board.report, request.root)
+        shown.result(session.summary, _shown_folder(request))
     else:
-        shown.paused(board.report, shlex.join(["cflow", *_same_command()]))
+        shown.paused(board.report, _same_command())
     raise SystemExit(int(code))
 
 
-def _same_command() -> list[str]:
+def _shown_folder(request: RunRequest) -> Path:
+    """Where the result is: behind the link for people, where that points at it."""
+    layout = Layout(request.root)
+    folder = layout.result(request.revision.hash)
+    return layout.result_link if layout.result_link.resolve() == folder.resolve() else folder
+
+
+def _same_command() -> str:
     """This command without what makes it start over or pause."""
     words = iter(sys.argv[1:])
-    kept = []
+    kept = ["cflow"]
     for word in words:
         if word in ("--until", "--from"):
             next(words, None)
         elif word != "--fresh" and not word.startswith(("--until=", "--from=")):
             kept.append(word)
-    return kept
+    return shlex.join(kept)
 
 
-def _remember(request: RunRequest) -> None:
-    """Keep what `resume` needs beside the checkpoints."""
-    request.root.mkdir(parents=True, exist_ok=True)
+def _remember(request: RunRequest, store: CheckpointStore) -> None:
+    """Keep what `resume` needs beside the checkpoints; only a run that has the folder does so."""
     body = {
         "inputs": str(request.inputs),
         "at": request.at,
         "settings": json.loads(request.settings.to_json()),
         "revision": json.loads(request.revision.to_bytes()),
     }
-    scratch = request.root / f".{SETTINGS_FILE}.tmp"
-    scratch.write_text(json.dumps(body, indent=1), encoding="utf-8")
-    scratch.replace(request.root / SETTINGS_FILE)
+    store.files.put(store.layout.root / SETTINGS_FILE, [json.dumps(body, indent=1).encode()])
 
 
 def _recall(root: Path, checkpoint: str) -> RunRequest:

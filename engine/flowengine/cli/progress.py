@@ -6,11 +6,12 @@ import json
 import sys
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from flowapi.report import RunReport, RunResult
+from flowapi.report import RunReport
 
 LINE_SECONDS = 5.0
 
@@ -39,12 +40,15 @@ class Display(ABC):
     def observe(self, report: RunReport) -> None:
         """Take note of the report as it stands."""
 
-    def result(self, report: RunReport, root: Path) -> None:
+    def result(self, summary: Mapping[str, Any], folder: Path) -> None:
         """Say how the flow ended and where its result is."""
-        result = report.result or RunResult(reason="Cancelled", iteration=report.iteration)
-        _print(f"{result.reason} at iteration {result.iteration}, energy {_number(result.energy)}")
-        for variable, digest in result.sha256.items():
-            _print(f"  {root / 'result' / variable}.npy  sha256 {digest}")
+        _print(f"{summary['reason']} at iteration {summary['iterations']}, energy {_number(summary['energy'])}")
+        for variable, digest in summary["sha256"].items():
+            _print(f"  {folder / variable}.npy  sha256 {digest}")
+
+    def left(self, command: str) -> None:
+        """Say that the run ended before it had anything to save; called from a thread, and the process ends then."""
+        _print(f"stopped before the first iteration; the same command starts it:\n  {command}")
 
     def paused(self, report: RunReport, command: str) -> None:
         """Say that the flow can go on, and how."""
@@ -71,9 +75,8 @@ class JsonLines(Display):
             self._saved = report.saved.id
             _print(report.to_bytes(64 * 1024).decode())
 
-    def result(self, report: RunReport, root: Path) -> None:
+    def result(self, summary: Mapping[str, Any], folder: Path) -> None:
         """Print the summary file."""
-        summary: Any = json.loads((root / "result" / "summary.json").read_text(encoding="utf-8"))
         _print(json.dumps(summary))
 
     def paused(self, report: RunReport, command: str) -> None:
@@ -121,6 +124,11 @@ class Bar(Display):
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
+
+    def left(self, command: str) -> None:
+        """Give the terminal its cursor back, too."""
+        self._progress.stop()
+        super().left(command)
 
     def observe(self, report: RunReport) -> None:
         """Move the bar."""

@@ -17,10 +17,12 @@ from flowengine.methods import External, Sampler
 from flowengine.run.opening import Opened
 from flowengine.run.request import RunRequest
 from flowengine.run.statistics import statistics
-from flowengine.store import Layout
+from flowengine.store import CheckpointStore, Retention
+from flowengine.store.io import FULL, refused
 
 MIXED = 1.05  # an R-hat above it says that chains still differ
 APART = 1e-2  # a violation above it, relative, says that constraints may contradict each other
+Retained = frozenset[str] | None
 LIMITS = {"IterationLimit": "stop.maxIterations", "TimeLimit": "stop.wallTime"}
 
 
@@ -57,9 +59,32 @@ def write_result(
     }
     if isinstance(compiled.choice.method, Sampler):
         summary["acceptance"] = round(float(carry.state.acceptance.mean()), 4)
-    layout = opened.store.layout
-    capsule.write_result(layout.result(request.revision.hash), arrays, summary, layout.result_link)
+    _put(opened.store, request.revision.hash, arrays, summary, request.retain)
     return summary
+
+
+def _put(
+    store: CheckpointStore, revision: str, arrays: Mapping[str, np.ndarray], summary: dict[str, Any], retain: Retained
+) -> None:
+    """Put the result in place; on a full volume once more, after every checkpoint has gone that may go.
+
+    Raises:
+        FencedError: a newer attempt has the volume.
+        VolumeError: it can't be written; the last checkpoint is there, and a start makes the result again.
+    """
+    folder = store.layout.result(revision)
+    store.check_fence()
+    try:
+        try:
+            capsule.write_result(store.files, folder, arrays, summary)
+        except OSError as error:
+            if error.errno not in FULL or not store.collect(Retention(revision, 1, retain).least):
+                raise
+            capsule.write_result(store.files, folder, arrays, summary)
+    except OSError as error:
+        what = "the result could not be written; the last checkpoint was, and the next start makes it of that"
+        raise refused(error, what) from error
+    store.files.point(store.layout.result_link, folder)
 
 
 def diverged(opened: Opened, request: RunRequest, iteration: int) -> DivergedError:
@@ -129,15 +154,13 @@ def _guarantee(compiled: CompiledFlow) -> str | None:
     return "global" if compiled.problem.convex and not own else "local"
 
 
-def finished_before(request: RunRequest, layout: Layout, iteration: int) -> Mapping[str, object] | None:
+def finished_before(request: RunRequest, store: CheckpointStore, iteration: int) -> Mapping[str, Any] | None:
     """The summary of a flow that had ended at this iteration under the same stop rules, its result still whole."""
-    folder = layout.result(request.revision.hash)
-    summary = capsule.read_summary(folder)
-    if summary is None or summary.get("stop") != _stop_rules(request) or summary.get("iterations") != iteration:
+    folder = store.layout.result(request.revision.hash)
+    summary = capsule.read_result(store.files, folder)
+    if summary is None or summary["stop"] != _stop_rules(request) or summary["iterations"] != iteration:
         return None
-    if not capsule.intact(folder, summary):
-        return None
-    capsule.point(layout.result_link, folder)
+    store.files.point(store.layout.result_link, folder)
     return summary
 
 

@@ -57,11 +57,21 @@ class Opened:
 def open_run(request: RunRequest, board: Board) -> Opened:
     """Do everything that comes before the first iteration; bad input ends here, before the volume is claimed."""
     board.update(state="Loading")
+    compiled, program = load(request)
+    board.update(state="Restoring", max_iterations=compiled.document.stop.max_iterations)
+    return resume(request, compiled, program)
+
+
+def load(request: RunRequest) -> tuple[CompiledFlow, Program]:
+    """The flow, and its loop, which is compiled meanwhile; nothing on the volume changes."""
     document = request.revision.document(request.settings)
     compiled = compile_flow(document, request.inputs, at=request.at)
     stops = stops_of(document.stop, document.dtype)
-    program = begin(compiled, stops, jax.eval_shape(partial(_first, request, compiled, unscaled)))
-    board.update(state="Restoring", max_iterations=document.stop.max_iterations)
+    return compiled, begin(compiled, stops, jax.eval_shape(partial(_first, request, compiled, unscaled)))
+
+
+def resume(request: RunRequest, compiled: CompiledFlow, program: Program) -> Opened:
+    """Claim the volume, and take up the state that is found there, or the first one."""
     store = CheckpointStore.open(request.root, request.owner, request.attempt, adopt=request.adopt)
     try:
         claimed = store.claim(
@@ -71,15 +81,20 @@ def open_run(request: RunRequest, board: Board) -> Opened:
             jump=request.jump,
             holder=f"{socket.gethostname()}/{os.getpid()}",
         )
-        if request.expected and claimed.base is None and claimed.warm is None:
-            raise VolumeLostError(
-                "the volume has no checkpoint of this flow, though one was saved",
-                remedy="Restore the volume from a backup, or start anew with another spec.retryNonce.",
-            )
+        _not_lost(request, claimed)
         return _with_state(request, compiled, program, store, claimed)
     except BaseException:
         store.close()
         raise
+
+
+def _not_lost(request: RunRequest, claimed: Claimed) -> None:
+    """What was saved once is never begun anew without a word."""
+    if request.expected and claimed.base is None and claimed.warm is None:
+        raise VolumeLostError(
+            "the volume has no checkpoint of this flow, though one was saved",
+            remedy="Restore the volume from a backup, or start anew with another spec.retryNonce.",
+        )
 
 
 def _with_state(

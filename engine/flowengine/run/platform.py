@@ -22,6 +22,7 @@ XLA_FLAGS = (
 
 USUAL_HAND_OVER = 5e-3  # seconds after which a thread lets another in: Python's default
 CACHE_FOLDER = "JAX_COMPILATION_CACHE_DIR"
+SHARED_CACHE = os.environ.get(CACHE_FOLDER, "")  # a folder for all flows, where the user names one
 CACHE_BYTES = 128 * 2**20
 
 
@@ -31,29 +32,30 @@ def prepare(threads: int, cache: Path | None = None) -> None:
     Args:
         threads: `policy.threads`. Matrix products and sums over axes differ between one and two threads, so their
             number is part of the flow and not of the machine.
-        cache: Where compiled programs are kept for the next start; None: nowhere.
+        cache: Where compiled programs are kept for the next start, unless flows share a folder; None: nowhere else.
     """
     flags = os.environ.get("XLA_FLAGS", "").split()
     os.environ["XLA_FLAGS"] = " ".join(flags + [one for one in XLA_FLAGS if one not in flags])
     os.environ["NPROC"] = str(threads)
     os.environ["JAX_ENABLE_X64"] = "1"
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
-    if cache is not None:
-        folder = cache / hashlib.sha256(_instruction_set().encode()).hexdigest()[:10]  # never another CPU's code
+    kept = Path(SHARED_CACHE) if SHARED_CACHE else cache
+    if kept is not None:
+        folder = kept / hashlib.sha256(_instruction_set().encode()).hexdigest()[:10]  # never another CPU's code
         os.environ[CACHE_FOLDER] = str(folder)
         os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
         os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 
 
-def sweep() -> None:
-    """Drop compiled programs that a kill or bit rot has damaged, and all of them when they have grown too many.
+def sweep(most: int = CACHE_BYTES) -> None:
+    """Drop compiled programs that a kill or bit rot has damaged, and all of them when they hold more bytes than `most`.
 
     They are compressed with a checksum; jax itself would keep a torn one for ever and compile anew at each start.
     """
     folder = Path(os.environ.get(CACHE_FOLDER, os.devnull))
     with suppress(OSError):
         files = sorted(folder.iterdir())
-        if sum(file.stat().st_size for file in files) > CACHE_BYTES:
+        if sum(file.stat().st_size for file in files) > most:
             shutil.rmtree(folder)
             return
         for file in files:

@@ -10,9 +10,17 @@ from queue import Empty, SimpleQueue
 
 from flowapi.errors import FlowError, VolumeError
 from flowapi.frozen import frozen
+from flowengine.run.watchdog import DEADLINE_SECONDS, Watchdog
 from flowengine.store import CheckpointRef, CheckpointStore, Leaf, Retention, SaveMeta
 
 NICENESS = 10
+SAVING = "saving"
+SLOWEST = 4e6  # bytes a second, of a volume that still counts as working
+
+
+def seconds_for(leaves: Mapping[str, Leaf]) -> float:
+    """How long writing a state may take before it counts as hanging."""
+    return DEADLINE_SECONDS + sum(leaf.array.nbytes for leaf in leaves.values()) / SLOWEST
 
 
 @frozen
@@ -34,19 +42,28 @@ class Outcome:
     warning: str = ""
 
 
+class SaverDiedError(Exception):
+    """The thread that saves has ended by something that no save can fail with."""
+
+
 class Saver:
     """Saves to a store from a thread of its own.
 
     Args:
         store: Claimed; while the saver lives, only it writes there.
         policy: What is kept; applied after each save.
-        first: Called before each save, with its iteration: what must be on the disk before a checkpoint speaks of it.
+        first: Called before each save, with its iteration, for what should be on the disk before a checkpoint speaks
+            of it; returns what went wrong, and raises nothing.
+        watchdog: Hears of each save.
     """
 
-    def __init__(self, store: CheckpointStore, policy: Retention, first: Callable[[int], None]) -> None:
-        self._store, self._policy, self._first = store, policy, first
+    def __init__(
+        self, store: CheckpointStore, policy: Retention, first: Callable[[int], str], watchdog: Watchdog
+    ) -> None:
+        self._store, self._policy, self._first, self._watchdog = store, policy, first, watchdog
         self._waiting: Job | None = None
         self._busy = False
+        self._died: BaseException | None = None
         self._changed = threading.Condition()
         self._outcomes: SimpleQueue[Outcome] = SimpleQueue()
         self._closed = False
@@ -60,7 +77,9 @@ class Saver:
             self._changed.notify_all()
 
     def outcomes(self) -> list[Outcome]:
-        """What ended since the last look, oldest first."""
+        """What ended since the last look, oldest first; SaverDiedError when there will be no more."""
+        if self._died is not None:
+            raise SaverDiedError(f"the thread that saves has died ({self._died!r})") from self._died
         found = []
         with suppress(Empty):
             while True:
@@ -68,9 +87,9 @@ class Saver:
         return found
 
     def drain(self) -> list[Outcome]:
-        """Wait until nothing is being saved or waits for it, and say how it ended."""
+        """Wait until nothing is being saved or waits for it, and say how it ended; errors as `outcomes`."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._busy and self._waiting is None)
+            self._changed.wait_for(lambda: self._died or (not self._busy and self._waiting is None))
         return self.outcomes()
 
     def close(self) -> None:
@@ -82,9 +101,18 @@ class Saver:
 
     def _work(self) -> None:
         if sys.platform == "linux":  # elsewhere a priority is a whole process's
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
-        while (job := self._next()) is not None:
-            self._outcomes.put(self._saved(job))
+            with suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        try:
+            while (job := self._next()) is not None:
+                self._watchdog.alive(SAVING, seconds_for(job.leaves))
+                self._outcomes.put(self._saved(job))
+                self._watchdog.rest(SAVING)
+        except BaseException as error:  # noqa: BLE001 - nobody else hears of what ends a thread
+            self._watchdog.rest(SAVING)
+            with self._changed:
+                self._died = error
+                self._changed.notify_all()
 
     def _next(self) -> Job | None:
         with self._changed:
@@ -96,11 +124,7 @@ class Saver:
             return job
 
     def _saved(self, job: Job) -> Outcome:
-        outcome = Outcome(job)
-        try:
-            self._first(job.iteration)
-        except OSError as error:
-            outcome = replace(outcome, warning=f"telemetry could not be written ({error.strerror})")
+        outcome = Outcome(job, warning=self._first(job.iteration))
         try:
             ref = self._write(job)
         except Exception as error:  # noqa: BLE001 - whatever it is, the loop has to hear of it
@@ -109,6 +133,8 @@ class Saver:
             self._store.collect(self._policy)
         except FlowError as error:
             return replace(outcome, ref=ref, warning=str(error))
+        except Exception as error:  # noqa: BLE001 - the checkpoint is there
+            return replace(outcome, ref=ref, warning=f"old checkpoints can't be removed ({error!r})")
         return replace(outcome, ref=ref)
 
     def _write(self, job: Job) -> CheckpointRef:

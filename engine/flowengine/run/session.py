@@ -2,41 +2,59 @@
 
 from __future__ import annotations
 
-import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from typing import Any
 
-from flowapi.errors import VolumeError
+from flowapi.errors import FlowError, VolumeError
 from flowapi.report import ExitCode, RunReport, SavedCheckpoint
 from flowengine import capsule
-from flowengine.loop import Carry, Snapshot, rows, snapshot
+from flowengine.loop import Carry, Snapshot, snapshot
 from flowengine.run import leaves, platform
 from flowengine.run.board import Board
 from flowengine.run.cadence import Cadence, Pace
 from flowengine.run.ending import diverged, finished_before, finite, result_of, write_result
 from flowengine.run.opening import Opened, open_run
 from flowengine.run.request import RunRequest
-from flowengine.run.saver import Job, Outcome, Saver
+from flowengine.run.saver import Job, Outcome, Saver, seconds_for
 from flowengine.run.signals import StopRequest
+from flowengine.run.telemetry import Telemetry, wall_ms
 from flowengine.run.watchdog import Watchdog
-from flowengine.store import CheckpointRef, Health, Lineage, Retention, SaveMeta, SaveReason
+from flowengine.store import CheckpointRef, CheckpointStore, Health, Lineage, Retention, SaveMeta, SaveReason
 
 HEARTBEAT_SECONDS = 0.25
+COMPILING_SECONDS = 3600.0
+COMPILING, ITERATING, ENDING = "compiling", "iterating", "writing the result"
 FAR = 2**53
 Observer = Callable[[RunReport], None]
 
 
 class Session:
-    """One process's share of a flow. `run` returns the exit code; errors leave as exceptions with theirs."""
+    """One process's share of a flow. `run` returns the exit code; errors leave as exceptions with theirs.
 
-    def __init__(self, request: RunRequest, board: Board, stop: StopRequest, observe: Observer) -> None:
-        self._request = request
+    Args:
+        claimed: Called once the volume is this process's.
+
+    Attributes:
+        summary: Of a flow that has ended: the file `summary.json`.
+    """
+
+    def __init__(
+        self,
+        request: RunRequest,
+        board: Board,
+        stop: StopRequest,
+        observe: Observer,
+        claimed: Callable[[CheckpointStore], None] = lambda _: None,
+    ) -> None:
+        self._request, self._claimed = request, claimed
         self._board = board
         self._stop = stop
         self._observe = observe
+        self.summary: Mapping[str, Any] = {}
 
     def run(self) -> ExitCode:
         """Open the flow, iterate until something ends it, and leave it in order."""
@@ -47,7 +65,10 @@ class Session:
             stack.callback(opened.store.close)
             run = _Run(self._request, opened, self._board, self._stop, self._observe, watchdog)
             stack.callback(run.close)
-            return run.go()
+            run.remember(self._claimed)
+            code = run.go()
+            self.summary = run.summary
+            return code
 
 
 class _Run:
@@ -67,40 +88,57 @@ class _Run:
         self._revision = request.revision.hash
         self._started = time.monotonic()
         self._carry: Carry = opened.carry
+        self.summary: Mapping[str, Any] = {}
         base = opened.claimed.base
         checkpoint = request.settings.checkpoint
         self._cadence = Cadence(
             checkpoint.every_iterations, checkpoint.every_seconds, base.ref.iteration if base else 0, self._started
         )
         self._pace = Pace(1, opened.compiled.settings.rows * opened.compiled.settings.every)
-        self._drained = int(opened.carry.certificates)
         self._beat_at = 0.0
         self._warnings = opened.warnings
-        layout = opened.store.layout
+        layout, files = opened.store.layout, opened.store.files
         common = {
             "run_id": _run_id(request), "flow_name": request.revision.name,
             "revision": self._revision, "epoch": opened.claimed.epoch,
         }  # fmt: skip
-        self._capsule = capsule.Capsule(layout.telemetry(self._revision), common)
+        kept = capsule.Capsule(layout.telemetry(self._revision), common, files)
+        files.sweep(kept.folder)
+        self._telemetry = Telemetry(kept, request.settings.telemetry.every, int(opened.carry.certificates))
         policy = Retention(self._revision, checkpoint.keep, request.retain)
-        self._libraries = threading.Thread(target=capsule.prepare, name="telemetry")
-        self._saver = Saver(opened.store, policy, self._capsule.flush)
+        self._saver = Saver(opened.store, policy, self._telemetry.flush, watchdog)
 
     def close(self) -> None:
         """End what runs beside the loop."""
         self._saver.close()
 
+    def remember(self, claimed: Callable[[CheckpointStore], None]) -> None:
+        """Let others keep what they need beside the checkpoints; the run goes on without."""
+        try:
+            claimed(self._opened.store)
+        except (OSError, VolumeError) as error:
+            self._warn(f"`cflow resume` will not know of this run: {error}")
+
     def go(self) -> ExitCode:
         self._announce()
-        if (summary := self._finished_before()) is not None:
-            return summary
+        if (finished := self._finished_before()) is not None:
+            return finished
         self._board.update(state="Compiling")
-        self._advance(self._iteration)
+        self._watchdog.alive(COMPILING, COMPILING_SECONDS)
+        self._carry = self._opened.program(self._carry, self._iteration)
+        self._watchdog.rest(COMPILING)
         platform.settle()
         if self._opened.claimed.warm is not None:
             self._save_now("jump")
         self._board.update(state="Running")
-        return self._iterate()
+        self._stop.begin()
+        try:
+            return self._iterate()
+        except FlowError:
+            raise
+        except Exception:
+            self._rescue()
+            raise
 
     @property
     def _iteration(self) -> int:
@@ -109,10 +147,6 @@ class _Run:
     @property
     def _wall_seconds(self) -> float:
         return self._opened.wall_seconds + time.monotonic() - self._started
-
-    @property
-    def _wall_ms(self) -> int:
-        return time.time_ns() // 1_000_000
 
     def _announce(self) -> None:
         opened, base = self._opened, self._opened.claimed.base
@@ -128,15 +162,15 @@ class _Run:
             iteration=self._iteration,
         )
         for one in opened.claimed.passed_over:
-            self._capsule.event("CHECKPOINT_CORRUPT", self._iteration, self._wall_ms, f"{one.id}: {one.reason}")
+            self._telemetry.event("CHECKPOINT_CORRUPT", self._iteration, f"{one.id}: {one.reason}")
         if base is None:
-            self._capsule.event("RUN_STARTED", self._iteration, self._wall_ms)
+            self._telemetry.event("RUN_STARTED", self._iteration)
         else:
             ref = base.ref
             saved = SavedCheckpoint(revision=ref.revision, id=ref.id, iteration=ref.iteration, digest=ref.digest)
             self._board.update(saved=saved, durable=ref.iteration)
             detail = f"{ref.id}, {opened.claimed.lost} iterations lost"
-            self._capsule.event("FLOW_RESUMED", self._iteration, self._wall_ms, detail)
+            self._telemetry.event("FLOW_RESUMED", self._iteration, detail)
         self._observe(self._board.report)
 
     def _iterate(self) -> ExitCode:
@@ -144,6 +178,7 @@ class _Run:
         limit = self._request.settings.stop.wall_time
         until = self._request.until or FAR
         while True:
+            self._watchdog.alive(ITERATING)
             now = snapshot(self._carry)
             if now.reason is not None:
                 return self._finish(now, now.reason)
@@ -159,53 +194,31 @@ class _Run:
 
     def _chunk(self, until: int) -> None:
         before, began = self._iteration, time.monotonic()
-        self._advance(until)
+        self._carry = self._opened.program(self._carry, until)
         seconds, done = time.monotonic() - began, self._iteration - before
         self._pace = self._pace.measured(max(done, 1), seconds)
-        self._drain(seconds)
+        self._telemetry.drain(self._carry, seconds)
         self._heartbeat()
         now = snapshot(self._carry)
-        rate = done / seconds
+        rate = done / seconds if seconds > 0 else None  # a clock may stand still
         left = (self._request.settings.stop.max_iterations or now.iteration) - now.iteration
         self._board.update(
             iteration=now.iteration, energy=now.energy, residual=now.residual, gap=now.gap,
             controller=now.controller, rate=rate, eta=left / rate if rate else None,
         )  # fmt: skip
         self._observe(self._board.report)
-        if self._libraries.ident is None:
-            self._libraries.start()  # not before: the first iterations would wait for it
-
-    def _advance(self, until: int) -> None:
-        if self._board.report.state == "Running":
-            self._watchdog.alive()
-        self._carry = self._opened.program(self._carry, until)
-        self._watchdog.suspend()
+        self._telemetry.load_libraries()
 
     def _heartbeat(self) -> None:
         now = time.monotonic()
         if now - self._beat_at >= HEARTBEAT_SECONDS:
             with suppress(VolumeError):  # saving will say so
                 self._opened.store.check_fence()
-            self._opened.store.heartbeat(self._iteration, self._wall_ms)
+            self._opened.store.heartbeat(self._iteration, wall_ms())
             self._beat_at = now
 
-    def _drain(self, seconds: float) -> None:
-        """Take the new certificates from the ring; their times are spread over the chunk."""
-        fresh = rows(self._carry, self._drained)
-        self._drained = int(self._carry.certificates)
-        every = self._request.settings.telemetry.every
-        end = self._wall_ms
-        for index, row in enumerate(fresh):
-            if every is None or row.iteration % every == 0:
-                self._capsule.row(
-                    iter=row.iteration, t_wall_ms=end - int(1000 * seconds * (len(fresh) - 1 - index) / len(fresh)),
-                    E=row.energy, residual=row.residual, gap=row.gap, feasibility=row.feasibility,
-                    grad_norm=row.gradient_norm, alpha=row.step, invariant_drift_max=row.drift,
-                    controller=row.controller,
-                )  # fmt: skip
-
-    def _begin_save(self, reason: SaveReason) -> None:
-        """Hand the state to the saver; the arrays are taken here, where nothing changes them, without a copy."""
+    def _job(self, reason: SaveReason) -> Job:
+        """The state as it is; its arrays are taken here, where nothing changes them, without a copy."""
         now, opened = snapshot(self._carry), self._opened
         health = Health(
             finite=now.finite, energy=finite(now.energy), residual=finite(now.residual), controller=now.controller,
@@ -215,11 +228,17 @@ class _Run:
             revision=self._revision, attempt=opened.store.attempt, problem_digest=opened.compiled.digest, reason=reason
         )
         meta = SaveMeta(lineage, health, self._wall_seconds, {**opened.env, "bitIdentical": opened.bit_identical})
-        self._saver.submit(Job(now.iteration, leaves.to_leaves(self._carry), meta))
-        self._cadence = self._cadence.begun(now.iteration, time.monotonic())
+        return Job(now.iteration, leaves.to_leaves(self._carry), meta)
+
+    def _begin_save(self, reason: SaveReason) -> None:
+        """Hand the state to the saver."""
+        job = self._job(reason)
+        self._saver.submit(job)
+        self._cadence = self._cadence.begun(job.iteration, time.monotonic())
 
     def _save_now(self, reason: SaveReason) -> None:
         """Save and wait until it is durable; errors as `CheckpointStore.save`."""
+        self._watchdog.rest(ITERATING)  # the saver is watched
         self._begin_save(reason)
         for outcome in self._saver.drain():
             self._settle([outcome], must=outcome.job.meta.lineage.reason == reason)
@@ -227,8 +246,7 @@ class _Run:
     def _settle(self, outcomes: list[Outcome], *, must: bool = False) -> None:
         """Take note of saves that ended. While the volume is full the run says so and goes on, unless it `must`."""
         for outcome in outcomes:
-            if outcome.warning:
-                self._warn(outcome.warning)
+            self._warn(outcome.warning)
             if outcome.ref is not None:
                 self._saved(outcome.ref, outcome.job)
             elif must or not isinstance(outcome.error, VolumeError):
@@ -240,7 +258,7 @@ class _Run:
 
     def _saved(self, ref: CheckpointRef, job: Job) -> None:
         """A checkpoint is durable."""
-        self._capsule.event("CHECKPOINT_CREATED", ref.iteration, self._wall_ms, ref.id)
+        self._telemetry.event("CHECKPOINT_CREATED", ref.iteration, ref.id)
         good = job.meta.health.good
         saved = SavedCheckpoint(revision=ref.revision, id=ref.id, iteration=ref.iteration, digest=ref.digest, good=good)
         self._cadence = self._cadence.succeeded()
@@ -248,57 +266,64 @@ class _Run:
         self._board.update(saved=saved, durable=ref.iteration, write_failed="", warnings=self._warnings)
         self._observe(self._board.report)
 
-    def _flush(self, iteration: int) -> None:
-        try:
-            self._capsule.flush(iteration)
-        except OSError as error:
-            self._warn(f"telemetry could not be written ({error.strerror})")
+    def _rescue(self) -> None:
+        """Something that must not happen ends the run: save what it has, without the thread that saves, if possible."""
+        with suppress(Exception):
+            job = self._job("rescue")
+            self._watchdog.alive(ITERATING, seconds_for(job.leaves))
+            self._saver.close()
+            if self._board.report.durable != job.iteration:
+                self._saved(self._opened.store.save(job.iteration, job.leaves, job.meta), job)
+            self._opened.store.heartbeat(job.iteration, wall_ms())
 
     def _warn(self, sentence: str) -> None:
-        self._warnings = (*self._warnings, sentence)[-4:]
-        self._board.update(warnings=self._warnings)
-        self._observe(self._board.report)
+        if sentence and sentence not in self._warnings:
+            self._warnings = (*self._warnings, sentence)[-4:]
+            self._board.update(warnings=self._warnings)
+            self._observe(self._board.report)
 
     def _pause(self) -> ExitCode:
         self._board.update(state="Stopping")
-        self._opened.store.heartbeat(self._iteration, self._wall_ms)  # should the save fail, what is lost is known
+        self._opened.store.heartbeat(self._iteration, wall_ms())  # should the save fail, what is lost is known
         if self._cadence.saved_iteration == self._iteration:
+            self._watchdog.rest(ITERATING)
             self._settle(self._saver.drain())  # it was just begun
         if self._board.report.durable != self._iteration:
-            self._capsule.event("CANCELLED", self._iteration, self._wall_ms)
+            self._telemetry.event("CANCELLED", self._iteration)
             self._save_now("sigterm")
-        self._flush(self._iteration)
+        self._watchdog.alive(ENDING)
+        self._warn(self._telemetry.flush(self._iteration))
         self._board.update(state="Stopped")
         return ExitCode.STOPPED
 
     def _finish(self, now: Snapshot, reason: str) -> ExitCode:
+        """The last checkpoint, the result, and only then what else there is to write."""
         if reason == "Diverged":
-            self._capsule.event("RUN_FAILED", now.iteration, self._wall_ms, "the iterates are not finite")
+            self._telemetry.event("RUN_FAILED", now.iteration, "the iterates are not finite")
             self._save_now("final")
             raise diverged(self._opened, self._request, now.iteration)
         self._save_now("final")
-        self._capsule.event("RUN_FINISHED", now.iteration, self._wall_ms, reason)
-        self._flush(now.iteration)
-        self._capsule.compact()
+        self._watchdog.alive(ENDING, seconds_for(leaves.to_leaves(self._carry)))
         summary = write_result(self._opened, self._request, self._carry, now, reason, self._wall_seconds)
+        self._watchdog.rest(ENDING)
+        self._telemetry.event("RUN_FINISHED", now.iteration, reason)
+        self._warn(self._telemetry.flush(now.iteration))
+        self._warn(self._telemetry.compact())
         for sentence in summary["warnings"]:
-            if sentence not in self._warnings:
-                self._warn(sentence)
-        self._report_result(summary)
-        return ExitCode.FINISHED
+            self._warn(sentence)
+        return self._ended(summary)
 
     def _finished_before(self) -> ExitCode | None:
         """A flow that had ended under the same stop rules: its result again, nothing computed."""
-        summary = finished_before(self._request, self._opened.store.layout, self._iteration)
-        if summary is None:
-            return None
-        self._report_result(summary)
-        return ExitCode.FINISHED
+        summary = finished_before(self._request, self._opened.store, self._iteration)
+        return None if summary is None else self._ended(summary)
 
-    def _report_result(self, summary: Mapping[str, object]) -> None:
+    def _ended(self, summary: Mapping[str, Any]) -> ExitCode:
+        self.summary = summary
         result = result_of(summary, self._revision)
         self._board.update(state="Finished", result=result, energy=result.energy, iteration=result.iteration)
         self._observe(self._board.report)
+        return ExitCode.FINISHED
 
 
 def _run_id(request: RunRequest) -> str:

@@ -12,22 +12,23 @@ DEADLINE_SECONDS = 600.0
 
 
 class Watchdog:
-    """Wants to be told of progress every now and then; without it, dumps every thread's stack and exits with 70."""
+    """Wants to be told of progress in whatever goes on; without it, dumps every thread's stack and exits with 70."""
 
     def __init__(self, deadline: float = DEADLINE_SECONDS) -> None:
         self._deadline = deadline
-        self._last: float | None = None
+        self._due: dict[str, tuple[float, float]] = {}
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
         self._thread.start()
 
-    def alive(self) -> None:
-        """The run has made progress."""
-        self._last = time.monotonic()
+    def alive(self, what: str, seconds: float | None = None) -> None:
+        """Something goes on, or has made progress; it will again, or `rest`, within the deadline or so many seconds."""
+        limit = seconds or self._deadline
+        self._due[what] = time.monotonic() + limit, limit
 
-    def suspend(self) -> None:
-        """The run loads or compiles, which may take any time."""
-        self._last = None
+    def rest(self, what: str) -> None:
+        """It has ended."""
+        self._due.pop(what, None)
 
     def close(self) -> None:
         """The run is over."""
@@ -36,8 +37,16 @@ class Watchdog:
 
     def _watch(self) -> None:
         while not self._over.wait(min(1.0, self._deadline / 4)):
-            last = self._last
-            if last is not None and time.monotonic() - last > self._deadline:
-                sys.stderr.write(f"no progress for {self._deadline:.0f} s: the stacks of all threads follow\n")
-                faulthandler.dump_traceback()
-                os._exit(ExitCode.INTERNAL)
+            now = time.monotonic()
+            for what, (due, limit) in list(self._due.items()):
+                if now > due:
+                    _end(f"no progress in {what} for {limit:.0f} s: the stacks of all threads follow\n")
+
+
+def _end(sentence: str) -> None:
+    """Whether or not there is somewhere to write it."""
+    try:
+        sys.stderr.write(sentence)
+        faulthandler.dump_traceback()
+    finally:
+        os._exit(ExitCode.INTERNAL)

@@ -4,6 +4,7 @@ NumPy arrays in, NumPy arrays out; of the engine it knows nothing, and it import
 """
 
 from flowengine.store.codec import Leaf
+from flowengine.store.files import Files
 from flowengine.store.gc import Retention
 from flowengine.store.io import IO
 from flowengine.store.layout import Layout
@@ -20,6 +21,7 @@ __all__ = [
     "CheckpointRef",
     "CheckpointStore",
     "Claimed",
+    "Files",
     "Fresh",
     "Health",
     "Latest",

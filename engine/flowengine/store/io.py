@@ -59,6 +59,10 @@ class IO:
         """Give a whole file a second name that must not exist."""
         os.link(source, target, follow_symlinks=False)
 
+    def symlink(self, target: str, path: Path) -> None:
+        """Make a symbolic link whose name must not exist."""
+        path.symlink_to(target)
+
     def mkdir(self, path: Path) -> None:
         """Make one folder that must not exist."""
         path.mkdir(mode=0o750)
@@ -145,13 +149,19 @@ def refused(error: OSError, what: str) -> VolumeError:
     remedies = {errno.EROFS: "The volume is mounted read-only.", errno.EACCES: "Check the permissions (fsGroup)."}
     full = error.errno in FULL
     remedy = "Make room on the volume." if full else remedies.get(error.errno or 0, "Check the volume.")
-    found = VolumeError(f"{what} ({error.strerror})", remedy=remedy)
+    found = VolumeError(f"{what} ({reason(error)})", remedy=remedy)
     found.full = full
     return found
 
 
-def patiently(read: Callable[[], T]) -> T:
-    """Read, and try again what may pass by itself; an unreachable checkpoint is no reason to take an older one.
+def reason(error: OSError) -> str:
+    """What the system said, and of which file."""
+    place = f": {os.fsdecode(error.filename)}" if isinstance(error.filename, str | bytes | os.PathLike) else ""
+    return f"{error.strerror or error}{place}"
+
+
+def patiently(read: Callable[[], T], path: Path) -> T:
+    """Read a file, and try again what may pass by itself.
 
     Raises:
         FileNotFoundError: there is nothing to read.
@@ -164,6 +174,7 @@ def patiently(read: Callable[[], T]) -> T:
             raise
         except OSError as error:
             if error.errno not in TRANSIENT or pause is None:
+                error.filename = error.filename or str(path)
                 raise refused(error, "the volume can't be read") from error
             time.sleep(pause)
     raise AssertionError("the last round returned or raised")
@@ -177,7 +188,7 @@ def read_file(io: IO, path: Path, limit: int) -> bytes:
         ValueError: it has more than `limit` bytes.
         VolumeError: the volume can't be read, not even after a while.
     """
-    return patiently(lambda: _read_once(io, path, limit))
+    return patiently(lambda: _read_once(io, path, limit), path)
 
 
 def _read_once(io: IO, path: Path, limit: int) -> bytes:
@@ -204,15 +215,18 @@ def put_files(io: IO, files: Iterator[tuple[Path, Iterator[Buffer]]]) -> None:
     What was written is on its way to the disk while more is made; one commit of the journal serves all files.
     """
     opened: list[int] = []
+    at = Path()
     try:
-        for path, chunks in files:
-            opened.append(io.create(path))
+        for at, chunks in files:
+            opened.append(io.create(at))
             _write_all(io, opened[-1], chunks)
         for descriptor in opened:
             io.fsync(descriptor)
         while opened:
             io.close(opened.pop())
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError):
+            error.filename = error.filename or str(at)
         for descriptor in opened:
             os.close(descriptor)
         raise

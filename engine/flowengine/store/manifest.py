@@ -14,7 +14,7 @@ from flowapi.numbers import canonical_json
 FORMAT = 1
 MAX_MANIFEST_BYTES = 8 * 2**20
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}([0-9a-f]{32})?$")]
-SaveReason = Literal["periodic", "sigterm", "jump", "final"]
+SaveReason = Literal["periodic", "sigterm", "jump", "final", "rescue"]
 
 
 class LeafRecord(Model):

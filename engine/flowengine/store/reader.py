@@ -107,7 +107,7 @@ class Reader:
         """A whole checkpoint, verified; errors as `manifest`."""
         manifest = self.manifest(revision, identity)
         path = self._layout.checkpoint(revision, identity) / STATE_FILE
-        leaves = patiently(lambda: decode(self._io, path, manifest))
+        leaves = patiently(lambda: decode(self._io, path, manifest), path)
         return Restored(ref_of(manifest), leaves, manifest)
 
     def newest(self, revision: str, passed_over: list[PassedOver], *, at_most: str = "") -> Restored | None:

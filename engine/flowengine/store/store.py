@@ -8,6 +8,7 @@ from flowapi.frozen import frozen
 from flowapi.report import PreviousEpoch
 from flowengine.store import fence, gc, layout, owner, probe, writer
 from flowengine.store.codec import Leaf
+from flowengine.store.files import Files
 from flowengine.store.io import IO, refused, replace_file
 from flowengine.store.manifest import Parent
 from flowengine.store.reader import CheckpointRef, PassedOver, Reader, Restored
@@ -80,6 +81,7 @@ class CheckpointStore:
     def __init__(self, io: IO, paths: layout.Layout, owner_: owner.Owner, attempt: int, *, adopted: bool) -> None:
         self._io = io
         self.layout = paths
+        self.files = Files(io)
         self.reader = Reader(io, paths)
         self.owner = owner_
         self.attempt = attempt

@@ -15,6 +15,8 @@ from flowoperator.core.starting import start
 from flowoperator.core.volume import volume_trouble, without_checkpoints
 from flowoperator.core.watching import watch
 
+VOLUME_SECONDS = 10.0  # a claim that bears no label of ours can't be watched
+
 
 def decide(observed: Observed, now: datetime) -> Plan:
     """The next step.
@@ -80,7 +82,9 @@ def _without_volume(observed: Observed, status: FlowStatus, lost: conditions.Ver
     pod = observed.pod
     alive = pod is not None and pod.running and not pod.engine_ended and not pod.deleting
     actions = () if alive else stop_all(observed)
-    return closed(observed, status, lost, now, actions, requeue_after=None if lost.phase == "Stalled" else 1.0)
+    return closed(
+        observed, status, lost, now, actions, requeue_after=VOLUME_SECONDS if lost.phase == "Stalled" else 1.0
+    )
 
 
 def _missing(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetime) -> Plan:
@@ -130,7 +134,7 @@ def _switch(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datet
 
 
 def _retry(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetime) -> Plan:
-    """Another nonce: a stalled flow is tried again, on an empty volume if its old one is lost; any other only notes it."""
+    """Another nonce: a stalled flow is tried again, on an empty volume if its own is lost; any other notes it."""
     stalled = observed.flow.status.phase == "Stalled"
     lost = volume_trouble(observed, valid, status)
     status = status.model_copy(update={"retry_nonce": valid.spec.retry_nonce or ""})

@@ -1,4 +1,4 @@
-"""What plans are made of: the next attempt, stopping Jobs, keeping objects as they should be, a verdict in the status."""
+"""What plans are made of: the next attempt, Jobs to stop, objects to repair, a verdict in the status."""
 
 from dataclasses import replace
 from datetime import datetime

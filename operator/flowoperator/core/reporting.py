@@ -25,7 +25,8 @@ def observed_status(observed: Observed, now: str) -> FlowStatus:
     status = with_outcome(status, outcome, status.checkpoint)
     base = report.restored_from
     if status.attempt.reason == "Rollback" and base is not None and base.revision != report.revision:
-        said = f"Back to revision {report.revision}, whose checkpoints are gone: it continues from {base.id} of {base.revision}."
+        gone = f"Back to revision {report.revision}, whose checkpoints are gone"
+        said = f"{gone}: it continues from {base.id} of revision {base.revision}."
         status = conditions.with_condition(
             status, "RolledBack", "True", "SpecReverted", said, observed.flow.generation, now
         )  # fmt: skip

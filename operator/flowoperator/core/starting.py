@@ -41,7 +41,7 @@ def start(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetim
 
 
 def _blocker(observed: Observed, now: datetime) -> conditions.Verdict | None:
-    """What must be gone first: a Job or pod of this flow, another writer on its volume, a ConfigMap of a deleted flow."""
+    """What must be gone first: Jobs and pods of this flow, another writer on its volume, a deleted flow's ConfigMap."""
     flow = observed.flow
     if foreign := next((job for job in observed.jobs if job.owner_uid != flow.ref.uid), None):
         return conditions.waiting("Scheduling", f"Waiting until Job {foreign.name} of another owner is gone.")
@@ -61,7 +61,8 @@ def _blocker(observed: Observed, now: datetime) -> conditions.Verdict | None:
 def _in_use(observed: Observed, writer: Pod) -> str:
     whose = f"pod {writer.name} of flow {writer.flow}" if writer.flow else f"pod {writer.name}"
     shared = f" Flows {', '.join(observed.sharing)} name the same claim; give each its own." if observed.sharing else ""
-    return f"Claim {observed.flow.claim_name} is in use: {whose} mounts it for writing. It starts once that has ended.{shared}"
+    claim = observed.flow.claim_name
+    return f"Claim {claim} is in use: {whose} mounts it for writing. The flow starts once that has ended.{shared}"
 
 
 def _needs(observed: Observed, valid: ValidSpec) -> tuple[Action, ...]:

@@ -8,7 +8,7 @@ from flowoperator.core.observed import Observed, Pod, Refusal
 IMAGE = frozenset({"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"})
 STARTING = frozenset({"", "ContainerCreating", "PodInitializing"})
 LOST_AFTER = timedelta(seconds=30)
-UNREACHABLE_SECONDS = 20.0
+UNREACHABLE_SECONDS = 10.0
 
 # what of the spec decides a field of the objects that we make
 _FIELDS = (
@@ -45,7 +45,7 @@ def refused(refusal: Refusal) -> conditions.Verdict:
     message = f"{said}the apiserver refuses the {refusal.kind}: {refusal.message}"
     if "exceeded quota" in refusal.message:
         return conditions.waiting("ProgressingWithRetry", f"{message}. It is tried again until there is room.")
-    if refusal.status == 422 or refusal.status == 400:
+    if refusal.status in {400, 422}:
         return conditions.stalled("InvalidSpec", message)
     return conditions.stalled("Refused", f"{message}. It is tried again; ask whoever runs the cluster.")
 
@@ -58,8 +58,8 @@ def stopping(pod: Pod, now: datetime) -> str:
     if until is None or now < until + LOST_AFTER:
         return f"Waiting until pod {pod.name} has stopped; it has until {pod.deleting}."
     return (
-        f"Pod {pod.name} should have been gone at {pod.deleting}: node {pod.node} may be lost. If it is, delete the Node "
-        "object or taint it node.kubernetes.io/out-of-service; the operator never forces a pod away."
+        f"Pod {pod.name} should have been gone at {pod.deleting}: node {pod.node} may be lost. If it is, delete the "
+        "Node object or taint it node.kubernetes.io/out-of-service; the operator never forces a pod away."
     )
 
 
@@ -99,7 +99,7 @@ def trouble(observed: Observed, now: datetime) -> conditions.Verdict | None:
         return conditions.stalled(
             "SidecarRuns",
             f"The engine of pod {pod.name} has ended, but its container {names} keeps the Job from ending. "
-            "Disable its injection for this flow (spec.engine.podAnnotations or podLabels), or make it a native sidecar.",
+            "Disable its injection by spec.engine.podAnnotations or podLabels, or make it a native sidecar.",
         )
     return None if pod.running else _of_events(observed, f"Pod {pod.name} can't start")
 

@@ -96,7 +96,7 @@ class Engines:
             one.task.cancel()
 
     async def _ask_on(self, key: Key) -> None:
-        """Ask, tell if anything is new, wait; an engine that is silent is asked less often, and told of now and then."""
+        """Ask, tell if anything is new, wait; an engine that is silent is asked less often."""
         missed = 0
         while True:
             one = self._followed[key]

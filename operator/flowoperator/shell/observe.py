@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from flowoperator.core import parse
-from flowoperator.core.observed import Observed, Pod, Refusal, ValidSpec
+from flowoperator.core.observed import Claim, Flow, Observed, Pod, Refusal, ValidSpec
 from flowoperator.objects.meta import FLOW_LABEL
 from flowoperator.shell.cluster import Cluster, Json
 from flowoperator.shell.engines import Engines
 from flowoperator.shell.informer import Informer
 from flowoperator.shell.queue import Key
+
+STEADY_SECONDS = 60.0
+RESTLESS_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -34,29 +37,46 @@ class Observer:
     image: str
     resources: Mapping[str, Mapping[str, str]]
     refusals: dict[Key, Tried] = field(default_factory=dict)
+    _unwatched: dict[tuple[str, str], tuple[float, Claim | None]] = field(default_factory=dict)
 
-    def cached(self, key: Key) -> tuple[Observed, str] | None:
+    async def look(self, key: Key) -> tuple[Observed, str] | None:
         """What the cache has, and the resourceVersion that a write must carry; None when the flow is gone."""
         entry = self.informer.flows.entries.get((key.namespace, key.name))
         if entry is None:
             return None
         flow, cache = entry.value, self.informer
-        claim = cache.claims.entries.get((key.namespace, flow.claim_name))
         observed = Observed(
             flow=flow,
             image=self.image,
             resources=self.resources,
             jobs=cache.jobs.of(key),
             pods=cache.pods.of(key),
-            claim=claim.value if claim else None,
+            claim=await self._claim(flow),
             maps=cache.maps.of(key),
             terminations=cache.terminations(key),
             refusal=self._refusal(key),
         )
-        answer = self.engines.last(observed.pod.uid) if observed.pod else None
-        if answer is not None:
+        pod = observed.pod
+        alive = pod is not None and not pod.ended and not pod.engine_ended
+        if pod is not None and alive and (answer := self.engines.last(pod.uid)) is not None:
             observed = replace(observed, report=answer.report, silent=answer.silent)
         return observed, str(entry.version)
+
+    async def _claim(self, flow: Flow) -> Claim | None:
+        """The claim of the cache; one without our label is asked for, now and then while all is well."""
+        place = (flow.ref.namespace, flow.claim_name)
+        if (entry := self.informer.claims.entries.get(place)) is not None:
+            self._unwatched.pop(place, None)
+            return entry.value
+        phase, now = flow.status.phase, asyncio.get_running_loop().time()
+        asked, known = self._unwatched.get(place, (-STEADY_SECONDS, None))
+        if flow.deleting or phase == "Suspended":
+            return known
+        if now - asked > (STEADY_SECONDS if phase in {"Running", "Completed"} else RESTLESS_SECONDS):
+            body = await self.cluster.get("PersistentVolumeClaim", *place)
+            known = parse.claim(body) if body else None
+            self._unwatched[place] = (now, known)
+        return known
 
     def _refusal(self, key: Key) -> Refusal | None:
         tried = self.refusals.get(key)
@@ -129,6 +149,11 @@ class Observer:
 
     async def _events(self, observed: Observed, selector: str) -> list[Json]:
         return await self.cluster.items("Event", observed.flow.ref.namespace, fields=f"{selector},type=Warning")
+
+    def forget(self, key: Key) -> None:
+        """The flow is gone."""
+        self.refusals.pop(key, None)
+        self._unwatched.pop((key.namespace, key.name), None)
 
     def refused(self, key: Key, refusal: Refusal) -> float:
         """Remember a refusal; the seconds after which the create is tried again, more each time, and never aligned."""

@@ -33,7 +33,7 @@ class Passes:
 
     async def work(self, key: Key) -> float | None:
         """One pass. A conflict means that something newer is there: look again."""
-        seen = self.observer.cached(key)
+        seen = await self.observer.look(key)
         if seen is None:
             self._forget(key)
             return None
@@ -83,7 +83,7 @@ class Passes:
 
     def _forget(self, key: Key) -> None:
         self.engines.follow(key, None)
-        self.observer.refusals.pop(key, None)
+        self.observer.forget(key)
         if self.queue is not None:
             self.queue.forget(key)
 

@@ -1,4 +1,4 @@
-"""The work queue: each key at most once in it and at most once at work, fair by namespace; failures wait longer each time."""
+"""The work queue: each key at most once in it and at most once at work, fair by namespace; failures back off."""
 
 import asyncio
 import random

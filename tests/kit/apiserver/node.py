@@ -229,8 +229,10 @@ class Janitor(threading.Thread):
         self.stopped = threading.Event()
 
     def run(self) -> None:
-        """Until stopped."""
-        while not self.stopped.wait(0.1):
+        """Until stopped; looking takes at most a fifth of the time."""
+        took = 0.0
+        while not self.stopped.wait(max(0.1, 4 * took)):
+            begun = time.monotonic()
             for body in self.node.api.items(f"/api/v1/namespaces/{self.namespace}/pods"):
                 if "deletionTimestamp" not in body["metadata"] or body["metadata"]["name"] in self.spared:
                     continue
@@ -238,3 +240,4 @@ class Janitor(threading.Thread):
                 if body["status"].get("phase") == "Running":
                     pod.end(75)
                 pod.vanish()
+            took = time.monotonic() - begun

@@ -12,7 +12,8 @@ import kopf
 from aiohttp import web
 from kubernetes.aio import client
 
-from flowoperator.main import Access, Settings, run
+from flowoperator.main import Settings, run
+from flowoperator.shell.credentials import Access
 from kit.apiserver.node import Engines
 from kit.apiserver.plane import ENGINE
 
@@ -76,6 +77,7 @@ class Operator:
         self._namespaces, self._engines_port = (namespace,) if namespace else (), engines_port
         self._running: Future[None] | None = None
         self._ended = threading.Event()
+        self._revive = False
         self.image = ENGINE
 
     def start(self) -> None:
@@ -94,6 +96,9 @@ class Operator:
                 await run(settings, access, http)
         finally:
             self._ended.set()
+            if self._revive:
+                self._revive = False
+                self._loop.loop.call_soon(self.start)
 
     @property
     def alive(self) -> bool:
@@ -102,20 +107,22 @@ class Operator:
 
     def kill(self) -> None:
         """End it wherever it is: no more of its code runs than what cancellation runs."""
+        self._revive = False
         if self._running is not None:
             self._running.cancel()
             if not self._ended.wait(20):
                 raise AssertionError("the operator did not end when it was killed")
             self._running = None
 
-    def kill_soon(self) -> None:
-        """The same from inside its loop, without waiting."""
+    def crash(self) -> None:
+        """The same from inside its loop; a fresh one follows, as a kubelet sees to."""
         if self._running is not None:
+            self._revive = True
             self._running.cancel()
 
     def check(self) -> None:
         """Raise what ended it, if it ended by itself."""
-        if self._running is not None and self._running.done():
+        if self._running is not None and self._running.done() and not self._running.cancelled():
             self._running.result()
 
     def restart(self) -> None:

@@ -75,7 +75,7 @@ def start(folder: Path) -> Iterator[Plane]:
 
     def component(name: str, *arguments: str) -> None:
         with (folder / f"{name}.log").open("wb") as log:
-            command = [found[name], *arguments]
+            command: list[str | Path] = [found[name], *arguments]
             children.append(subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=_with_parent))  # noqa: PLW1509 - prctl alone
 
     try:
@@ -88,7 +88,7 @@ def start(folder: Path) -> Iterator[Plane]:
         _wait_for(lambda: authority.exists(), "the apiserver's certificate", folder)
         admin = Api(url, authority, token)
         _wait_for(lambda: _ready(admin), "the apiserver", folder)
-        _install(found, kubeconfig)
+        install(kubeconfig)
         _wait_for(lambda: _serves_flows(admin), "the CRD", folder)
         # after the CRD: the garbage collector looks for new kinds twice a minute only
         component("kube-controller-manager", *_manager(folder, kubeconfig, manager_port))
@@ -128,14 +128,16 @@ def _manager(folder: Path, kubeconfig: Path, port: int) -> list[str]:
     ]  # fmt: skip
 
 
-def _install(found: tools.Tools, kubeconfig: Path) -> None:
+def install(kubeconfig: Path) -> None:
     """What the chart installs, less the operator's own pod: it runs in the test's process."""
+    found = tools.ensure()
     text = run([
         found["helm"], "template", RELEASE, CHART, f"--namespace={NAMESPACE}", f"--set=engine.image={ENGINE}",
     ])  # fmt: skip
     kept = [one for one in text.split("\n---\n") if "\nkind: Deployment\n" not in f"\n{one}\n"]
-    kubectl = [found["kubectl"], f"--kubeconfig={kubeconfig}"]
-    run([*kubectl, "create", "namespace", NAMESPACE])
+    kubectl: list[str | Path] = [found["kubectl"], f"--kubeconfig={kubeconfig}"]
+    if not run([*kubectl, "get", "namespace", NAMESPACE, "--ignore-not-found", "-o", "name"]).strip():
+        run([*kubectl, "create", "namespace", NAMESPACE])
     run([*kubectl, "apply", "--server-side", "-f", "-"], data="\n---\n".join(kept))
 
 

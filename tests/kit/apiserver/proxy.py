@@ -26,13 +26,20 @@ class Moment(Enum):
     AFTER = "after"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Write:
-    """A write that the operator asked for."""
+    """A write that the operator asked for, and the status of its answer; 0 while there is none."""
 
     number: int
     method: str
     path: str
+    status: int = 0
+
+    @property
+    def resource(self) -> str:
+        """Its plural, such as `jobs`."""
+        parts = self.path.split("/")
+        return parts[parts.index("namespaces") + 2] if "namespaces" in parts else parts[-1]
 
     def __str__(self) -> str:
         return f"{self.number} {self.method} {self.path}"
@@ -86,6 +93,11 @@ class Proxy:
     frozen: bool = False
     _session: aiohttp.ClientSession | None = None
 
+    def made(self, method: str) -> dict[str, int]:
+        """How many writes of a kind the apiserver has carried out, by resource; events apart."""
+        done = [one.resource for one in self.writes if one.method == method and 200 <= one.status < 300]
+        return {one: done.count(one) for one in sorted(set(done)) if one != "events"}
+
     def clear(self) -> None:
         """Forget what was counted, and make no more trouble."""
         self.writes, self.reads, self.faults = [], {}, []
@@ -115,6 +127,7 @@ class Proxy:
         if moment is Moment.BEFORE:
             return await self._die(write)
         answer = await self._pass_on(request)
+        write.status = answer.status
         if moment is Moment.AT:
             return await self._die(write)
         if moment is Moment.AFTER:
@@ -144,6 +157,7 @@ class Proxy:
     async def _pass_on(self, request: web.Request) -> web.StreamResponse:
         assert self._session is not None
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOP}
+        headers["Accept-Encoding"] = "identity"
         body = await request.read()
         async with self._session.request(
             request.method, self.url + request.path_qs, headers=headers, data=body or None,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from flowapi.spec import API_VERSION, KIND, parse_spec
-from kit.apiserver.api import Api, Json
+from kit.apiserver.api import Api, ApiError, Json
 from kit.apiserver.node import Engines, Janitor, Node, ScriptedPod
 from kit.apiserver.operator import Loop, Operator, serve
 from kit.apiserver.plane import Plane
@@ -100,11 +100,16 @@ class Flow:
     def apply(self, wanted: Json) -> "Flow":
         """Make it, or replace its spec."""
         body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": self.name}, "spec": wanted}
-        if (old := self.body()) is None:
-            self.scene.api.post(self.path.rsplit("/", 1)[0], body)
-        else:
+        while (old := self.body()) is not None:
             meta = {"name": self.name, "resourceVersion": old["metadata"]["resourceVersion"]}
-            self.scene.api.put(self.path, {**body, "metadata": meta})
+            try:
+                self.scene.api.put(self.path, {**body, "metadata": meta})
+            except ApiError as error:
+                if error.status != 409:  # the operator has written its status in between
+                    raise
+            else:
+                return self
+        self.scene.api.post(self.path.rsplit("/", 1)[0], body)
         return self
 
     def edit(self, **keys: Any) -> "Flow":
@@ -220,7 +225,7 @@ def scene(plane: Plane, loop: Loop, *, started: bool = True, everywhere: bool = 
     to_engines, engines_port = loop.run(serve(engines.handle))
     to_apiserver, port = loop.run(serve(proxy.handle))
     operator = Operator(loop, f"http://127.0.0.1:{port}", plane.token, "" if everywhere else namespace, engines_port)
-    proxy.on_kill = operator.kill_soon
+    proxy.on_kill = operator.crash
     janitor = Janitor(node, namespace)
     janitor.start()
     try:

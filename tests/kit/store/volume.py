@@ -5,7 +5,19 @@ from pathlib import Path
 
 import numpy as np
 
-from flowengine.store import IO, CheckpointStore, Claimed, Health, Latest, Leaf, Lineage, Owner, SaveMeta, Start
+from flowengine.store import (
+    IO,
+    CheckpointStore,
+    Claimed,
+    Health,
+    Latest,
+    Leaf,
+    Lineage,
+    Owner,
+    SaveMeta,
+    Start,
+    list_checkpoints,
+)
 
 A, B = "aaaaaaaaaa", "bbbbbbbbbb"
 OWNER = Owner(namespace="ns", name="flow", uid="uid-1")
@@ -67,3 +79,8 @@ def resumed(root: Path, revision: str = A) -> int:
     store, claimed = take(root, revision)
     store.close()
     return found(claimed)
+
+
+def iterations(root: Path) -> list[int]:
+    """Of the checkpoints on a volume, the newest first."""
+    return [one.ref.iteration for one in list_checkpoints(root)]

@@ -19,11 +19,10 @@ def test_a_torn_or_rotten_program_is_dropped_and_the_others_stay(tmp_path, monke
 
 
 def test_too_many_are_dropped_together(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(platform, "CACHE_BYTES", 10)
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "one").write_bytes(zlib.compress(bytes(1000)))
     monkeypatch.setenv(platform.CACHE_FOLDER, str(tmp_path / "cache"))
-    platform.sweep()
+    platform.sweep(most=10)
     assert not (tmp_path / "cache").exists()
 
 

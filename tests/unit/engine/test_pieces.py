@@ -15,6 +15,7 @@ from flowapi.flow import FlowDocument
 from flowengine import capsule
 from flowengine.compiler.load import load_data
 from flowengine.run.cadence import Cadence, Pace
+from flowengine.store import Files
 
 
 def test_cadence_counts_absolute_iterations_and_waits() -> None:
@@ -45,7 +46,7 @@ def test_a_failed_save_is_tried_again_soon_and_later_each_time() -> None:
 
 
 def test_two_parts_of_one_iteration_are_both_kept(tmp_path) -> None:
-    kept = capsule.Capsule(tmp_path, {"run_id": "r", "flow_name": "f", "revision": "a", "epoch": 1})
+    kept = capsule.Capsule(tmp_path, {"run_id": "r", "flow_name": "f", "revision": "a", "epoch": 1}, Files())
     for event in ("RUN_STARTED", "RUN_FINISHED"):
         kept.event(event, 400, 1)
         kept.flush(400)
@@ -56,7 +57,7 @@ def test_rows_wait_for_room_but_not_without_bound(tmp_path, monkeypatch) -> None
     monkeypatch.setattr(capsule.parts, "MOST_PENDING", 3)
     folder = tmp_path / "telemetry"
     folder.write_text("in the way")
-    kept = capsule.Capsule(folder, {"run_id": "r", "flow_name": "f", "revision": "a", "epoch": 1})
+    kept = capsule.Capsule(folder, {"run_id": "r", "flow_name": "f", "revision": "a", "epoch": 1}, Files())
     for k in range(5):
         kept.event("CHECKPOINT_CREATED", k, k)
         with pytest.raises(OSError, match="."):
@@ -186,7 +187,7 @@ def test_config_maps_own_links_are_followed(tmp_path) -> None:
 
 def test_capsule_parts_are_compacted_without_losing_a_row(tmp_path) -> None:
     for epoch in (1, 2):
-        parts = capsule.Capsule(tmp_path, {"run_id": "r", "flow_name": "f", "revision": "a", "epoch": epoch})
+        parts = capsule.Capsule(tmp_path, {"run_id": "r", "flow_name": "f", "revision": "a", "epoch": epoch}, Files())
         for k in (10, 20):
             parts.row(iter=k, t_wall_ms=k, E=1.0 / k)
             parts.event("CHECKPOINT_CREATED", k, k, "x")
@@ -200,12 +201,11 @@ def test_capsule_parts_are_compacted_without_losing_a_row(tmp_path) -> None:
 
 
 def test_result_is_whole_or_absent(tmp_path) -> None:
-    folder, link = tmp_path / "result-1", tmp_path / "result"
+    folder, files = tmp_path / "result", Files()
     x = np.arange(3.0)
     summary = {"sha256": {"x": capsule.digest(x)}}
-    capsule.write_result(folder, {"x": x}, summary, link)
-    assert capsule.read_summary(link) == summary
-    assert capsule.intact(link, summary)
+    assert capsule.read_result(files, folder) is None
+    capsule.write_result(files, folder, {"x": x}, summary)
+    assert capsule.read_result(files, folder) == summary
     np.save(folder / "x.npy", x + 1)
-    assert not capsule.intact(link, summary)
-    assert capsule.read_summary(tmp_path) is None
+    assert capsule.read_result(files, folder) is None

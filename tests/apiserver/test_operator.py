@@ -1,0 +1,125 @@
+"""The operator's process: fresh installs, restarts at any point, many flows at once, flows that cost nothing."""
+
+import asyncio
+
+import aiohttp
+import kopf
+import pytest
+from kubernetes.aio import client
+
+from flowoperator.main import RESYNC_SECONDS, Settings
+from flowoperator.main import Operator as OperatorProcess
+from flowoperator.shell.cluster import Cluster
+from kit.apiserver import plane as planes
+from kit.apiserver.scene import scene as make_scene
+from kit.apiserver.scene import spec, wait_for
+
+
+@pytest.mark.parametrize("moment", ["before the Job", "while it runs", "after its end"])
+def test_a_restart_at_any_point_changes_nothing(scene, moment):
+    flow = scene.flow().apply(spec())
+    if moment == "before the Job":
+        wait_for("its first status", flow.status)
+        scene.operator.restart()
+    pod = flow.next_pod().run(100, 90)
+    flow.until("its checkpoint to be known", lambda status: status.get("checkpoint"))
+    if moment == "while it runs":
+        scene.operator.restart()
+        pod.say(200, 190)
+    pod.finish()
+    flow.phase("Completed")
+    if moment == "after its end":
+        scene.operator.restart()
+    status = flow.phase("Completed")
+    assert status["attempt"]["number"] == 1
+    assert status["recoveries"]["count"] == 0
+    assert len(flow.jobs()) == 1
+
+
+def test_what_happened_while_the_operator_was_away_is_seen_when_it_comes_back(scene):
+    flow = scene.flow().apply(spec())
+    pod = flow.next_pod().run(100, 90)
+    flow.until("its checkpoint to be known", lambda status: status.get("checkpoint"))
+    scene.operator.kill()
+    pod.end(76)
+    wait_for("the Job to have failed", lambda: flow.jobs()[0]["status"].get("failed"))
+    scene.operator.start()
+    assert flow.stalled("Diverged")
+
+
+def test_two_hundred_flows_start_and_end(scene):
+    flows = [scene.flow(f"flow-{number}") for number in range(200)]
+    for flow in flows:
+        flow.apply(spec())
+    for flow in flows:
+        flow.next_pod(60).run(10, 5).finish()
+    for flow in flows:
+        assert flow.phase("Completed", 60)["attempt"]["number"] == 1
+
+
+def test_settled_flows_cost_nothing(scene):
+    flows = [scene.flow(f"flow-{number}") for number in range(5)]
+    for flow in flows:
+        flow.apply(spec())
+        flow.next_pod().run(10).finish()
+    for flow in flows:
+        flow.phase("Completed")
+    scene.proxy.clear()
+    quiet = scene.flow("another").apply(spec())
+    quiet.next_pod().run(10).finish()
+    quiet.phase("Completed")
+    assert not [one for one in scene.proxy.writes if "flow-" in one.path]
+    assert RESYNC_SECONDS >= 60
+
+
+def test_a_pass_over_flows_that_have_settled_writes_nothing(scene):
+    flow = scene.flow().apply(spec())
+    flow.next_pod().run(10).finish()
+    flow.phase("Completed")
+    version = flow.body()["metadata"]["resourceVersion"]
+    scene.operator.restart()
+    other = scene.flow("other").apply(spec())
+    other.next_pod().run(10)
+    other.phase("Running")
+    assert flow.body()["metadata"]["resourceVersion"] == version
+
+
+@pytest.mark.parametrize("hours", [0])
+def test_a_fresh_install_is_ready_within_seconds_though_its_storage_is_still_made(tmp_path, loop, hours):
+    """The CRD is made a moment before: the apiserver then answers 429 for its resources, with Retry-After."""
+    with planes.start(tmp_path) as plane:
+
+        async def install() -> float:
+            clock = asyncio.get_running_loop().time
+            configuration = client.Configuration(host=plane.url, api_key={"authorization": f"Bearer {plane.token}"})
+            configuration.ssl_ca_cert = str(plane.authority)
+            login = kopf.ConnectionInfo(
+                server=plane.url, ca_path=str(plane.authority), scheme="Bearer", token=plane.token
+            )
+            async with client.ApiClient(configuration) as api, aiohttp.ClientSession() as http:
+                operator = OperatorProcess(Settings("engine:1", (), 0), Cluster(api), http)
+                access = type("Access", (), {"login": staticmethod(lambda: login)})
+                started = clock()
+                tasks = [asyncio.create_task(operator.work()), asyncio.create_task(operator.watch(access))]
+                while not operator.healthy(clock()):
+                    for task in tasks:
+                        if task.done():
+                            task.result()
+                    await asyncio.sleep(0.05)
+                took = clock() - started
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                return took
+
+        plane.run_kubectl("delete", "crd", "computableflows.computableflow.dev", "--wait")
+        planes.install(plane.kubeconfig)
+        assert loop.run(install(), 60) < 15
+
+
+def test_flows_of_all_namespaces_are_run(plane, loop):
+    with make_scene(plane, loop, everywhere=True) as scene, make_scene(plane, loop, started=False) as other:
+        there = other.flow().apply(spec())
+        there.next_pod()
+        scene.flow().apply(spec())
+        scene.flow().next_pod()

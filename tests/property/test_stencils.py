@@ -1,0 +1,109 @@
+"""What operators of neighbours compute: convolutions, differences, wavelets, tomography, as others define them."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import pywt
+from scipy.signal import convolve
+
+from flowengine import linops
+from flowengine.arithmetic import dot, norm
+from flowengine.storage import Components, Packed, logical
+from kit.operators import KERNEL, SPARSE, wavelet
+
+
+def test_convolution_is_the_true_one(rng) -> None:
+    x = rng.standard_normal((9, 8))
+    ours = linops.build_conv(KERNEL, x.shape, "zero", (0, 1)).apply(jnp.asarray(x))
+    full = convolve(x, KERNEL)
+    assert np.allclose(ours, full[1 : 1 + 9, 2 : 2 + 8])
+    periodic = linops.build_conv(KERNEL, x.shape, "periodic", (0, 1)).apply(jnp.asarray(x))
+    i, j = 4, 5
+    wanted = sum(KERNEL[a, b] * x[(i - a + 1) % 9, (j - b + 2) % 8] for a in range(3) for b in range(4))
+    assert np.isclose(periodic[i, j], wanted)
+
+
+def test_gradient_convention() -> None:
+    x = jnp.asarray([[1.0, 2.0, 4.0], [1.0, 5.0, 9.0]])
+    d = logical(linops.build_gradient((2, 3), "neumann", (0, 1), (1.0, 1.0)).apply(x))
+    assert np.array_equal(d[0], [[0, 3, 5], [0, 0, 0]])
+    assert np.array_equal(d[1], [[1, 2, 0], [4, 4, 0]])
+    p = logical(linops.build_gradient((2, 3), "periodic", (1,), (1.0,)).apply(x))
+    assert np.array_equal(p[0], [[1, 2, -3], [4, 4, -8]])
+
+
+@pytest.mark.parametrize("boundary", ["neumann", "periodic"])
+def test_large_gradients_are_packed_and_equal(rng, boundary) -> None:
+    shape = (600, 500)
+    operator = linops.build_gradient(shape, boundary, (0, 1), (1.0, 1.0))
+    x = jnp.asarray(rng.standard_normal(shape))
+    image = operator.apply(x)
+    assert isinstance(image, Packed)
+    assert np.allclose(logical(image), differences(np.asarray(x), boundary), atol=1e-14)
+    assert np.isclose(norm(image) ** 2, dot(x, operator.adjoint(image)))
+
+
+@pytest.mark.parametrize("boundary", ["neumann", "periodic"])
+@pytest.mark.parametrize("shape", [(1,), (2,), (1, 4), (3, 1, 5)])
+def test_differences_along_axes_of_one_or_two_entries(rng, shape, boundary) -> None:
+    operator = linops.build_gradient(shape, boundary, tuple(range(len(shape))), (1.0,) * len(shape))
+    x, y = rng.standard_normal(shape), rng.standard_normal((len(shape), *shape))
+    assert np.allclose(logical(operator.apply(jnp.asarray(x))), differences(x, boundary), atol=1e-14)
+    stored = Components.of(tuple(jnp.asarray(y)))
+    assert np.isclose(np.vdot(differences(x, boundary), y), np.vdot(x, operator.adjoint(stored)))
+
+
+@pytest.mark.parametrize("boundary", ["neumann", "periodic"])
+@pytest.mark.parametrize("build", [lambda d: d, linops.Laplacian, linops.Hessian])
+def test_squares_of_large_stencils_are_their_adjoint_after_them(rng, build, boundary) -> None:
+    shape = (80, 70)  # more entries than those whose inner stencil is computed once
+    operator = build(linops.build_gradient(shape, boundary, (0, 1), (1.0, 0.5)))
+    x, y = (jnp.asarray(rng.standard_normal(shape)) for _ in range(2))
+    assert np.isclose(dot(y, jax.jit(operator.gram)(x)), dot(operator.apply(y), operator.apply(x)))
+
+
+def differences(x: np.ndarray, boundary: str) -> np.ndarray:
+    """Forward differences along every axis."""
+    last = {"neumann": -1, "periodic": 0}[boundary]
+    return np.stack([np.diff(x, axis=axis, append=np.take(x, [last], axis)) for axis in range(x.ndim)])
+
+
+@pytest.mark.parametrize(
+    ("name", "levels"), [("haar", 1), ("haar", 3), ("db2", 2), ("db4", 2), ("db8", 1), ("sym5", 2)]
+)
+def test_wavelets_are_those_of_pywavelets(rng, name, levels) -> None:
+    x = rng.standard_normal((64, 48))
+    ours = wavelet(name, (0, 1), levels)
+    wanted, _ = pywt.coeffs_to_array(pywt.wavedec2(x, name, mode="periodization", level=levels))
+    found, back = jax.jit(lambda x: (ours.apply(x), ours.adjoint(ours.apply(x))))(x)
+    assert np.abs(found - wanted).max() < 1e-12
+    assert np.abs(back - x).max() < 1e-11  # PyWavelets tabulates some filters to twelve digits
+
+
+def test_sparse_matrices_are_theirs_and_complex_ones_have_their_adjoint(rng) -> None:
+    x, y = rng.standard_normal(30), rng.standard_normal(8) + 1j * rng.standard_normal(8)
+    assert np.allclose(linops.build_sparse(SPARSE, (30,)).apply(jnp.asarray(x)), SPARSE @ x)
+    turned = linops.build_sparse(SPARSE * (1 + 2j), (30,))
+    assert np.allclose(turned.adjoint(jnp.asarray(y)), (SPARSE * (1 + 2j)).conj().T @ y)
+
+
+def test_radon_keeps_the_mass_of_what_stays_inside_at_every_angle(rng) -> None:
+    picture = np.zeros((20, 20))
+    picture[8:12, 7:13] = rng.random((4, 6))
+    sinogram = linops.radon_matrix(20, np.arange(0.0, 180.0, 15.0), np.float64) @ picture.ravel()
+    assert np.allclose(sinogram.reshape(12, 20).sum(axis=1), picture.sum())
+    assert np.allclose(sinogram.reshape(12, 20)[0], picture.sum(axis=0))
+
+
+def test_second_differences_of_a_quadratic_are_constant_and_a_gradient_has_no_curl(rng) -> None:
+    i, j = np.mgrid[0:7.0, 0:8.0]
+    d = linops.build_gradient((7, 8), "neumann", (0, 1), (1.0, 1.0))
+    parts = logical(linops.Hessian(d).apply(jnp.asarray(i * i + 3 * i * j)))[:, 1:-1, 1:-1]
+    assert np.allclose(parts[0], 2)
+    assert np.allclose(parts[1], 0)
+    assert np.allclose(parts[2], np.sqrt(2) * 3)
+    x = jnp.asarray(rng.standard_normal((7, 8)))
+    field = logical(d.apply(x))
+    assert np.allclose(linops.Curl(d).apply(field), 0)
+    assert np.allclose(linops.Divergence(d).apply(field), linops.Laplacian(d).apply(x))
