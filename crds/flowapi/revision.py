@@ -44,10 +44,14 @@ class RevisionTuple(Model):
         )
 
     @property
+    def parts(self) -> dict[str, Any]:
+        """As JSON, without what is unset or empty: another version, with other keys, reads and hashes it alike."""
+        return self.model_dump(by_alias=True, exclude_defaults=True, mode="json") | {"flow": self.flow}
+
+    @property
     def canonical(self) -> bytes:
-        """The bytes that are hashed. Unset and empty parts are left out, so a new field re-hashes nothing."""
-        parts = self.model_dump(by_alias=True, exclude_defaults=True, mode="json") | {"flow": self.flow}
-        return canonical_json({"hashVersion": HASH_VERSION, **parts})
+        """The bytes that are hashed."""
+        return canonical_json({"hashVersion": HASH_VERSION, **self.parts})
 
     @property
     def hash(self) -> str:
@@ -73,20 +77,21 @@ class RuntimeSettings(Model):
     @classmethod
     def of(cls, spec: "FlowSpec", document: FlowDocument) -> "RuntimeSettings":
         """The run-time settings of a spec."""
-        checkpoint = spec.checkpoint
+        named = set(CheckpointSettings.model_fields)
         return cls(
             stop=document.stop,
             telemetry=document.telemetry,
-            checkpoint=CheckpointSettings(
-                every_iterations=checkpoint.every_iterations,
-                every_seconds=checkpoint.every_seconds,
-                keep=checkpoint.keep,
-            ),
+            checkpoint=CheckpointSettings(**spec.checkpoint.model_dump(include=named, exclude_unset=True)),
         )
 
+    def asked(self) -> dict[str, Any]:
+        """As JSON, without what is unset: a default of another version changes nothing here."""
+        parts = self.model_dump(by_alias=True, exclude_unset=True, exclude_none=True, mode="json")
+        return {key: part for key, part in parts.items() if part}
+
     def to_json(self) -> str:
-        """As one argument of the engine's command line."""
-        return canonical_json(self.model_dump(by_alias=True, exclude_none=True)).decode()
+        """What is asked for, as one argument of the engine's command line. The rest are the engine's own defaults."""
+        return canonical_json(self.asked()).decode()
 
 
 class RevisionFile(Model):
@@ -109,5 +114,5 @@ class RevisionFile(Model):
 
     def to_bytes(self) -> bytes:
         """Canonical JSON."""
-        body = self.model_dump(by_alias=True, exclude_none=True, mode="json")
-        return canonical_json(body | {"tuple": body["tuple"] | {"flow": self.tuple.flow}})
+        body = self.model_dump(by_alias=True, exclude_none=True, mode="json", exclude={"tuple"})
+        return canonical_json(body | {"tuple": self.tuple.parts})

@@ -6,6 +6,7 @@ import pytest
 
 from flowapi import schema
 from flowapi.spec import API_VERSION, KIND
+from kit.apiserver.api import ApiError
 from kit.cluster.errors import KitError
 
 FLOW = {
@@ -213,6 +214,12 @@ def test_kubectl_get_wide_adds_where_and_how_fast(shown):
     header, row = shown("-o", "wide")
     found = {name: row[header.index(name) :].split()[0] for name in ("RESIDUAL", "RATE", "NODE", "LOST")}
     assert found == {"RESIDUAL": "1.23457e-05", "RATE": "123.457", "NODE": "node-1", "LOST": "17"}
+
+
+@pytest.mark.parametrize("number", [-1, 1_000_000_000, 2147483647])
+def test_no_status_has_an_attempt_beyond_all_labels(plane, shown, number):
+    with pytest.raises(ApiError, match=r"status\.attempt\.number"):
+        plane.admin.merge(f"{FLOWS}/shown/status", {"status": {"attempt": {"number": number}}})
 
 
 @pytest.mark.parametrize(

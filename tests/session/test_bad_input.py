@@ -253,3 +253,27 @@ def test_iterates_that_are_no_numbers_where_no_step_was_given(tmp_path, flow, pa
     assert done.returncode == 76
     assert f"{path}: the iterates left the finite numbers" in done.stderr
     assert remedy in done.stderr
+
+
+def test_lint_says_what_a_pod_of_the_flow_needs_and_warns_of_a_limit_below_that(tmp_path) -> None:
+    flow = {
+        "variables": {"x": {"shape": [1024, 1024]}},
+        "terms": [{"atom": "tikhonov", "arg": "x"}],
+        "stop": {"maxIterations": 1},
+    }
+    body = {
+        "apiVersion": "computableflow.dev/v1alpha1",
+        "kind": "ComputableFlow",
+        "metadata": {"name": "f"},
+        "spec": {"flow": flow},
+    }
+    manifest = tmp_path / "f.yaml"
+    manifest.write_text(json.dumps(body))
+    out = run("lint", manifest)
+    assert "in a pod: about 640Mi of memory, and up to 2 CPUs" in out
+    assert "warning" not in out
+    body["spec"]["engine"] = {"resources": {"limits": {"memory": "0.5Gi"}}}
+    manifest.write_text(json.dumps(body))
+    assert "spec.engine.resources.limits.memory: 0.5Gi is little" in run("lint", manifest)
+    assert "Raise it." in run("lint", manifest, "--strict", code=64)
+    assert json.loads(run("lint", manifest, "--json"))["needs"] == {"memory": "640Mi", "cpu": 2}

@@ -97,21 +97,39 @@ def lint(file: Path, *, strict: bool, as_json: bool) -> None:
     """Check a manifest and its data; a warning is an error where they are to be `strict`."""
     with plain_errors():
         manifest, compiled = _compiled(file)
-        if strict and compiled.choice.warnings:
-            path, _, message = compiled.choice.warnings[0].partition(": ")
-            step = path.endswith("policy.step")
-            remedy = "Leave `step` out, or write a shorter one." if step else "Remove it, or use it."
-            raise DocumentError(message, path=path, remedy=remedy)
-        from flowengine.compiler import explain  # noqa: PLC0415 - jax comes after `prepare`
+        from flowengine.compiler import explain, memory  # noqa: PLC0415 - jax comes after `prepare`
 
-        lines, revision = explain(compiled), _revision(manifest).hash
+        needed = f"{memory(compiled)}Mi"
+        warnings = [*compiled.choice.warnings, *_tight(manifest, needed)]
+        if strict and warnings:
+            raise _as_error(warnings[0])
+        lines, revision, threads = explain(compiled), _revision(manifest).hash, manifest.document.policy.threads
         if as_json:
-            body = {"flow": manifest.name, "revision": revision, "plan": lines, "warnings": compiled.choice.warnings}
+            needs = {"memory": needed, "cpu": threads}
+            body = {"flow": manifest.name, "revision": revision, "plan": lines, "needs": needs, "warnings": warnings}
             sys.stdout.write(json.dumps(body) + "\n")
             return
         sys.stdout.write(f"{manifest.name}: fine (revision {revision})\n")
         sys.stdout.writelines(f"  {line}\n" for line in lines)
-        sys.stdout.writelines(f"  warning: {line}\n" for line in compiled.choice.warnings)
+        sys.stdout.write(f"  in a pod: about {needed} of memory, and up to {threads} CPUs (`policy.threads`)\n")
+        sys.stdout.writelines(f"  warning: {line}\n" for line in warnings)
+
+
+def _tight(manifest: Manifest, needed: str) -> list[str]:
+    """A warning where the engine's memory limit is less than a run may take."""
+    from flowapi.quantities import amount  # noqa: PLC0415 - of no use to a run
+
+    limit = manifest.spec.engine.resources.limits.get("memory")
+    if limit is None or (amount(limit) or 0) >= (amount(needed) or 0):
+        return []
+    return [f"spec.engine.resources.limits.memory: {limit} is little for a run that may take {needed}"]
+
+
+def _as_error(warning: str) -> DocumentError:
+    path, _, message = warning.partition(": ")
+    remedies = {"policy.step": "Leave `step` out, or write a shorter one.", "limits.memory": "Raise it."}
+    remedy = next((words for end, words in remedies.items() if path.endswith(end)), "Remove it, or use it.")
+    return DocumentError(message, path=path, remedy=remedy)
 
 
 def _compiled(file: Path) -> tuple[Manifest, CompiledFlow]:

@@ -3,7 +3,7 @@
 from flowengine.compiler.build import CompiledFlow, compile_flow, stops_of
 from flowengine.compiler.choice import Choice
 from flowengine.compiler.explain import explain
-from flowengine.compiler.plan import Cost, advice, cost
+from flowengine.compiler.plan import Cost, advice, cost, memory
 
 __all__ = [
     "Choice",
@@ -13,5 +13,6 @@ __all__ = [
     "compile_flow",
     "cost",
     "explain",
+    "memory",
     "stops_of",
 ]

@@ -13,11 +13,12 @@ from flowapi.frozen import frozen
 from flowengine.compiler.build import FLOAT32_FLOOR, CompiledFlow
 from flowengine.compiler.metric import UNEVEN, jacobi_steps, metric_hindrance
 from flowengine.linops import Chain, Conv
-from flowengine.loop import run_key, start
+from flowengine.loop import Carry, run_key, start
 from flowengine.methods import AnchoredPD3O, External
 from flowengine.problem import Hypers, Problem, Tree
 
 QUICK_PRIMES = (2, 3, 5, 7, 11, 13)
+BASE_MIB, STEP_MIB = 512, 64
 FREQUENT = 10  # iterations between certificates below which they cost noticeably
 
 
@@ -43,9 +44,7 @@ class Cost:
 def cost(compiled: CompiledFlow) -> Cost:
     """Compile one iteration and ask what it takes; nothing is run."""
     problem, choice = compiled.problem, compiled.choice
-    carry = jax.eval_shape(
-        lambda: start(problem, choice.method, choice.hypers, compiled.settings, run_key(0, "0" * 10))
-    )
+    carry = _carry(compiled)
 
     def step(problem: Problem, hypers: Hypers, state: Tree) -> Tree:
         return choice.method.step(problem, hypers, state)
@@ -60,6 +59,25 @@ def cost(compiled: CompiledFlow) -> Cost:
         state=_bytes(carry),
         data=_bytes(problem),
     )
+
+
+def _carry(compiled: CompiledFlow) -> Carry:
+    """Shapes and types of all that a run carries from one iteration to the next."""
+    choice = compiled.choice
+    found: Carry = jax.eval_shape(
+        lambda: start(compiled.problem, choice.method, choice.hypers, compiled.settings, run_key(0, "0" * 10))
+    )
+    return found
+
+
+def memory(compiled: CompiledFlow) -> int:
+    """MiB that a run may take, a guess on the safe side; nothing is compiled.
+
+    A process without data takes 400 MiB, which compiling can make 500. Data and state count three times: as they are,
+    as temporaries, and as they are loaded or saved.
+    """
+    needed = BASE_MIB + 3 * (_bytes(compiled.problem) + _bytes(_carry(compiled))) / 2**20
+    return math.ceil(needed / STEP_MIB) * STEP_MIB
 
 
 def advice(compiled: CompiledFlow) -> list[str]:
