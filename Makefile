@@ -60,6 +60,7 @@ bench: .venv peers  ## speed, measured in pairs in one run; writes build/bench/
 	$(BIN)/python bench/engine.py
 	$(BIN)/python bench/checkpoints.py
 	$(BIN)/python bench/recovery.py
+	$(BIN)/python bench/many_flows.py
 
 peers: $(PEERS)/installed
 

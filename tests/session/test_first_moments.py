@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kit.pod import Pod
 
 from flowapi.report import ExitCode, RunReport
 from flowengine.run import signals
+from kit.pod import Pod
 from kit.runs import CFLOW, kill_when, start, wait_until, write_flow
 
 DOCKERFILE = Path(__file__).parent.parent.parent / "Dockerfile"

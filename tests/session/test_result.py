@@ -7,10 +7,10 @@ import subprocess
 
 import numpy as np
 import pytest
-from kit.pod import Pod
 
 from flowengine import capsule
 from flowengine.store import Files
+from kit.pod import Pod
 from kit.runs import run, summary, write_flow
 
 
