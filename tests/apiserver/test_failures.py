@@ -72,7 +72,7 @@ def test_a_failed_flow_is_tried_again_when_its_input_has_changed(scene):
     flow.phase("Stalled")
     scene.api.merge(f"{path}/picture", {"data": {"a": "2"}})
     assert flow.next_pod(60).attempt == 2
-    assert "Retried" in flow.reasons()
+    flow.told({"Retried"})
 
 
 def test_a_missing_input_is_named_and_making_it_is_enough(scene):
@@ -146,7 +146,7 @@ def test_a_named_image_that_cannot_be_pulled_is_the_specs_fault(scene):
     pod.status("Pending", {"waiting": {"reason": "ErrImagePull", "message": "localhost/none:1 not found"}})
     message = flow.stalled("ImagePullFailed")
     assert message.startswith("spec.engine.image: localhost/none:1 not found")
-    assert "ImagePullFailed" in flow.reasons()
+    flow.told({"ImagePullFailed"})
 
 
 def test_a_container_that_outlives_the_engine_is_named(scene):

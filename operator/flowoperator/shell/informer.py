@@ -82,8 +82,6 @@ class Informer:
             zip(KINDS, (self.flows, self.jobs, self.pods, self.claims, self.maps), strict=True)
         )
         self._terminations: dict[Key, dict[str, TerminationRecord]] = {}
-        self._behind: dict[tuple[str, str, str], int] = {}
-        self.stale: set[str] = set()
 
     def _flow(self, body: Json) -> Flow:
         """A spec is read once a generation."""
@@ -162,21 +160,14 @@ class Informer:
     def compare(
         self, kind: str, version: int, found: Iterable[Json], namespace: str = ""
     ) -> tuple[set[Key], list[tuple[str, str]]]:
-        """Compare with a listing of names and versions: flows whose objects are gone, and objects that were missed.
-
-        What a list shows newer than any watch did, twice in a row, means that the watch is dead (`stale`).
-        """
-        shelf, there, behind = self._shelves[kind], set(), {}
+        """Compare with a listing of names and versions: flows whose objects are gone, and objects that were missed."""
+        shelf, there, behind = self._shelves[kind], set(), []
         for body in found:
             place = (body["metadata"]["namespace"], body["metadata"]["name"])
             there.add(place)
             old = shelf.entries.get(place)
             if old is None or old.uid != body["metadata"]["uid"] or old.version < version_of(body):
-                behind[kind, *place] = version_of(body)
-        if any(self._behind.get(one) == missed for one, missed in behind.items()):
-            self.stale.add(kind)
-        kept = {one: missed for one, missed in self._behind.items() if one[0] != kind or namespace not in {"", one[1]}}
-        self._behind = kept | behind
+                behind.append(place)
         gone = [
             place
             for place, one in shelf.entries.items()
@@ -185,7 +176,7 @@ class Informer:
         keys = {shelf.entries[place].key for place in gone}
         for place in gone:
             shelf.drop(*place)
-        return keys, [(place[1], place[2]) for place in behind]
+        return keys, behind
 
 
 def key_of(kind: str, body: Json) -> Key:
