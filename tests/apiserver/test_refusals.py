@@ -51,9 +51,13 @@ def test_what_an_admission_policy_says_is_said(scene):
 
 
 def test_an_object_that_is_invalid_names_the_field_of_the_spec(scene):
-    flow = scene.flow().apply(spec(engine={"tolerations": [{"key": "a", "operator": "Exists", "value": "b"}]}))
+    """Of another version of Kubernetes, with a rule more: what this one refuses, a flow's spec can't say."""
+    words = 'Job.batch "x" is invalid: spec.template.spec.tolerations[0].operator: Invalid value: "b": not today'
+    scene.proxy.faults.append(Fault("POST", "/jobs", 422, times=1000, message=words))
+    flow = scene.flow().apply(spec(engine={"tolerations": [{"key": "a", "operator": "Exists"}]}))
     message = flow.stalled("InvalidSpec")
     assert "spec.engine.tolerations" in message
+    assert "not today" in message
     assert flow.jobs() == []
 
 
