@@ -159,7 +159,7 @@ class Operator:
         await asyncio.gather(*(self.queue.worker() for _ in range(WORKERS)), self.resync())
 
     async def watch(self, access: Access) -> None:
-        """Kopf's watches, until a signal ends them; begun again when one is dead, which Kopf itself takes no notice of."""
+        """Kopf's watches, until a signal ends them; begun again when one is dead: Kopf itself goes on without it."""
         while True:
             self.dead_watch.clear()
             watches = asyncio.create_task(self._kopf(access))
