@@ -1,7 +1,9 @@
 """What a run is asked to do."""
 
+from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
+from typing import Any
 
 from flowapi.frozen import frozen
 from flowapi.revision import RevisionFile, RuntimeSettings
@@ -25,6 +27,8 @@ class RunRequest:
         retain: Other revisions that keep their newest checkpoint; None: all.
         until: Pause after this iteration, as a SIGTERM would.
         at: Path of the flow document in its file, for messages.
+        notes: Sentences for a person about how this start was asked for.
+        settings_of_jax: As they were when it had been imported.
     """
 
     revision: RevisionFile
@@ -39,3 +43,5 @@ class RunRequest:
     retain: frozenset[str] | None = None
     until: int | None = None
     at: str = "spec.flow"
+    notes: tuple[str, ...] = ()
+    settings_of_jax: Mapping[str, Any] = field(default_factory=dict)
