@@ -76,4 +76,6 @@ def claim_repairs(observed: Observed, valid: ValidSpec) -> tuple[Action, ...]:
 def without_checkpoints(status: FlowStatus) -> FlowStatus:
     """The status once a person has said that what was on the volume is given up."""
     records = tuple(one.model_copy(update={"checkpoint": None}) for one in status.revisions)
-    return status.model_copy(update={"revisions": records, "checkpoint": None, "restored_from": None})
+    attempt = status.attempt.model_copy(update={"since": status.attempt.number + 1})
+    update = {"revisions": records, "checkpoint": None, "restored_from": None, "attempt": attempt}
+    return status.model_copy(update=update)

@@ -1,11 +1,12 @@
 """One pass over a flow: look, decide, act, and say in one line what changed."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import structlog
 from prometheus_client import Counter
 
+from flowapi.spec import KIND
 from flowoperator.core.decide import decide
 from flowoperator.core.observed import Observed, Refusal
 from flowoperator.core.plan import Create, Plan
@@ -18,7 +19,8 @@ from flowoperator.shell.queue import Key, WorkQueue
 
 log = structlog.get_logger()
 PASSES = Counter("flowoperator_passes", "Passes over a flow.", ["end"])
-CONFLICT_SECONDS = 0.05
+CONFLICT_SECONDS = 0.025
+LONGEST_SECONDS = 5.0
 
 
 @dataclass
@@ -30,6 +32,7 @@ class Passes:
     engines: Engines
     observer: Observer
     queue: "WorkQueue | None" = None
+    _conflicts: dict[Key, int] = field(default_factory=dict)
 
     async def work(self, key: Key) -> float | None:
         """One pass. A conflict means that something newer is there: look again."""
@@ -44,12 +47,13 @@ class Passes:
             await apply(self.cluster, self.informer, observed.flow, version, plan, datetime.now(UTC))
         except ConflictError:
             PASSES.labels("conflict").inc()
-            return CONFLICT_SECONDS
+            return await self._behind(key)
         except RefusedError as refused:
             return self._refused(key, observed, refused)
         if any(isinstance(action, Create) and action.body["kind"] == "Job" for action in plan.actions):
             self.observer.refusals.pop(key, None)
         PASSES.labels("done").inc()
+        self._conflicts.pop(key, None)
         _tell(key, plan, observed)
         return plan.requeue_after
 
@@ -69,6 +73,16 @@ class Passes:
             plan = decide(observed, datetime.now(UTC))
         return observed, plan
 
+    async def _behind(self, key: Key) -> float:
+        """The cache is behind, and its watch may be dead: read the flow itself; a repeated conflict waits longer."""
+        body = await self.cluster.get(KIND, key.namespace, key.name)
+        if body is None:
+            self.informer.flows.drop(key.namespace, key.name)
+        else:
+            self.informer.seen(KIND, body)
+        times = self._conflicts[key] = self._conflicts.get(key, 0) + 1
+        return min(CONFLICT_SECONDS * 2.0 ** min(times, 10), LONGEST_SECONDS)
+
     def _refused(self, key: Key, observed: Observed, refused: RefusedError) -> float:
         """Remember it, and pass again at once: the next decision writes it into the status."""
         error = refused.error
@@ -84,6 +98,7 @@ class Passes:
     def _forget(self, key: Key) -> None:
         self.engines.follow(key, None)
         self.observer.forget(key)
+        self._conflicts.pop(key, None)
         if self.queue is not None:
             self.queue.forget(key)
 
