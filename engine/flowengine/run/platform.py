@@ -2,16 +2,12 @@
 
 import ctypes
 import gc
-import hashlib
 import os
-import shutil
-import stat
 import sys
-import zlib
 from contextlib import suppress
 from pathlib import Path
 
-from flowengine.run import environment
+from flowengine.run import compile_cache, environment
 
 XLA_FLAGS = (
     "--xla_cpu_multi_thread_eigen=false",  # its multi-threaded FFT differs from run to run
@@ -21,8 +17,6 @@ XLA_FLAGS = (
 )
 
 USUAL_HAND_OVER = 5e-3  # seconds after which a thread lets another in: Python's default
-CACHE_FOLDER = "JAX_COMPILATION_CACHE_DIR"
-CACHE_BYTES = 128 * 2**20
 
 
 def prepare(threads: int, cache: Path | None = None) -> list[str]:
@@ -44,41 +38,8 @@ def prepare(threads: int, cache: Path | None = None) -> list[str]:
     os.environ["JAX_ENABLE_X64"] = "1"
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     if cache is not None:
-        folder = (
-            cache / hashlib.sha256(environment.instruction_set().encode()).hexdigest()[:10]
-        )  # never another CPU's code
-        os.environ[CACHE_FOLDER] = str(folder)
-        os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
-        os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+        compile_cache.use(cache)
     return dropped
-
-
-def sweep() -> None:
-    """Drop compiled programs that a kill or bit rot has damaged, and all of them when they have grown too many.
-
-    They are compressed with a checksum; jax itself would keep a torn one for ever and compile anew at each start.
-    """
-    folder = Path(os.environ.get(CACHE_FOLDER, os.devnull))
-    with suppress(OSError):
-        files = sorted(folder.iterdir())
-        if sum(file.lstat().st_size for file in files) > CACHE_BYTES:
-            shutil.rmtree(folder)
-            return
-        for file in files:
-            with suppress(OSError):
-                if not _whole(file):
-                    file.unlink()
-
-
-def _whole(file: Path) -> bool:
-    """Whether it is a program as it was stored; whatever else lies there, reading it might never end."""
-    if not stat.S_ISREG(file.lstat().st_mode):
-        return False
-    try:
-        zlib.decompress(file.read_bytes())
-    except zlib.error:
-        return False
-    return True
 
 
 def settle() -> None:
