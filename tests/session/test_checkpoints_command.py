@@ -1,14 +1,17 @@
 """`cflow checkpoints`: list, verify, pin, gc, export, as a person would use them."""
 
 import json
+import os
 import re
+import shutil
+import subprocess
 
 import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
 import orbax.checkpoint as ocp
 import pytest
-from flows import run, saved, summary, write_flow
+from flows import CFLOW, run, saved, summary, write_flow
 from safetensors.numpy import load_file
 
 from flowengine.store import CheckpointStore, Latest, Leaf, Lineage, Owner, SaveMeta
@@ -115,3 +118,21 @@ def test_a_pinned_checkpoint_can_be_gone_back_to(tmp_path) -> None:
     assert "going on from iteration 200" in run("resume", root, "--from", first)
     assert summary(root)["sha256"] == digest
     assert saved(root) == 900
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+def test_verify_looks_at_every_checkpoint_where_one_can_not_be_read(root) -> None:
+    """An EIO of the kernel's own, as a file system with checksums gives it."""
+    ids = [one["ref"]["id"] for one in listed(root)]
+    path = root / "revisions" / REVISION / "ckpts" / ids[1] / "state.safetensors"
+    faulty = ["strace", "-f", "-qq", "-o", os.devnull, "-e", "trace=readv", "-e", "inject=readv:error=EIO", "-P", path]
+
+    def run_there(*arguments: object) -> subprocess.CompletedProcess:
+        return subprocess.run([*faulty, CFLOW, "checkpoints", *arguments], capture_output=True, text=True, check=False)
+
+    done = run_there("verify", root, "--deep")
+    assert (done.returncode, done.stderr) == (65, "")
+    assert "2 of 3 checkpoints are intact (every byte)" in done.stdout
+    found = json.loads(run_there("verify", root, "--deep", "--json").stdout)
+    assert [f"Input/output error: {path}" in one["problem"] for one in found] == [False, True, False]
+    assert run_there("export", root, root / "a.npz").returncode == 0  # the newest one is intact
