@@ -15,7 +15,7 @@ from flowengine.store import IO, CheckpointStore, Claimed, Health, Latest, Leaf,
 
 A, B = "aaaaaaaaaa", "bbbbbbbbbb"
 OWNER = Owner(namespace="ns", name="flow", uid="uid-1")
-WRITING = ("create", "write", "fsync", "close", "rename", "link", "mkdir", "unlink", "rmdir", "fsync_folder")
+WRITING = ("create", "write", "fsync", "close", "rename", "link", "symlink", "mkdir", "unlink", "rmdir", "fsync_folder")
 READING = ("open_read", "read_into")
 COUNTING = threading.Lock()
 
