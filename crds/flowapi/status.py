@@ -74,9 +74,7 @@ class AttemptStatus(Model):
     node_name: Short = Field("", description="The node that this pod is on.")
     started_at: Time = Field("", description="When it was started.")
     epoch: Whole = Field(0, description="The lease on the volume whose losses have been counted.")
-    since: Whole = Field(
-        0, description="The first attempt on this volume; what earlier ones saved is given up."
-    )
+    since: Whole = Field(0, description="The first attempt on this volume; what earlier ones saved is given up.")
     saved: bool = Field(
         default=False, description="Whether it has saved a checkpoint newer than the one it started from."
     )

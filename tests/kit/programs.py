@@ -8,13 +8,13 @@ before any other compiles.
 import os
 from pathlib import Path
 
-from flowengine.run import platform
+from flowengine.run import compile_cache, platform
 
 FOLDER = Path(__file__).parents[2] / "build" / "programs"
 MOST_BYTES = 1 << 30  # all are dropped beyond it
 THREADS = 2  # of every flow that a test runs in its own process
 SETTINGS = (
-    platform.CACHE_FOLDER,
+    compile_cache.FOLDER,
     "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS",
     "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES",
 )
@@ -32,7 +32,7 @@ def keep(folder: Path = FOLDER) -> None:
 
 def sweep() -> None:
     """Drop programs that are damaged, and all when they have grown too many."""
-    platform.sweep(MOST_BYTES)
+    compile_cache.sweep(MOST_BYTES)
 
 
 def hide() -> None:

@@ -1,6 +1,7 @@
 import pytest
 
-from flowengine.run.platform import CACHE_FOLDER, prepare
+from flowengine.run.compile_cache import FOLDER
+from flowengine.run.platform import prepare
 from kit.manifests import write_flow
 from kit.runs import run
 
@@ -19,13 +20,13 @@ def programs(tmp_path_factory, request):
 @pytest.fixture(autouse=True)
 def _shared_programs(programs, monkeypatch):
     """A command of these tests compiles what no other one has compiled."""
-    monkeypatch.setenv(CACHE_FOLDER, str(programs))
+    monkeypatch.setenv(FOLDER, str(programs))
 
 
 @pytest.fixture
 def own_programs(_shared_programs, monkeypatch):
     """Each root has its own programs, as without the user's wish: the first start in it is a cold one."""
-    monkeypatch.delenv(CACHE_FOLDER)
+    monkeypatch.delenv(FOLDER)
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +34,6 @@ def whole(tmp_path_factory, programs):
     """A flow of 900 iterations that nothing has interrupted: what `write_flow(folder, limit=900)` should come to."""
     folder = tmp_path_factory.mktemp("whole")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(CACHE_FOLDER, str(programs))
+        patch.setenv(FOLDER, str(programs))
         run("run", write_flow(folder / "flow", limit=900), "--root", folder / "root", "--quiet")
     return folder / "root"

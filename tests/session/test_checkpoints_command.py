@@ -1,7 +1,10 @@
 """`cflow checkpoints`: list, verify, pin, gc, export, as a person would use them."""
 
 import json
+import os
 import re
+import shutil
+import subprocess
 
 import jax.numpy as jnp
 import ml_dtypes
@@ -11,7 +14,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from flowengine.store import CheckpointStore, Latest, Leaf, Lineage, Owner, SaveMeta
-from kit.runs import here
+from kit.manifests import write_flow
+from kit.runs import CFLOW, here, run, saved, summary
 
 REVISION = "a" * 10
 ARRAYS = {
@@ -99,3 +103,37 @@ def test_a_damaged_checkpoint_is_not_exported(root, tmp_path) -> None:
     out = here("checkpoints", "export", root, tmp_path / "a.npz", "--checkpoint", path.parent.name, code=65)
     assert "does not have its digest" in out
     assert not (tmp_path / "a.npz").exists()
+
+
+def test_a_pinned_checkpoint_can_be_gone_back_to(tmp_path) -> None:
+    manifest = write_flow(tmp_path / "flow", limit=900)
+    root = tmp_path / "root"
+    run("run", manifest, "--root", root, "--until", "200", code=75)
+    first = listed(root)[0]["ref"]["id"]
+    run("checkpoints", "pin", root, first)
+    for until in (400, 500, 600, 700):
+        run("run", manifest, "--root", root, "--until", str(until), code=75)
+    run("run", manifest, "--root", root)
+    digest = summary(root)["sha256"]
+    assert first in {one["ref"]["id"] for one in listed(root)}
+    assert "going on from iteration 200" in run("resume", root, "--from", first)
+    assert summary(root)["sha256"] == digest
+    assert saved(root) == 900
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+def test_verify_looks_at_every_checkpoint_where_one_can_not_be_read(root) -> None:
+    """An EIO of the kernel's own, as a file system with checksums gives it."""
+    ids = [one["ref"]["id"] for one in listed(root)]
+    path = root / "revisions" / REVISION / "ckpts" / ids[1] / "state.safetensors"
+    faulty = ["strace", "-f", "-qq", "-o", os.devnull, "-e", "trace=readv", "-e", "inject=readv:error=EIO", "-P", path]
+
+    def run_there(*arguments: object) -> subprocess.CompletedProcess:
+        return subprocess.run([*faulty, CFLOW, "checkpoints", *arguments], capture_output=True, text=True, check=False)
+
+    done = run_there("verify", root, "--deep")
+    assert (done.returncode, done.stderr) == (65, "")
+    assert "2 of 3 checkpoints are intact (every byte)" in done.stdout
+    found = json.loads(run_there("verify", root, "--deep", "--json").stdout)
+    assert [f"Input/output error: {path}" in one["problem"] for one in found] == [False, True, False]
+    assert run_there("export", root, root / "a.npz").returncode == 0  # the newest one is intact

@@ -6,8 +6,8 @@ from unittest import mock
 
 import pytest
 
-from flowengine.run import platform
-from flowengine.run.platform import CACHE_FOLDER
+from flowengine.run import compile_cache, platform
+from flowengine.run.compile_cache import FOLDER
 from kit.manifests import DENOISE, EXACT, SAMPLE, write_flow
 from kit.runs import final_state, run, summary
 
@@ -20,7 +20,7 @@ def loops(folder) -> set:
 @pytest.fixture
 def shared(tmp_path, monkeypatch):
     """An empty folder that the user has named for all flows."""
-    monkeypatch.setenv(CACHE_FOLDER, str(tmp_path / "shared"))
+    monkeypatch.setenv(FOLDER, str(tmp_path / "shared"))
     return tmp_path / "shared"
 
 
@@ -53,10 +53,10 @@ def test_a_loaded_program_gives_the_bits_of_a_compiled_one(tmp_path, shared, tem
 def test_programs_are_beside_the_checkpoints_unless_the_user_names_a_folder(
     tmp_path, monkeypatch, named, place
 ) -> None:
-    monkeypatch.setattr(platform, "SHARED_CACHE", named and str(tmp_path / named))
+    monkeypatch.setattr(compile_cache, "SHARED", named and str(tmp_path / named))
     with mock.patch.dict(os.environ):
         platform.prepare(2, tmp_path / "root" / "cache")
-        assert Path(os.environ[CACHE_FOLDER]).parent == tmp_path / place
+        assert Path(os.environ[FOLDER]).parent == tmp_path / place
 
 
 @pytest.mark.thorough
@@ -67,7 +67,7 @@ def test_a_damaged_program_and_a_folder_that_cannot_be_written_stop_no_flow(tmp_
         file.write_bytes(file.read_bytes()[:1000])
     run("run", manifest, "--root", tmp_path / "damaged", "--quiet")
     (tmp_path / "file").write_text("no folder")
-    monkeypatch.setenv(CACHE_FOLDER, str(tmp_path / "file"))
+    monkeypatch.setenv(FOLDER, str(tmp_path / "file"))
     run("run", manifest, "--root", tmp_path / "nowhere", "--quiet")
     found = [summary(tmp_path / name)["sha256"] for name in ("first", "damaged", "nowhere")]
     assert found == found[:1] * 3

@@ -5,10 +5,10 @@ import json
 import os
 
 import pytest
-from harness import A, meta, open_store, resumed, state, take, value_of
 
 from flowapi.errors import VolumeError
 from flowengine.store import IO, Latest, Retention, list_checkpoints
+from kit.store.volume import A, meta, open_store, resumed, state, take, value_of
 
 
 @pytest.fixture(autouse=True)

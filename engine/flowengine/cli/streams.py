@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from contextlib import suppress
@@ -74,5 +75,6 @@ def _stream(name: str, number: int) -> TextIO:
     stream: Any = getattr(sys, name)
     if stream is None:
         return open(number, "w", encoding="utf-8", closefd=False)
-    stream.reconfigure(errors="backslashreplace")
+    if isinstance(stream, io.TextIOWrapper):  # not one that a program has put in its place
+        stream.reconfigure(errors="backslashreplace")
     return cast("TextIO", stream)

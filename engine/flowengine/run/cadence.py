@@ -43,6 +43,11 @@ class Cadence:
         return replace(self, saved_iteration=durable, saved_at=saved_at, failures=self.failures + 1)
 
 
+def per_second(iterations: int, seconds: float) -> float | None:
+    """A rate; None by a clock that stands still."""
+    return iterations / seconds if seconds > 0 else None
+
+
 @frozen
 class Pace:
     """How many iterations make a chunk of about `CHUNK_SECONDS`: long against its overhead, short for a signal."""

@@ -14,6 +14,7 @@ from flowengine import capsule
 from flowengine.compiler import CompiledFlow
 from flowengine.loop import Carry, Snapshot, rows
 from flowengine.methods import External, Sampler
+from flowengine.run.cadence import per_second
 from flowengine.run.opening import Opened
 from flowengine.run.request import RunRequest
 from flowengine.run.statistics import statistics
@@ -48,7 +49,7 @@ def write_result(
         "sha256": {name: capsule.digest(array) for name, array in arrays.items()},
         "bitIdentical": opened.bit_identical,
         "wallSeconds": round(seconds, 3),
-        "iterationsPerSecond": round(now.iteration / seconds, 3) if seconds > 0 else None,
+        "iterationsPerSecond": None if (rate := per_second(now.iteration, seconds)) is None else round(rate, 3),
         "epochs": opened.claimed.epoch,
         "stop": _stop_rules(request),
         "warnings": [
@@ -84,7 +85,6 @@ def _put(
     except OSError as error:
         what = "the result could not be written; the last checkpoint was, and the next start makes it of that"
         raise refused(error, what) from error
-    store.files.point(store.layout.result_link, folder)
 
 
 def diverged(opened: Opened, request: RunRequest, iteration: int) -> DivergedError:
@@ -160,8 +160,15 @@ def finished_before(request: RunRequest, store: CheckpointStore, iteration: int)
     summary = capsule.read_result(store.files, folder)
     if summary is None or summary["stop"] != _stop_rules(request) or summary["iterations"] != iteration:
         return None
-    store.files.point(store.layout.result_link, folder)
     return summary
+
+
+def point_at_result(store: CheckpointStore, revision: str) -> str:
+    """Make the link for people point at the revision's result; a sentence where something else stands in its place."""
+    link, folder = store.layout.result_link, store.layout.result(revision)
+    if store.files.point(link, folder) or link.is_symlink() or not link.exists():
+        return ""
+    return f"{link} is not the link that it was, and not this result: that is in {folder}"
 
 
 def result_of(summary: Mapping[str, object], revision: str) -> RunResult:

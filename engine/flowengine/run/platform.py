@@ -2,16 +2,12 @@
 
 import ctypes
 import gc
-import hashlib
 import os
-import shutil
-import stat
 import sys
-import zlib
 from contextlib import suppress
 from pathlib import Path
 
-from flowengine.run import environment
+from flowengine.run import compile_cache, environment
 
 XLA_FLAGS = (
     "--xla_cpu_multi_thread_eigen=false",  # its multi-threaded FFT differs from run to run
@@ -21,9 +17,6 @@ XLA_FLAGS = (
 )
 
 USUAL_HAND_OVER = 5e-3  # seconds after which a thread lets another in: Python's default
-CACHE_FOLDER = "JAX_COMPILATION_CACHE_DIR"
-SHARED_CACHE = os.environ.get(CACHE_FOLDER, "")  # a folder for all flows, where the user names one
-CACHE_BYTES = 128 * 2**20
 
 
 def prepare(threads: int, cache: Path | None = None) -> list[str]:
@@ -44,42 +37,9 @@ def prepare(threads: int, cache: Path | None = None) -> list[str]:
     os.environ["NPROC"] = str(threads)
     os.environ["JAX_ENABLE_X64"] = "1"
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
-    kept = Path(SHARED_CACHE) if SHARED_CACHE else cache
-    if kept is not None:
-        cpu = hashlib.sha256(environment.instruction_set().encode()).hexdigest()[:10]
-        folder = kept / cpu  # never another CPU's code
-        os.environ[CACHE_FOLDER] = str(folder)
-        os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
-        os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+    if cache is not None:
+        compile_cache.use(cache)
     return dropped
-
-
-def sweep(most: int = CACHE_BYTES) -> None:
-    """Drop compiled programs that a kill or bit rot has damaged, and all of them when they hold more bytes than `most`.
-
-    They are compressed with a checksum; jax itself would keep a torn one for ever and compile anew at each start.
-    """
-    folder = Path(os.environ.get(CACHE_FOLDER, os.devnull))
-    with suppress(OSError):
-        files = sorted(folder.iterdir())
-        if sum(file.lstat().st_size for file in files) > most:
-            shutil.rmtree(folder)
-            return
-        for file in files:
-            with suppress(OSError):
-                if not _whole(file):
-                    file.unlink()
-
-
-def _whole(file: Path) -> bool:
-    """Whether it is a program as it was stored; whatever else lies there, reading it might never end."""
-    if not stat.S_ISREG(file.lstat().st_mode):
-        return False
-    try:
-        zlib.decompress(file.read_bytes())
-    except zlib.error:
-        return False
-    return True
 
 
 def settle() -> None:

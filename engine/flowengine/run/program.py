@@ -13,7 +13,7 @@ from flowapi.frozen import frozen
 from flowengine.compiler import CompiledFlow
 from flowengine.loop import Carry, Stops, advance
 from flowengine.problem import Problem
-from flowengine.run import platform
+from flowengine.run import compile_cache
 from flowengine.xla import placed
 
 
@@ -51,7 +51,7 @@ def begin(flow: CompiledFlow, stops: Stops, form: Carry) -> Program:
     problem = replace(flow.problem, init=None)
     until = jax.ShapeDtypeStruct((), np.int64)
     pool = ThreadPoolExecutor(1, thread_name_prefix="compile")
-    pool.submit(platform.sweep)
+    pool.submit(compile_cache.sweep)
     lowered = advance.lower(problem, form, stops, until, method=flow.choice.method, settings=flow.settings)
     compiled = pool.submit(lowered.compile)
     pool.shutdown(wait=False)

@@ -15,8 +15,8 @@ from flowengine import capsule
 from flowengine.loop import Carry, Snapshot, snapshot
 from flowengine.run import leaves, platform
 from flowengine.run.board import Board
-from flowengine.run.cadence import Cadence, Pace
-from flowengine.run.ending import diverged, finished_before, finite, result_of, write_result
+from flowengine.run.cadence import Cadence, Pace, per_second
+from flowengine.run.ending import diverged, finished_before, finite, point_at_result, result_of, write_result
 from flowengine.run.opening import Opened, open_run
 from flowengine.run.request import RunRequest
 from flowengine.run.saver import Job, Outcome, Saver, seconds_for
@@ -200,7 +200,7 @@ class _Run:
         self._telemetry.drain(self._carry, seconds)
         self._heartbeat()
         now = snapshot(self._carry)
-        rate = done / seconds if seconds > 0 else None  # a clock may stand still
+        rate = per_second(done, seconds)
         left = (self._request.settings.stop.max_iterations or now.iteration) - now.iteration
         self._board.update(
             iteration=now.iteration, energy=now.energy, residual=now.residual, gap=now.gap,
@@ -320,6 +320,7 @@ class _Run:
 
     def _ended(self, summary: Mapping[str, Any]) -> ExitCode:
         self.summary = summary
+        self._warn(point_at_result(self._opened.store, self._revision))
         result = result_of(summary, self._revision)
         self._board.update(state="Finished", result=result, energy=result.energy, iteration=result.iteration)
         self._observe(self._board.report)

@@ -3,6 +3,8 @@
 Listing and reading work on a volume mounted read-only.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from flowapi.errors import DataError, FencedError, VolumeError
@@ -36,14 +38,23 @@ def list_checkpoints(root: Path, *, deep: bool = False, io: IO | None = None) ->
         io: System calls.
     """
     io = io or IO()
-    paths = _layout(root)
-    reader = Reader(io, paths)
     found = []
-    for revision in layout.revisions(io, paths):
-        seen = set(reader.visible(revision))
-        ids = [one for one in layout.checkpoint_ids(io, paths, revision) if reader.may_be_committed(revision, one)]
-        found += [_listed(reader, revision, one, visible=one in seen, deep=deep) for one in reversed(ids)]
+    with _looking(root) as paths:
+        reader = Reader(io, paths)
+        for revision in layout.revisions(io, paths):
+            seen = set(reader.visible(revision))
+            ids = [one for one in layout.checkpoint_ids(io, paths, revision) if reader.may_be_committed(revision, one)]
+            found += [_listed(reader, revision, one, visible=one in seen, deep=deep) for one in reversed(ids)]
     return found
+
+
+@contextmanager
+def _looking(root: Path) -> Iterator[layout.Layout]:
+    """A root that is looked at; VolumeError where the system refuses."""
+    try:
+        yield layout.Layout.at(root)
+    except OSError as error:
+        raise refused(error, f"{root} can't be looked at") from error
 
 
 def _listed(reader: Reader, revision: str, identity: layout.CheckpointId, *, visible: bool, deep: bool) -> Listed:
@@ -67,16 +78,21 @@ def read_checkpoint(root: Path, name: str = "", *, io: IO | None = None) -> Rest
     Raises:
         DataError: there is none of that name, or none at all.
         CorruptError: it is damaged.
+        VolumeError: the volume can't be read.
     """
     io = io or IO()
-    paths = _layout(root)
-    reader = Reader(io, paths)
-    if name:
-        return reader.load(*_find(io, paths, name))
+    with _looking(root) as paths:
+        reader = Reader(io, paths)
+        if name:
+            return reader.load(*_find(io, paths, name))
+        return _newest(io, paths, reader)
+
+
+def _newest(io: IO, paths: layout.Layout, reader: Reader) -> Restored:
     claims = fence.read_claims(io, paths)
     newest = reader.newest(claims[-1].revision, []) if claims and claims[-1].revision else None
     if newest is None:
-        raise DataError(f"{root} has no good checkpoint yet", remedy="See `cflow checkpoints list`.")
+        raise DataError(f"{paths.root} has no good checkpoint yet", remedy="See `cflow checkpoints list`.")
     return newest
 
 
@@ -88,8 +104,8 @@ def pin(root: Path, name: str, *, wanted: bool = True, io: IO | None = None) -> 
         VolumeError: the volume can't be written.
     """
     io = io or IO()
-    paths = _layout(root)
-    folder = paths.checkpoint(*_find(io, paths, name))
+    with _looking(root) as paths:
+        folder = paths.checkpoint(*_find(io, paths, name))
     try:
         pinned = layout.PIN_MARK in io.names(folder)
         if wanted and not pinned:
@@ -115,8 +131,8 @@ def thin_out(root: Path, keep: int, *, dry_run: bool = False, io: IO | None = No
         VolumeError: the volume can't be written.
     """
     io = io or IO()
-    paths = _layout(root)
-    claims = fence.read_claims(io, paths)
+    with _looking(root) as paths:
+        claims = fence.read_claims(io, paths)
     if not claims:
         raise DataError(f"{root} holds no flow", remedy="Give the --root of `cflow run`, or a flow's volume.")
     newest = claims[-1]
@@ -135,13 +151,6 @@ def thin_out(root: Path, keep: int, *, dry_run: bool = False, io: IO | None = No
             lock.release()
     except OSError as error:
         raise refused(error, "old checkpoints can't be removed") from error
-
-
-def _layout(root: Path) -> layout.Layout:
-    try:
-        return layout.Layout.at(root)
-    except OSError as error:
-        raise refused(error, f"{root} can't be looked at") from error
 
 
 def _find(io: IO, paths: layout.Layout, name: str) -> tuple[str, layout.CheckpointId]:

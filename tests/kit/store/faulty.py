@@ -10,7 +10,7 @@ from typing import Any
 
 from flowengine.store import IO
 
-WRITING = ("create", "write", "fsync", "close", "rename", "link", "mkdir", "unlink", "rmdir", "fsync_folder")
+WRITING = ("create", "write", "fsync", "close", "rename", "link", "symlink", "mkdir", "unlink", "rmdir", "fsync_folder")
 READING = ("open_read", "read_into")
 COUNTING = threading.Lock()
 Fault = Callable[[str, tuple[Any, ...]], None]
