@@ -9,7 +9,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
            --fork-strategy fewest --python-version 3.11 --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-thorough test-apiserver prepare torture lint format crd lock bench peers cluster-up cluster-down down clean
+.PHONY: help demo test test-thorough test-apiserver references prepare torture lint format crd lock bench peers cluster-up cluster-down down clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z.-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ test-thorough: lint prepare  ## every matrix in full, too
 
 test-apiserver: .venv prepare  ## the operator against a real apiserver without nodes
 	$(PYTEST) -n 3 --durations=25 tests/apiserver
+
+references: .venv  ## find the recorded answers of other solvers anew, in tests/kit/references
+	$(BIN)/python -P -W error::UserWarning -m kit.references
 
 prepare: .venv
 	@$(KIT) prepare $(if $(CFLOW_REQUIRE_CLUSTER),,|| echo "Going on without a cluster.")

@@ -84,3 +84,27 @@ def test_an_energy_without_a_minimum_among_positive_definite_matrices_never_conv
     )  # fmt: skip
     _, end, _ = solve(one)
     assert end.reason != "Converged"
+
+
+def test_a_search_that_starts_beyond_the_domain_is_refused_and_one_within_finds_the_same() -> None:
+    rng = np.random.default_rng(11)
+    M, counts = rng.random((30, 8)), rng.poisson(5.0, 30)
+
+    def flow(init, policy):
+        return document(
+            {"M": M, "d": counts}, variables={"x": {"shape": [8], "init": init}}, operators={"M": {"matrix": "M"}},
+            terms=[
+                {"atom": "kullback_leibler", "arg": "M x", "data": "d"}, {"atom": "tikhonov", "arg": "x", "weight": 0.1},
+                {"atom": "nonnegative", "arg": "x"},
+            ],
+            policy=policy, stop={"maxIterations": 100_000, "residual": 1e-11},
+        )  # fmt: skip
+
+    searched = {"family": "accelerated", "step": "backtracking"}
+    with pytest.raises(DocumentError, match="no finite gradient") as caught:
+        solve(flow(0.0, searched))
+    assert caught.value.path == "flow.variables.x.init"
+    x, end, found = solve(flow(1.0, searched))
+    y, _, dual = solve(flow(1.0, {}))
+    assert (found.choice.method.name, dual.choice.method.name, end.reason) == ("fista", "admm", "Converged")
+    assert np.abs(x - y).max() < 1e-7

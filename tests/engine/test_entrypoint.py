@@ -2,17 +2,15 @@
 
 import numpy as np
 import pytest
-from sklearn.linear_model import Lasso
 
 from flowapi.errors import DocumentError, DocumentErrors
 from flowengine.compiler import explain
 from flowengine.loop import rows
+from kit.references import regressions
 from kit.solving import carry_of, compiled, document, go, solve, state_bytes
 
-RNG = np.random.default_rng(8)
-A = RNG.standard_normal((60, 6))
-W = RNG.standard_normal(6)
-DATA = {"A": A, "b": A @ W}
+DATA, LASSO = regressions.small_lasso()
+W = np.linalg.lstsq(DATA["A"], DATA["b"], rcond=None)[0]
 
 
 def entry(name: str, **parts):
@@ -48,9 +46,8 @@ def test_a_step_too_long_ends_as_diverged() -> None:
 @pytest.mark.parametrize("policy", [{}, {"family": "accelerated"}])
 def test_a_problem_is_solved_as_any_other(policy) -> None:
     point, end, flow = solve(entry("lasso", params={"lam": 60 * 0.05}, policy=policy))
-    wanted = Lasso(0.05, fit_intercept=False, tol=1e-14, max_iter=10**6).fit(A, A @ W).coef_
     assert (end.reason, flow.choice.method.name) == ("Converged", "fista" if policy else "pg")
-    assert np.abs(point - wanted).max() < 1e-6
+    assert np.abs(point - LASSO["w"]).max() < 1e-6
 
 
 @pytest.mark.parametrize(

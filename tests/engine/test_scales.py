@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from scipy.optimize import linprog, minimize
+from scipy.optimize import minimize
 
+from kit.references import linear_programs
 from kit.solving import document, solve
 
 LIMITS = {"maxIterations": 20_000, "residual": 1e-6}
@@ -12,41 +13,30 @@ PROGRAM = [{"atom": "linear", "arg": "x", "costs": "c"}, {"atom": "nonnegative",
 BY_A = {"A": {"matrix": "A"}}
 
 
-def program(seed: int, rows: int, columns: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Constraints that a sparse point meets, and costs."""
-    rng = np.random.default_rng(seed)
-    A = rng.random((rows, columns))
-    return A, A @ np.where(rng.random(columns) < 0.3, rng.random(columns), 0), rng.random(columns)
-
-
 @pytest.mark.parametrize("unit", [1e-7, 1.0, 1e4, 1e7])
 def test_costs_in_any_unit(unit) -> None:
     """A first step of 1e7 must not be what the violation is small against."""
-    A, b, c = program(0, 10, 40)
+    data, best = linear_programs.program(0, 10, 40)
+    A, b, c = data["A"], data["b"], data["c"]
     x, end, _ = solve(document(
         {"A": A, "b": b, "c": unit * c}, variables={"x": {"shape": [40]}}, operators=BY_A, terms=PROGRAM, stop=LIMITS
     ))  # fmt: skip
     assert end.reason == "Converged"
     assert np.linalg.norm(A @ x - b) < 1e-5 * np.linalg.norm(b)
-    np.testing.assert_allclose(end.energy, unit * linprog(c, A_eq=A, b_eq=b).fun, rtol=1e-5)
+    np.testing.assert_allclose(end.energy, unit * best["energy"], rtol=1e-5)
 
 
 @pytest.mark.parametrize("threshold", [1e-4, 1e-6])
 def test_transport_with_costs_in_pixels(threshold) -> None:
     """At 1e-4 it used to end after 50 iterations with nothing transported."""
-    n, rng = 12, np.random.default_rng(1)
-    places = np.linspace(0, 255, n)
-    a, b = (part / part.sum() for part in (rng.random(n) + 0.01, rng.random(n) + 0.01))
-    sums = np.r_[np.kron(np.eye(n), np.ones((1, n))), np.kron(np.ones((1, n)), np.eye(n))]
-    cost = (places[:, None] - places) ** 2
+    data, best = linear_programs.transport_in_pixels()
     plan, end, _ = solve(document(
-        {"A": sums, "b": np.r_[a, b], "c": cost}, variables={"x": {"shape": [n, n]}}, operators=BY_A, terms=PROGRAM,
+        data, variables={"x": {"shape": [12, 12]}}, operators=BY_A, terms=PROGRAM,
         stop={"maxIterations": 20_000, "residual": threshold},
     ))  # fmt: skip
     assert end.reason == "Converged"
     assert abs(plan.sum() - 1) < 10 * threshold
-    exact = linprog(cost.ravel(), A_eq=sums, b_eq=np.r_[a, b]).fun
-    np.testing.assert_allclose(end.energy, exact, rtol=100 * threshold)
+    np.testing.assert_allclose(end.energy, best["energy"], rtol=100 * threshold)
 
 
 @pytest.mark.parametrize("unit", [1e-7, 1.0, 1e7])
@@ -64,14 +54,14 @@ def test_basis_pursuit_of_data_in_any_unit(unit) -> None:
 
 @pytest.mark.parametrize("start", [1e4, 1e9])
 def test_a_start_from_far_away(start) -> None:
-    A, b, c = program(3, 3, 6)
+    data, best = linear_programs.program(3, 3, 6)
     x, end, _ = solve(document(
-        {"A": A, "b": b, "c": c}, variables={"x": {"shape": [6], "init": start}}, operators=BY_A, terms=PROGRAM,
+        data, variables={"x": {"shape": [6], "init": start}}, operators=BY_A, terms=PROGRAM,
         policy={"algorithm": "pd3o"}, stop=LIMITS,
     ))  # fmt: skip
     assert end.reason == "Converged"
-    np.testing.assert_allclose(end.energy, linprog(c, A_eq=A, b_eq=b).fun, rtol=1e-5)
-    assert np.abs(A @ x - b).max() < 1e-5
+    np.testing.assert_allclose(end.energy, best["energy"], rtol=1e-5)
+    assert np.abs(data["A"] @ x - data["b"]).max() < 1e-5
 
 
 @pytest.mark.parametrize("family", ["basic", "accelerated"])
@@ -87,18 +77,15 @@ def test_a_start_at_the_solution_is_one(rng, family) -> None:
     np.testing.assert_allclose(x, best, rtol=1e-12)
 
 
-def test_a_quantile_of_columns_in_large_units(rng) -> None:
+def test_a_quantile_of_columns_in_large_units() -> None:
     """The copies of A x stay on the kink: τ has to move for all that one of both moves is 0."""
-    A = 1e4 * rng.standard_normal((150, 2))
-    b = A @ [1e-4, -2e-4] + rng.standard_normal(150)
+    data, best = linear_programs.quantile_of_large_columns()
     _, end, flow = solve(document(
-        {"A": A, "b": b}, variables={"x": {"shape": [2]}}, operators=BY_A,
+        data, variables={"x": {"shape": [2]}}, operators=BY_A,
         terms=[{"atom": "pinball", "arg": "A x", "data": "b", "quantile": 0.9}], stop=LIMITS,
     ))  # fmt: skip
-    parts = np.c_[A / 1e4, -A / 1e4, np.eye(150), -np.eye(150)]
-    exact = linprog(np.r_[np.zeros(4), np.full(150, 0.9), np.full(150, 0.1)], A_eq=parts, b_eq=b).fun
     assert (end.reason, flow.choice.method.name) == ("Converged", "admm")
-    np.testing.assert_allclose(end.energy, exact, rtol=1e-6)
+    np.testing.assert_allclose(end.energy, best["energy"], rtol=1e-6)
 
 
 @pytest.mark.parametrize("scale", [1e-9, 1.0, 1e6])
@@ -151,7 +138,9 @@ def test_nor_where_a_method_is_forced_that_does_not_get_there(algorithm) -> None
 
 
 def test_rows_in_other_units_are_not_overlooked() -> None:
-    A, b, c = program(6, 20, 300)
+    rng = np.random.default_rng(6)
+    A = rng.random((20, 300))
+    b, c = A @ np.where(rng.random(300) < 0.3, rng.random(300), 0), rng.random(300)
     units = np.where(np.arange(20) < 10, 1e4, 1e-4)
     x, end, _ = solve(document(
         {"A": units[:, None] * A, "b": units * b, "c": c}, variables={"x": {"shape": [300]}}, operators=BY_A,
@@ -223,16 +212,14 @@ def test_other_terms_may_pull_the_solution_to_zero(kind) -> None:
 @pytest.mark.parametrize("costs", [1e4, 0.0])
 def test_an_energy_that_rests_while_constraints_are_not_met_is_no_solution(costs) -> None:
     """It used to end after 20 iterations with x = 0; without costs the energy is 0 wherever x is."""
-    n, rng = 20, np.random.default_rng(1)
-    sums = np.r_[np.kron(np.eye(n), np.ones((1, n))), np.kron(np.ones((1, n)), np.eye(n))]
-    parts, c = np.full(2 * n, 1 / n), costs * rng.random((n, n))
+    data, best = linear_programs.even_transport(costs)
     x, end, _ = solve(document(
-        {"A": sums, "b": parts, "c": c}, variables={"x": {"shape": [n, n]}}, operators=BY_A, terms=PROGRAM,
+        data, variables={"x": {"shape": [20, 20]}}, operators=BY_A, terms=PROGRAM,
         stop={"maxIterations": 20_000, "relativeChange": 1e-7},
     ))  # fmt: skip
     assert end.reason == "Converged"
-    assert np.linalg.norm(sums @ x.ravel() - parts) < 1e-3 * np.linalg.norm(parts)
-    np.testing.assert_allclose(end.energy, linprog(c.ravel(), A_eq=sums, b_eq=parts).fun, rtol=1e-2)
+    assert np.linalg.norm(data["A"] @ x.ravel() - data["b"]) < 1e-3 * np.linalg.norm(data["b"])
+    np.testing.assert_allclose(end.energy, best["energy"], rtol=1e-2)
 
 
 def test_an_energy_that_rests_for_a_short_step_is_no_minimum() -> None:

@@ -127,3 +127,33 @@ def test_storage_changes_nothing(storage, draw) -> None:
     for stored, plain in over(pairs, points(draw), points(draw), steps(draw)):
         assert np.allclose(stored, plain)
     assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(storage.of((jnp.ones(2), jnp.ones(2)))))
+
+
+COMPLEX = jnp.asarray(np.random.default_rng(5).standard_normal((2, *SHAPE)).T @ [1, 1j]).T
+OF_COMPLEX = {
+    "quadratic": atoms.Quadratic(s(0.6), COMPLEX), "l1": L1(s(0.6), COMPLEX), "norm_l21": NormL21(s(0.6), (0,)),
+    "huber": atoms.Huber(s(0.6), COMPLEX, s(0.4)), "nuclear": atoms.Nuclear(s(0.6)), "l2_ball": atoms.L2Ball(s(1.0), COMPLEX),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OF_COMPLEX)
+def test_the_prox_of_complex_numbers(name, draw) -> None:
+    """No neighbour is better, and Moreau's identity."""
+    atom = OF_COMPLEX[name]
+
+    def laws(v, step, move):
+        def cost(point):
+            return dot(point - v, point - v) / 2 + step * atom.value(point)
+
+        best = atom.prox(v, step)
+        other = projected(atom, best + 1e-3 * move, step)
+        return (cost(other) - cost(best)) / (1 + cost(best)), atom.prox_conjugate(v, step) + step * atom.prox(
+            v / step, 1 / step
+        ) - v
+
+    def numbers():
+        return points(draw) + 1j * points(draw)
+
+    more, away = over(laws, numbers(), steps(draw), numbers())
+    assert more.min() >= -1e-12
+    assert np.abs(away).max() < 1e-9
