@@ -114,7 +114,8 @@ class Operator:
     async def _compare(self, kind: str, namespace: str) -> None:
         labels = "" if kind == KIND else FLOW_LABEL
         version, found = await self.cluster.listing(kind, namespace, labels=labels, metadata=True)
-        keys, missed = self.informer.compare(kind, version, found, namespace)
+        now = asyncio.get_running_loop().time()
+        keys, missed = self.informer.compare(kind, version, found, namespace, now=now)
         for one in missed:
             if (body := await self.cluster.get(kind, *one)) is not None:
                 self.informer.seen(kind, body)

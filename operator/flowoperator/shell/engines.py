@@ -98,8 +98,7 @@ class Engines:
     async def _ask_on(self, key: Key) -> None:
         """Ask, tell if anything is new, wait; an engine that is silent is asked less often."""
         missed = 0
-        while True:
-            one = self._followed[key]
+        while (one := self._followed.get(key)) is not None and one.task is asyncio.current_task():
             async with self._share[key.namespace], self._at_once:
                 report = await ask(self._http, one.target.ip)
             missed = 0 if report is not None else missed + 1

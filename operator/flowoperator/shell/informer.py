@@ -1,6 +1,6 @@
 """The cache of flows and their objects, fed by watches and by a listing now and then, and how far it can be trusted."""
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
@@ -13,6 +13,7 @@ from flowoperator.shell.queue import Key
 Json = Mapping[str, Any]
 T = TypeVar("T")
 KEPT = 8
+STALE_SECONDS = 90.0
 CHILDREN = ("Job", "Pod", "PersistentVolumeClaim", "ConfigMap")
 KINDS = (KIND, *CHILDREN)
 
@@ -41,7 +42,7 @@ class Shelf(Generic[T]):
         meta = body["metadata"]
         place = (meta["namespace"], meta["name"])
         old, version = self.entries.get(place), version_of(body)
-        if old is not None and old.uid == meta["uid"] and old.version >= version:
+        if old is not None and old.version >= version:
             return False
         if old is not None and old.key != key:
             self.drop(*place)
@@ -82,7 +83,8 @@ class Informer:
             zip(KINDS, (self.flows, self.jobs, self.pods, self.claims, self.maps), strict=True)
         )
         self._terminations: dict[Key, dict[str, TerminationRecord]] = {}
-        self._behind: dict[tuple[str, str, str], int] = {}
+        self._gone: dict[Key, deque[str]] = {}  # uids of Jobs
+        self._behind: dict[tuple[str, str, str], float] = {}  # since when a watch owes us an object
         self.stale: set[str] = set()
 
     def _flow(self, body: Json) -> Flow:
@@ -92,31 +94,47 @@ class Informer:
         same = old is not None and (old.uid, old.value.generation) == (meta["uid"], meta.get("generation", 0))
         return parse.flow(body, old.value.spec if same and old is not None else None)
 
-    def seen(self, kind: str, body: Json, *, deleted: bool = False) -> Key | None:
+    def seen(self, kind: str, body: Json, *, deleted: bool = False, watched: bool = False) -> Key | None:
         """Take in an object from a watch, a listing or our own write; the flow to look at, if anything is new."""
         meta = body["metadata"]
+        if watched:
+            self._behind.pop((kind, meta["namespace"], meta["name"]), None)
         key = key_of(kind, body)
         if not key.name:
             return None
         if kind == "Pod" and (record := parse.termination(body)) is not None and self._is_of(key, record):
             self._keep(key, record)
         if kind == KIND and (known := self.flows.entries.get((key.namespace, key.name))) and known.uid != meta["uid"]:
-            self._terminations.pop(key, None)
+            self._forget(key)
         if deleted:
             old = self._shelves[kind].entries.get((meta["namespace"], meta["name"]))
             if old is None or old.uid == meta["uid"]:
-                self._shelves[kind].drop(meta["namespace"], meta["name"])
+                self._drop(kind, meta["namespace"], meta["name"])
                 if kind == KIND:
-                    self._terminations.pop(key, None)
+                    self._forget(key)
             return key
         return key if self._shelves[kind].put(key, body) else None
+
+    def _forget(self, key: Key) -> None:
+        """The flow is gone, or another one of its name is there."""
+        self._terminations.pop(key, None)
+        self._gone.pop(key, None)
+
+    def _drop(self, kind: str, namespace: str, name: str) -> None:
+        """Forget an object; but the last pods of a Job end after it is gone."""
+        entry = self._shelves[kind].entries.get((namespace, name))
+        if kind == "Job" and entry is not None and (flow := self.flows.entries.get((namespace, entry.key.name))):
+            gone = self._gone.setdefault(entry.key, deque(maxlen=KEPT))
+            if entry.value.owner_uid == flow.uid and entry.uid not in gone:
+                gone.append(entry.uid)
+        self._shelves[kind].drop(namespace, name)
 
     def _is_of(self, key: Key, record: TerminationRecord) -> bool:
         """Any pod may bear our label: only one whose controller is a Job of this flow is believed."""
         flow = self.flows.entries.get((key.namespace, key.name))
         known = {old.job_uid for old in self._terminations.get(key, {}).values()}
         jobs = {job.uid for job in self.jobs.of(key) if flow is None or job.owner_uid == flow.uid}
-        return record.job_uid in jobs | known
+        return record.job_uid in jobs | known | set(self._gone.get(key, ()))
 
     def _keep(self, key: Key, record: TerminationRecord) -> None:
         """Remember how a pod ended; a later event of the same pod replaces it, but no report is lost by that."""
@@ -160,23 +178,22 @@ class Informer:
             self.seen(kind, body)
 
     def compare(
-        self, kind: str, version: int, found: Iterable[Json], namespace: str = ""
+        self, kind: str, version: int, found: Iterable[Json], namespace: str = "", *, now: float = 0.0
     ) -> tuple[set[Key], list[tuple[str, str]]]:
         """Compare with a listing of names and versions: flows whose objects are gone, and objects that were missed.
 
-        What a list shows newer than any watch did, twice in a row, means that the watch is dead (`stale`).
+        What a list shows newer than the cache is, and no watch tells for long, means that the watch is dead (`stale`).
         """
-        shelf, there, behind = self._shelves[kind], set(), {}
+        shelf, there, behind = self._shelves[kind], set(), set()
         for body in found:
+            if not key_of(kind, body).name:
+                continue
             place = (body["metadata"]["namespace"], body["metadata"]["name"])
             there.add(place)
             old = shelf.entries.get(place)
             if old is None or old.uid != body["metadata"]["uid"] or old.version < version_of(body):
-                behind[kind, *place] = version_of(body)
-        if any(self._behind.get(one) == missed for one, missed in behind.items()):
-            self.stale.add(kind)
-        kept = {one: missed for one, missed in self._behind.items() if one[0] != kind or namespace not in {"", one[1]}}
-        self._behind = kept | behind
+                behind.add(place)
+        self._owed(kind, namespace, there, behind, now)
         gone = [
             place
             for place, one in shelf.entries.items()
@@ -184,8 +201,20 @@ class Informer:
         ]
         keys = {shelf.entries[place].key for place in gone}
         for place in gone:
-            shelf.drop(*place)
-        return keys, [(place[1], place[2]) for place in behind]
+            self._drop(kind, *place)
+        return keys, sorted(behind)
+
+    def _owed(
+        self, kind: str, namespace: str, there: set[tuple[str, str]], behind: set[tuple[str, str]], now: float
+    ) -> None:
+        """Keep in mind what a watch should tell of; what is gone by now, it need not."""
+        for one in [one for one in self._behind if one[0] == kind and namespace in {"", one[1]}]:
+            if one[1:] not in there:
+                del self._behind[one]
+            elif now - self._behind[one] >= STALE_SECONDS:
+                self.stale.add(kind)
+        for place in behind:
+            self._behind.setdefault((kind, *place), now)
 
 
 def key_of(kind: str, body: Json) -> Key:

@@ -1,6 +1,6 @@
 """One pass over a flow: look, decide, act, and say in one line what changed."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import structlog
@@ -14,7 +14,7 @@ from flowoperator.shell.cluster import Cluster, ConflictError
 from flowoperator.shell.engines import Engines, Target
 from flowoperator.shell.informer import Informer
 from flowoperator.shell.observe import Observer
-from flowoperator.shell.queue import Key, WorkQueue
+from flowoperator.shell.queue import LONGEST_SECONDS, Key, WorkQueue
 
 log = structlog.get_logger()
 PASSES = Counter("flowoperator_passes", "Passes over a flow.", ["end"])
@@ -30,6 +30,7 @@ class Passes:
     engines: Engines
     observer: Observer
     queue: "WorkQueue | None" = None
+    _conflicts: dict[Key, int] = field(default_factory=dict)
 
     async def work(self, key: Key) -> float | None:
         """One pass. A conflict means that something newer is there: look again."""
@@ -44,9 +45,10 @@ class Passes:
             await apply(self.cluster, self.informer, observed.flow, version, plan, datetime.now(UTC))
         except ConflictError:
             PASSES.labels("conflict").inc()
-            return CONFLICT_SECONDS
+            return self._conflict(key)
         except RefusedError as refused:
             return self._refused(key, observed, refused)
+        self._conflicts.pop(key, None)
         if any(isinstance(action, Create) and action.body["kind"] == "Job" for action in plan.actions):
             self.observer.refusals.pop(key, None)
         PASSES.labels("done").inc()
@@ -69,6 +71,11 @@ class Passes:
             plan = decide(observed, datetime.now(UTC))
         return observed, plan
 
+    def _conflict(self, key: Key) -> float:
+        """At once; a conflict that stays, such as with an object of another owner, is tried less and less often."""
+        times = self._conflicts[key] = self._conflicts.get(key, 0) + 1
+        return min(CONFLICT_SECONDS * 2.0 ** min(times - 1, 12), LONGEST_SECONDS)
+
     def _refused(self, key: Key, observed: Observed, refused: RefusedError) -> float:
         """Remember it, and pass again at once: the next decision writes it into the status."""
         error = refused.error
@@ -84,6 +91,7 @@ class Passes:
     def _forget(self, key: Key) -> None:
         self.engines.follow(key, None)
         self.observer.forget(key)
+        self._conflicts.pop(key, None)
         if self.queue is not None:
             self.queue.forget(key)
 
