@@ -149,6 +149,9 @@ class FlowStatus(Model):
         (), description="Revisions that ran; the current one comes last."
     )
     retry_nonce: Short = Field("", description="The spec.retryNonce that was acted on.")
+    volume_attempt: Annotated[int, Field(ge=0, le=LAST_ATTEMPT + 1)] = Field(
+        0, description="The first attempt after a lost volume was given up: what earlier ones had saved is gone."
+    )
     attempt: AttemptStatus = AttemptStatus()
     progress: ProgressStatus = ProgressStatus()
     display: DisplayStatus = DisplayStatus()
