@@ -1,5 +1,6 @@
 """A flow's life as its owner steers it: it runs, is moved, edited, reverted, suspended, deleted and applied again."""
 
+from flowapi.report import RestoredFrom
 from kit.apiserver.scene import revision_of, spec, wait_for
 
 
@@ -34,9 +35,8 @@ def test_an_edit_continues_from_the_lineage_and_a_revert_resumes(scene):
     third = flow.next_pod()
     assert third.revision == revision_of(spec())
     assert flow.condition("RolledBack")[:2] == ("True", "SpecReverted")
-    third.run(100, 90, restored_from={
-        "revision": third.revision, "id": "c90", "iteration": 90, "digest": "d", "arraysSha256": "a", "reason": "Resume",
-    })  # fmt: skip
+    base = RestoredFrom(revision=third.revision, id="c90", iteration=90, digest="d", arrays_sha256="a")
+    third.run(100, 90, restored_from=base)
     assert flow.until("it to run", lambda status: status.get("restoredFrom"))["restoredFrom"]["reason"] == "Rollback"
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from kit.apiserver.proxy import dropped, only
 from kit.apiserver.scene import spec, wait_for
 
 
@@ -191,3 +192,19 @@ def test_a_volume_that_is_given_up_stays_so_whatever_dead_pods_had_saved_there(s
     flow.edit(retryNonce="give it up")
     fresh = flow.next_pod()
     assert "--expect-checkpoint" not in fresh.body()["spec"]["containers"][0]["args"]
+
+
+def test_another_claim_of_the_same_name_is_not_given_the_owner_of_the_one_that_was_seen(scene):
+    flow, _pod = running(scene)
+    flow.edit(suspend=True)
+    flow.phase("Suspended")
+    scene.proxy.filter = only("persistentvolumeclaims", dropped)
+    scene.api.delete(scene.path("persistentvolumeclaims", "denoise"))
+    wait_for("the claim to be gone", lambda: scene.claim("denoise") is None)
+    scene.api.post(scene.path("persistentvolumeclaims"), claim("denoise"))
+    flow.edit(deletionPolicy="Delete")
+    wait_for(
+        "the operator to try",
+        lambda: [one for one in scene.proxy.writes if "persistentvolumeclaims/denoise" in one.path and one.status],
+    )
+    assert "ownerReferences" not in scene.claim("denoise")["metadata"]

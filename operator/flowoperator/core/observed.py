@@ -190,6 +190,7 @@ class Claim:
     flow_uids: frozenset[str] = frozenset()
     deleting: bool = False
     phase: str = ""
+    uid: str = ""
 
 
 @dataclass(frozen=True)

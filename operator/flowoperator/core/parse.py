@@ -151,6 +151,7 @@ def claim(body: Json) -> Claim:
         flow_uids=frozenset(one["uid"] for one in owners if one.get("kind") == KIND),
         deleting="deletionTimestamp" in meta,
         phase=(body.get("status") or {}).get("phase", ""),
+        uid=meta["uid"],
     )
 
 

@@ -71,7 +71,7 @@ def claim_repairs(observed: Observed, spec: FlowSpec) -> tuple[Action, ...]:
         return ()
     owners = tuple(claim_owners(ref, spec.deletion_policy))
     same = claim.flow_uids == frozenset(owner["uid"] for owner in owners)
-    return () if same else (SetClaimOwners(claim.name, owners),)
+    return () if same else (SetClaimOwners(claim.name, claim.uid, owners),)
 
 
 def told_of_loss(status: FlowStatus) -> bool:

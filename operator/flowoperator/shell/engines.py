@@ -65,7 +65,8 @@ class Engines:
     def follow(self, key: Key, target: Target | None) -> None:
         """Ask this engine of a flow from now on, and no other; None: none."""
         old = self._followed.get(key)
-        if old is not None and target is not None and old.target.pod_uid == target.pod_uid:
+        alive = old is not None and not old.task.done()  # an unforeseen error ends a task, not the asking
+        if alive and old is not None and target is not None and old.target.pod_uid == target.pod_uid:
             old.target = target
             return
         if old is not None:

@@ -188,3 +188,22 @@ def test_conflicts_without_end_are_tried_less_and_less_often(monkeypatch):
     waits = [asyncio.run(found.work(KEY)) for _ in range(20)]
     assert waits[0] < 0.1
     assert 10 < waits[-1] <= 60
+
+
+def test_an_engine_whose_task_has_died_is_asked_again(monkeypatch):
+    async def scenario():
+        asked = []
+
+        async def ask(_http, ip):
+            asked.append(ip)
+            raise ValueError("unforeseen")
+
+        monkeypatch.setattr(engines, "ask", ask)
+        found, target = engines.Engines(None, lambda key: None), engines.Target("a", "10.0.0.1", saved=False)
+        for _ in range(2):
+            found.follow(KEY, target)
+            await asyncio.wait([found._followed[KEY].task])
+            assert found._followed[KEY].task.exception() is not None
+        assert len(asked) == 2
+
+    asyncio.run(asyncio.wait_for(scenario(), 10))
