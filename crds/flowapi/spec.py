@@ -153,14 +153,6 @@ def parse_spec(value: object) -> tuple[FlowSpec, FlowDocument]:
     Raises:
         DocumentErrors: everything that is wrong with either.
     """
-    try:
-        return _parse(value)
-    except RecursionError:
-        error = DocumentError("the flow is nested too deeply", path="spec.flow", remedy="Put large data into files.")
-        raise DocumentErrors([error]) from None
-
-
-def _parse(value: object) -> tuple[FlowSpec, FlowDocument]:
     spec = FlowSpec.parse(canonical(value, "spec"), at="spec")
     document = FlowDocument.parse(spec.flow, at="spec.flow")
     known = {source.name for source in spec.inputs}

@@ -146,7 +146,7 @@ def test_a_named_image_that_cannot_be_pulled_is_the_specs_fault(scene):
     pod.status("Pending", {"waiting": {"reason": "ErrImagePull", "message": "localhost/none:1 not found"}})
     message = flow.stalled("ImagePullFailed")
     assert message.startswith("spec.engine.image: localhost/none:1 not found")
-    assert "ImagePullFailed" in flow.reasons()
+    wait_for("its event", lambda: "ImagePullFailed" in flow.reasons())
 
 
 def test_a_container_that_outlives_the_engine_is_named(scene):

@@ -13,7 +13,7 @@ from flowoperator.core.plan import Event, Plan
 from flowoperator.core.reporting import observed_status
 from flowoperator.core.revisions import record, switched
 from flowoperator.core.starting import start
-from flowoperator.core.volume import claim_repairs, told_of_loss, volume_trouble, without_checkpoints
+from flowoperator.core.volume import claim_repairs, says_lost, volume_trouble, without_checkpoints
 from flowoperator.core.watching import watch
 
 VOLUME_SECONDS = 10.0  # a claim that bears no label of ours can't be watched
@@ -156,7 +156,7 @@ def _retry(observed: Observed, valid: ValidSpec, status: FlowStatus, now: dateti
 def _with_nonce(status: FlowStatus, valid: ValidSpec) -> FlowStatus:
     """The nonce noted; another one gives a lost volume up, once the status has said that it is lost."""
     nonce = valid.spec.retry_nonce
-    if nonce and nonce != status.retry_nonce and told_of_loss(status):
+    if nonce and nonce != status.retry_nonce and says_lost(status):
         status = without_checkpoints(status)
     return status.model_copy(update={"retry_nonce": nonce})
 

@@ -74,7 +74,7 @@ def claim_repairs(observed: Observed, spec: FlowSpec) -> tuple[Action, ...]:
     return () if same else (SetClaimOwners(claim.name, claim.uid, owners),)
 
 
-def told_of_loss(status: FlowStatus) -> bool:
+def says_lost(status: FlowStatus) -> bool:
     """Whether the status says that the volume is lost."""
     return any((one.type, one.status, one.reason) == ("Stalled", "True", "VolumeLost") for one in status.conditions)
 
