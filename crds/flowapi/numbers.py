@@ -14,6 +14,7 @@ from flowapi.errors import DocumentError
 
 # Go's JSON decoder and every float64 reader keep integers exactly up to here.
 LARGEST_EXACT_INTEGER = 2**53
+DEEPEST = 100
 
 
 def canonical(value: object, path: str = "") -> JsonValue:
@@ -22,8 +23,15 @@ def canonical(value: object, path: str = "") -> JsonValue:
     Integral floats become integers; mappings and sequences become dicts and lists.
 
     Raises:
-        DocumentError: for NaN, infinities, integers beyond 2^53, keys that aren't strings and other types.
+        DocumentError: for NaN, infinities, integers beyond 2^53, keys that aren't strings, other types, and what is
+            nested more than 100 levels deep.
     """
+    return _canonical(value, path, DEEPEST)
+
+
+def _canonical(value: object, path: str, left: int) -> JsonValue:
+    if not left:
+        raise DocumentError(f"this is nested more than {DEEPEST} levels deep", path=path, remedy="Make it flatter.")
     match value:
         case None | bool() | str():
             return value
@@ -38,9 +46,9 @@ def canonical(value: object, path: str = "") -> JsonValue:
         case float():
             return _canonical_float(value, path)
         case Mapping():
-            return {_key(key, path): canonical(item, _join(path, str(key))) for key, item in value.items()}
+            return {_key(key, path): _canonical(item, _join(path, str(key)), left - 1) for key, item in value.items()}
         case Sequence():
-            return [canonical(item, f"{path}[{index}]") for index, item in enumerate(value)]
+            return [_canonical(item, f"{path}[{index}]", left - 1) for index, item in enumerate(value)]
         case _:
             raise DocumentError(f"a value of type {type(value).__name__} has no place in a document", path=path)
 

@@ -1,6 +1,6 @@
 """What Kopf calls: each event goes into the cache, and its flow's key into the queue. Nothing is decided here."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import kopf
@@ -42,8 +42,8 @@ def registry(
     def login(**_: Any) -> kopf.ConnectionInfo | None:
         return connect()
 
-    def handler(kind: str) -> Callable[..., None]:
-        def handle(event: kopf.RawEvent, **_: Any) -> None:
+    def handler(kind: str) -> Callable[..., Awaitable[None]]:
+        async def handle(event: kopf.RawEvent, **_: Any) -> None:  # Kopf would run any other function in a thread
             key = informer.seen(kind, event["object"], deleted=event["type"] == "DELETED")
             if key is not None:
                 queue.add(key)

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import random
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -33,6 +34,7 @@ RESYNC_SECONDS = 60.0
 RETRY_SECONDS = 1.0
 GRACE_SECONDS = 2.0
 STUCK_SECONDS = 180.0
+NESTING = 25_000  # of JSON that can be read: the apiserver takes flows of up to 10,000 levels
 
 
 @dataclass(frozen=True)
@@ -197,6 +199,7 @@ async def run(settings: Settings, access: Access, http: aiohttp.ClientSession) -
         access: The way to the apiserver.
         http: Asks the engines.
     """
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), NESTING))
     async with client.ApiClient(access.configuration) as api:
         operator = Operator(settings, Cluster(api), http)
         runner = await operator.serve()

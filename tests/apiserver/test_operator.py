@@ -123,3 +123,20 @@ def test_flows_of_all_namespaces_are_run(plane, loop):
         there.next_pod()
         scene.flow().apply(spec())
         scene.flow().next_pod()
+
+
+def test_a_flow_that_is_nested_too_deeply_is_an_invalid_one_and_holds_up_no_other(scene):
+    scene.flow("first").apply(spec())
+    scene.flow("first").next_pod()
+    value: object = 1
+    for _ in range(9900):  # the apiserver takes 10,000
+        value = [value]
+    wanted = spec()
+    wanted["flow"]["data"]["b"]["inline"] = value
+    deep = scene.flow("deep").apply(wanted)
+    assert "levels deep" in deep.stalled("InvalidSpec")
+    scene.flow("second").apply(spec())
+    scene.flow("second").next_pod()
+    scene.operator.restart()
+    scene.flow("third").apply(spec())
+    scene.flow("third").next_pod()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from kit.apiserver.proxy import dropped, only
 from kit.apiserver.scene import spec, wait_for
 
 
@@ -160,3 +161,50 @@ def test_two_flows_on_one_claim_say_so(scene):
     message = second.stalled("VolumeInUse")
     assert f"pod {pod.name} of flow first" in message
     assert "Flows first name the same claim" in message
+
+
+def test_a_claim_without_our_label_is_not_taken_for_lost_by_an_operator_that_has_just_started(scene):
+    scene.api.post(scene.path("persistentvolumeclaims"), claim("mine"))
+    flow, _pod = running(scene, checkpoint={"volume": {"claimName": "mine"}})
+    flow.edit(suspend=True)
+    flow.phase("Suspended")
+    scene.operator.restart()
+    flow.edit(suspend=None)
+    flow.next_pod()
+    assert "VolumeLost" not in {reason for reason, _, _ in flow.events()}
+
+
+def test_what_the_last_pod_saved_as_it_was_suspended_is_known(scene):
+    flow, pod = running(scene)
+    pod.report = pod.told(906_018, 906_018)
+    flow.edit(suspend=True)
+    assert flow.phase("Suspended")["checkpoint"]["iteration"] == 906_018
+
+
+def test_a_volume_that_is_given_up_stays_so_whatever_dead_pods_had_saved_there(scene):
+    flow, pod = running(scene)
+    scene.janitor.spared.add(pod.name)
+    scene.api.delete(scene.path("persistentvolumeclaims", "denoise"))
+    flow.stalled("VolumeLost")
+    pod.evict()
+    wait_for("the claim to be gone", lambda: scene.claim("denoise") is None)
+    wait_for("the sentence of the loss", lambda: "is gone" in flow.condition("Stalled")[2])
+    flow.edit(retryNonce="give it up")
+    fresh = flow.next_pod()
+    assert "--expect-checkpoint" not in fresh.body()["spec"]["containers"][0]["args"]
+
+
+def test_another_claim_of_the_same_name_is_not_given_the_owner_of_the_one_that_was_seen(scene):
+    flow, _pod = running(scene)
+    flow.edit(suspend=True)
+    flow.phase("Suspended")
+    scene.proxy.filter = only("persistentvolumeclaims", dropped)
+    scene.api.delete(scene.path("persistentvolumeclaims", "denoise"))
+    wait_for("the claim to be gone", lambda: scene.claim("denoise") is None)
+    scene.api.post(scene.path("persistentvolumeclaims"), claim("denoise"))
+    flow.edit(deletionPolicy="Delete")
+    wait_for(
+        "the operator to try",
+        lambda: [one for one in scene.proxy.writes if "persistentvolumeclaims/denoise" in one.path and one.status],
+    )
+    assert "ownerReferences" not in scene.claim("denoise")["metadata"]

@@ -110,7 +110,7 @@ class World:
                 self.maps.pop(name, None)
             case Delete(_, name, uid):
                 self.jobs = [replace(j, deleting=True) if (j.name, j.uid) == (name, uid) else j for j in self.jobs]
-            case SetClaimOwners(_, owners):
+            case SetClaimOwners(_, _, owners):
                 assert self.claim is not None
                 self.claim = replace(self.claim, flow_uids=frozenset(owner["uid"] for owner in owners))
 

@@ -1,6 +1,7 @@
 """Attempts: when the next one is due, and what interruptions have cost."""
 
-from flowapi.report import RunReport
+from flowapi.numbers import LARGEST_EXACT_INTEGER
+from flowapi.report import LAST_ATTEMPT, RunReport
 from flowapi.status import AttemptStatus, FlowStatus, RecoveriesStatus
 from flowoperator.core.observed import Observed, TerminationRecord
 from flowoperator.core.revisions import with_outcome
@@ -9,14 +10,13 @@ from flowoperator.objects.meta import job_name
 
 def next_attempt(status: FlowStatus, flow: str, now: str, reason: str, *, above: int = 0) -> FlowStatus:
     """The status with the next attempt of the current revision written down, before its Job is made."""
-    number = max(status.attempt.number, above) + 1
+    number = min(max(status.attempt.number, above) + 1, LAST_ATTEMPT)
     attempt = AttemptStatus(
         number=number,
         job_name=job_name(flow, status.revision.current, number),
         started_at=now,
         epoch=status.attempt.epoch,
         reason=reason,
-        since=status.attempt.since,
     )
     status = with_outcome(status, "Running", status.checkpoint)
     return status.model_copy(update={"attempt": attempt, "result": None})
@@ -59,7 +59,7 @@ def with_losses(status: FlowStatus, report: RunReport) -> FlowStatus:
     """Add what the process before had lost, told by its successor from the volume; once for each epoch."""
     if report.epoch <= status.attempt.epoch:
         return status
-    lost = status.recoveries.lost_iterations + report.lost_iterations
+    lost = min(status.recoveries.lost_iterations + report.lost_iterations, LARGEST_EXACT_INTEGER)
     return status.model_copy(
         update={
             "attempt": status.attempt.model_copy(update={"epoch": report.epoch}),

@@ -76,6 +76,11 @@ def with_report(status: FlowStatus, report: RunReport, generation: int, now: str
     return status
 
 
+def without(status: FlowStatus, *kinds: ConditionType) -> FlowStatus:
+    """The status without some conditions, which spoke of something else."""
+    return status.model_copy(update={"conditions": tuple(one for one in status.conditions if one.type not in kinds)})
+
+
 def with_condition(
     status: FlowStatus, kind: ConditionType, truth: Truth, reason: str, message: str, generation: int, now: str
 ) -> FlowStatus:

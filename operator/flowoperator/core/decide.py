@@ -1,9 +1,10 @@
 """The decision: from what was seen to what to do. Pure and total; killed after any write, the next pass converges."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from flowapi.status import FlowStatus
-from flowoperator.core import conditions
+from flowoperator.core import conditions, troubles
 from flowoperator.core.attempts import advanced, counted, interrupted, next_attempt
 from flowoperator.core.ending import completed, ended
 from flowoperator.core.moves import again, closed, highest, stamp_of, stop, stop_all, with_repairs
@@ -12,10 +13,11 @@ from flowoperator.core.plan import Event, Plan
 from flowoperator.core.reporting import observed_status
 from flowoperator.core.revisions import record, switched
 from flowoperator.core.starting import start
-from flowoperator.core.volume import volume_trouble, without_checkpoints
+from flowoperator.core.volume import claim_repairs, says_lost, volume_trouble, without_checkpoints
 from flowoperator.core.watching import watch
 
 VOLUME_SECONDS = 10.0  # a claim that bears no label of ours can't be watched
+SUSPENDING_SECONDS = 30.0  # no event tells that a pod should have been gone
 
 
 def decide(observed: Observed, now: datetime) -> Plan:
@@ -30,17 +32,27 @@ def decide(observed: Observed, now: datetime) -> Plan:
     status = observed_status(observed, stamp_of(now))
     spec = observed.flow.spec
     if isinstance(spec, InvalidSpec):
-        return closed(observed, status, conditions.stalled("InvalidSpec", spec.message), now)
-    plan = _suspend(observed, status, now) if spec.spec.suspend else _run(observed, spec, status, now)
+        return _invalid(observed, spec, status, now)
+    plan = _suspend(observed, spec, status, now) if spec.spec.suspend else _run(observed, spec, status, now)
     return with_repairs(plan, observed, spec)
+
+
+def _invalid(observed: Observed, spec: InvalidSpec, status: FlowStatus, now: datetime) -> Plan:
+    """What runs goes on, unless it is to be suspended; what the spec says beside its flow holds."""
+    around = spec.spec
+    jobs = tuple(job for job in observed.jobs if not job.finished) if around is not None and around.suspend else ()
+    verdict = conditions.stalled("InvalidSpec", spec.message)
+    plan = closed(observed, status, verdict, now, stop(observed, jobs))
+    return replace(plan, before=claim_repairs(observed, around)) if around is not None else plan
 
 
 def _run(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetime) -> Plan:
     """One row after another: what runs is not what is wanted; it was interrupted; it is missing; it ended; it runs."""
     job, ending = observed.job, observed.termination
-    if status.revision.current != valid.hash:
-        return _switch(observed, valid, status, now)
-    if (valid.spec.retry_nonce or "") != status.retry_nonce:
+    recorded = status.revisions[-1].hash if status.revisions else ""
+    if not status.revision.current == recorded == valid.hash:
+        return _switch(observed, valid, _with_nonce(status, valid), now)
+    if valid.spec.retry_nonce != status.retry_nonce:
         return _retry(observed, valid, status, now)
     settled = _is_settled(observed, status)
     if not settled and (lost := volume_trouble(observed, valid, status)) is not None:
@@ -122,7 +134,6 @@ def _switch(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datet
     )  # fmt: skip
     why = "Rollback" if back else event.reason
     status = next_attempt(status, flow.ref.name, stamp, why, above=highest(observed))
-    status = status.model_copy(update={"retry_nonce": valid.spec.retry_nonce or ""})
     if not first:
         truth: conditions.Truth = "True" if back else "False"
         named = "SpecReverted" if back else "NewRevision"
@@ -136,25 +147,33 @@ def _switch(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datet
 def _retry(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetime) -> Plan:
     """Another nonce: a stalled flow is tried again, on an empty volume if its own is lost; any other notes it."""
     stalled = observed.flow.status.phase == "Stalled"
-    lost = volume_trouble(observed, valid, status)
-    status = status.model_copy(update={"retry_nonce": valid.spec.retry_nonce or ""})
-    report = observed.latest_report
-    empty = report is not None and report.error is not None and report.error.reason == "VolumeLost"
-    if (lost is not None and lost.reason == "VolumeLost") or empty:
-        status = without_checkpoints(status)
+    status = _with_nonce(status, valid)
     if stalled and valid.spec.retry_nonce:
         return again(observed, status, now, Event("Retried", "spec.retryNonce has changed; trying again."))
     return Plan(status, requeue_after=0.0)
 
 
-def _suspend(observed: Observed, status: FlowStatus, now: datetime) -> Plan:
-    """Nothing of the flow runs; one that has ended stays as it is."""
-    if _is_settled(observed, status) or (observed.job is not None and observed.job.finished == "Complete"):
-        job = observed.job
+def _with_nonce(status: FlowStatus, valid: ValidSpec) -> FlowStatus:
+    """The nonce noted; another one gives a lost volume up, once the status has said that it is lost."""
+    nonce = valid.spec.retry_nonce
+    if nonce and nonce != status.retry_nonce and says_lost(status):
+        status = without_checkpoints(status)
+    return status.model_copy(update={"retry_nonce": nonce})
+
+
+def _suspend(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetime) -> Plan:
+    """Nothing of the flow runs; one that has ended stays as it is, unless another revision is asked for."""
+    job = observed.job
+    if status.revision.current == valid.hash:
         if job is not None and job.finished == "Complete":
             return ended(observed, status, job, now)
-        return closed(observed, status, completed(observed, status), now)
-    verdict = conditions.suspended()
-    if any(not pod.ended for pod in observed.pods) or any(not job.finished for job in observed.jobs):
-        verdict = conditions.waiting("Suspending", "Stopping at a checkpoint.")
-    return closed(observed, status, verdict, now, stop(observed, observed.jobs))
+        if _is_settled(observed, status):
+            return closed(observed, status, completed(observed, status), now)
+    stopping = stop(observed, observed.jobs)
+    if alive := [pod for pod in observed.pods if not pod.ended]:
+        said = troubles.stopping(alive[0], now) if alive[0].deleting else "Stopping at a checkpoint."
+        verdict = conditions.waiting("Suspending", said)
+        return closed(observed, status, verdict, now, stopping, requeue_after=SUSPENDING_SECONDS)
+    if any(not job.finished for job in observed.jobs):
+        return closed(observed, status, conditions.waiting("Suspending", "Stopping at a checkpoint."), now, stopping)
+    return closed(observed, status, conditions.suspended(), now, stopping)

@@ -1,8 +1,9 @@
 """The end of an attempt: a result, a volume to adopt, or a failure that a person has to look at."""
 
+import re
 from datetime import datetime
 
-from flowapi.report import ExitCode
+from flowapi.report import LAST_ATTEMPT, ExitCode
 from flowapi.status import FlowStatus
 from flowoperator.core import conditions
 from flowoperator.core.moves import again, closed
@@ -22,12 +23,13 @@ def ended(observed: Observed, status: FlowStatus, job: Job, now: datetime) -> Pl
         verdict = completed(observed, status)
         event = (Event("Completed", verdict.message),) if before != "Completed" else ()
         return closed(observed, status, verdict, now, (), event)
-    if report and report.owner_uid and report.max_attempt is not None and report.owner_uid != observed.flow.ref.uid:
+    newest = report.max_attempt if report and report.max_attempt is not None else LAST_ATTEMPT
+    if report and report.owner_uid and report.owner_uid != observed.flow.ref.uid and newest < LAST_ATTEMPT:
         adopted = Event("Adopted", "The volume of the earlier flow of this name is taken over.")
-        return again(observed, status, now, adopted, above=report.max_attempt)
-    if report and report.max_attempt is not None and ending and ending.exit_code == ExitCode.FENCED:
-        counted_on = Event("Restarted", f"The volume has seen attempt {report.max_attempt}; counting on from there.")
-        return again(observed, status, now, counted_on, above=report.max_attempt)
+        return again(observed, status, now, adopted, above=newest)
+    if ending and ending.exit_code == ExitCode.FENCED and status.attempt.number < newest < LAST_ATTEMPT:
+        counted_on = Event("Restarted", f"The volume has seen attempt {newest}; counting on from there.")
+        return again(observed, status, now, counted_on, above=newest)
     if observed.inputs and status.attempt.inputs and observed.inputs != status.attempt.inputs:
         return again(observed, status, now, Event("Retried", "The inputs have changed; trying again."))
     verdict = failure(observed, job)
@@ -43,7 +45,8 @@ def failure(observed: Observed, job: Job) -> conditions.Verdict:
     error = report.error if report else None
     if error is not None and (ending is None or ending.exit_code == error.code):
         place = f"{error.path}: " if error.path else ""
-        return conditions.stalled(error.reason, f"{place}{error.message}. {error.remedy}".strip())
+        reason = error.reason if re.fullmatch("[A-Za-z]{1,64}", error.reason) else "Failed"
+        return conditions.stalled(reason, f"{place}{error.message}. {error.remedy}".strip())
     if ending is not None and ending.exit_code == ExitCode.DIVERGED:
         return conditions.stalled("Diverged", "The iterates left the finite numbers.")
     last = f" The engine of pod {ending.pod_name} {ending.cause}." if ending is not None else ""

@@ -79,7 +79,7 @@ def stop(observed: Observed, jobs: tuple[Job, ...]) -> tuple[Action, ...]:
 
 def with_repairs(plan: Plan, observed: Observed, valid: ValidSpec) -> Plan:
     """The plan, and what the spec says of objects in every phase, before the status says that it was seen."""
-    return replace(plan, before=(*claim_repairs(observed, valid), *_map_repairs(observed, valid), *plan.before))
+    return replace(plan, before=(*claim_repairs(observed, valid.spec), *_map_repairs(observed, valid), *plan.before))
 
 
 def _map_repairs(observed: Observed, valid: ValidSpec) -> tuple[Action, ...]:
@@ -92,6 +92,8 @@ def _map_repairs(observed: Observed, valid: ValidSpec) -> tuple[Action, ...]:
         if one.owner_uid == ref.uid and one.revision not in known
     ]
     active = job is not None and not job.finished and not job.deleting and job.revision == valid.hash
-    if active and observed.map_of(valid.hash) is None:
+    refusal = observed.refusal
+    refused = refusal is not None and refusal.kind == "ConfigMap" and refusal.retry_in > 0
+    if active and not refused and observed.map_of(valid.hash) is None:
         found.append(Create(build_configmap(ref, desired(observed, valid))))
     return tuple(found)

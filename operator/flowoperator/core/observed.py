@@ -46,9 +46,10 @@ class ValidSpec:
 
 @dataclass(frozen=True)
 class InvalidSpec:
-    """A spec that was refused, and the sentences that say why."""
+    """A spec that was refused, the sentences that say why, and what it says beside a flow that is wrong."""
 
     message: str
+    spec: FlowSpec | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Flow:
     @property
     def claim_name(self) -> str:
         """The claim of its checkpoint volume: the one that it names, else that of its own name."""
-        named = self.spec.spec.checkpoint.volume.claim_name if isinstance(self.spec, ValidSpec) else None
+        named = self.spec.spec.checkpoint.volume.claim_name if self.spec.spec is not None else None
         return named or self.ref.name
 
 
@@ -189,6 +190,7 @@ class Claim:
     flow_uids: frozenset[str] = frozenset()
     deleting: bool = False
     phase: str = ""
+    uid: str = ""
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from flowapi.errors import FlowError
+from flowapi.numbers import canonical
 from flowapi.report import MAX_BYTES, RunReport
-from flowapi.spec import KIND, parse_spec
+from flowapi.spec import KIND, FlowSpec, parse_spec
 from flowapi.status import FlowStatus
 from flowoperator.core.observed import Claim, Flow, InvalidSpec, Job, Pod, RevisionMap, TerminationRecord, ValidSpec
 from flowoperator.objects.configmap import KEY
@@ -28,7 +29,15 @@ def spec(body: Json) -> ValidSpec | InvalidSpec:
     try:
         return ValidSpec(*parse_spec(body.get("spec")))
     except FlowError as error:
-        return InvalidSpec(str(error))
+        return InvalidSpec(str(error), _around(body.get("spec")))
+
+
+def _around(value: object) -> FlowSpec | None:
+    """What a spec says beside its flow, which is wrong: that holds nevertheless."""
+    try:
+        return FlowSpec.parse(canonical({**value, "flow": {}}, "spec"), at="spec") if isinstance(value, dict) else None
+    except FlowError:
+        return None
 
 
 def flow(body: Json, known: ValidSpec | InvalidSpec | None = None) -> Flow:
@@ -142,6 +151,7 @@ def claim(body: Json) -> Claim:
         flow_uids=frozenset(one["uid"] for one in owners if one.get("kind") == KIND),
         deleting="deletionTimestamp" in meta,
         phase=(body.get("status") or {}).get("phase", ""),
+        uid=meta["uid"],
     )
 
 

@@ -24,9 +24,10 @@ class Delete:
 
 @dataclass(frozen=True)
 class SetClaimOwners:
-    """Give the claim these owners instead of the ones it has."""
+    """Give the claim these owners instead of the ones it has, if it still is the one that was seen."""
 
     name: str
+    uid: str
     owners: tuple[dict[str, Any], ...]
 
 

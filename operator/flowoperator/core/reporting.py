@@ -8,6 +8,7 @@ from flowoperator.core import conditions
 from flowoperator.core.attempts import counted, has_saved, with_losses
 from flowoperator.core.observed import Observed
 from flowoperator.core.revisions import checkpoint_status, with_outcome, with_saved
+from flowoperator.core.troubles import moment
 
 WRITE_SECONDS = 30.0
 
@@ -16,8 +17,7 @@ def observed_status(observed: Observed, now: str) -> FlowStatus:
     """The status with what the engine of the current attempt says of itself, and what others left."""
     status, report = _with_pod(observed), observed.latest_report
     for one in observed.terminations:
-        given_up = one.attempt < status.attempt.since
-        if one.report is not None and one.report.saved is not None and not given_up:
+        if one.report is not None and one.report.saved is not None and one.attempt >= status.volume_attempt:
             status = with_saved(status, one.report.saved, now)
     if report is None or report.revision != status.revision.current:
         return status
@@ -141,8 +141,8 @@ def only_progress(old: FlowStatus, new: FlowStatus, now: datetime) -> bool:
         return False
     if not old.progress.updated_at or not new.progress.updated_at:
         return old.progress == new.progress
-    written = datetime.fromisoformat(old.progress.updated_at)
-    return now - written < timedelta(seconds=WRITE_SECONDS)
+    written = moment(old.progress.updated_at)
+    return written is not None and now - written < timedelta(seconds=WRITE_SECONDS)
 
 
 def _said(status: FlowStatus) -> list[tuple[str, str, str, str]]:

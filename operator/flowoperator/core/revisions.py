@@ -4,7 +4,8 @@ from typing import Literal
 
 from flowapi.report import SavedCheckpoint
 from flowapi.revision import RevisionFile
-from flowapi.status import CheckpointStatus, FlowStatus, RevisionRecord
+from flowapi.status import CheckpointStatus, DisplayStatus, FlowStatus, ProgressStatus, RevisionRecord
+from flowoperator.core import conditions
 from flowoperator.core.observed import Observed, ValidSpec
 from flowoperator.objects.job import Start
 
@@ -34,7 +35,8 @@ def record(status: FlowStatus, revision: str) -> RevisionRecord | None:
 def switched(status: FlowStatus, revision: str, *, generation: int, now: str, limit: int) -> FlowStatus:
     """The status once another revision runs: its record last, the one before marked as superseded.
 
-    An earlier revision keeps its number and its checkpoint. The oldest records go when there are more than `limit`.
+    An earlier revision keeps its number and its checkpoint. The oldest records go when there are more than `limit`, but
+    never the last one that has a checkpoint. What the engine said of the revision before is no word about this one.
     """
     known = record(status, revision)
     number = max((one.number for one in status.revisions), default=0) + 1
@@ -43,13 +45,22 @@ def switched(status: FlowStatus, revision: str, *, generation: int, now: str, li
     )  # fmt: skip
     others = [_superseded(one) for one in status.revisions if one.hash != revision]
     update = {
-        "revisions": (*others, mine)[-max(limit, 2) :],
+        "revisions": (*_kept(others, max(limit, 2) - 1), mine),
         "revision": status.revision.model_copy(update={"current": revision, "desired": revision}),
         "result": None,
         "restored_from": None,
         "checkpoint": mine.checkpoint,
+        "progress": ProgressStatus(),
+        "display": DisplayStatus(),
     }
-    return status.model_copy(update=update)
+    return conditions.without(status.model_copy(update=update), "Checkpointed", "Certified")
+
+
+def _kept(records: list[RevisionRecord], most: int) -> tuple[RevisionRecord, ...]:
+    kept = records[-most:]
+    older = [one for one in records[:-most] if one.checkpoint is not None]
+    lost = older and not any(one.checkpoint is not None for one in kept)
+    return (older[-1], *kept[1:]) if lost else tuple(kept)
 
 
 def _superseded(one: RevisionRecord) -> RevisionRecord:

@@ -54,7 +54,7 @@ def stopping(pod: Pod, now: datetime) -> str:
     """What is waited for while a pod ends; a node is called lost only once the pod should have been gone."""
     if not pod.deleting:
         return f"Waiting until pod {pod.name} has ended."
-    until = _time(pod.deleting)
+    until = moment(pod.deleting)
     if until is None or now < until + LOST_AFTER:
         return f"Waiting until pod {pod.name} has stopped; it has until {pod.deleting}."
     return (
@@ -63,11 +63,13 @@ def stopping(pod: Pod, now: datetime) -> str:
     )
 
 
-def _time(text: str) -> datetime | None:
+def moment(text: str) -> datetime | None:
+    """The time that a text names; None if it names none, or not in which zone."""
     try:
-        return datetime.fromisoformat(text)
+        found = datetime.fromisoformat(text)
     except ValueError:
         return None
+    return found if found.tzinfo is not None else None
 
 
 def trouble(observed: Observed, now: datetime) -> conditions.Verdict | None:
@@ -76,7 +78,7 @@ def trouble(observed: Observed, now: datetime) -> conditions.Verdict | None:
     if job is not None and job.suspended:
         return conditions.waiting("Queued", f"Job {job.name} is held back by a queue.")
     if pod is None or pod.ended:
-        return _of_events(observed, "The Job makes no pod")
+        return _of_events(observed, "The Job makes no pod") or _tried_again(observed)
     if pod.deleting:
         return conditions.waiting("Restoring", stopping(pod, now))
     if pod.blocked in IMAGE:
@@ -102,6 +104,18 @@ def trouble(observed: Observed, now: datetime) -> conditions.Verdict | None:
             "Disable its injection by spec.engine.podAnnotations or podLabels, or make it a native sidecar.",
         )
     return None if pod.running else _of_events(observed, f"Pod {pod.name} can't start")
+
+
+def _tried_again(observed: Observed) -> conditions.Verdict | None:
+    """An engine ended before it had saved: the Job makes another pod after its back-off."""
+    ended = observed.termination
+    if ended is None or ended.exit_code == 0:
+        return None
+    what = "was moved away" if ended.disrupted else ended.cause
+    return conditions.waiting(
+        "ProgressingWithRetry",
+        f"The engine of pod {ended.pod_name} {what} before it had saved a new checkpoint; its Job tries again.",
+    )
 
 
 def _of_events(observed: Observed, what: str) -> conditions.Verdict | None:

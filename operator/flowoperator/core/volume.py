@@ -1,11 +1,12 @@
 """The checkpoint volume: whose claim it is, whether it is still there, and what to do about it."""
 
-from flowapi.status import CheckpointStatus, FlowStatus
+from flowapi.spec import FlowSpec
+from flowapi.status import CheckpointStatus, DisplayStatus, FlowStatus, ProgressStatus
 from flowoperator.core import conditions
 from flowoperator.core.observed import Claim, Observed, ValidSpec
 from flowoperator.core.plan import Action, SetClaimOwners
 from flowoperator.objects.claim import claim_owners
-from flowoperator.objects.meta import VOLUME_LABEL
+from flowoperator.objects.meta import VOLUME_LABEL, FlowRef
 
 
 def newest_checkpoint(status: FlowStatus) -> CheckpointStatus | None:
@@ -31,8 +32,8 @@ def volume_trouble(observed: Observed, valid: ValidSpec, status: FlowStatus) -> 
     if claim.deleting:
         return conditions.waiting("Scheduling", f"Waiting until the old claim {name} is deleted.")
     if claim.phase == "Lost":
-        return _lost(held, f"Claim {name} has lost its volume.")
-    if _of_a_deleted_flow(claim, observed.flow.ref.uid):
+        return _lost(held, f"Claim {name} has lost its volume. Delete it first.")
+    if _of_a_deleted_flow(claim, observed.flow.ref):
         return conditions.waiting("Scheduling", f"Waiting until claim {name} of the deleted flow of this name is gone.")
     if not (named or claim.ours or claim.offered):
         return conditions.stalled(
@@ -58,24 +59,36 @@ def _lost(held: CheckpointStatus | None, what: str) -> conditions.Verdict:
     )
 
 
-def _of_a_deleted_flow(claim: Claim, uid: str) -> bool:
+def _of_a_deleted_flow(claim: Claim, ref: FlowRef) -> bool:
     """The garbage collector takes such a claim away."""
-    return bool(claim.flow_uids) and uid not in claim.flow_uids
+    return claim.name == ref.name and bool(claim.flow_uids) and ref.uid not in claim.flow_uids
 
 
-def claim_repairs(observed: Observed, valid: ValidSpec) -> tuple[Action, ...]:
-    """A claim of ours follows the deletion policy in every phase; one that the user made never does."""
+def claim_repairs(observed: Observed, spec: FlowSpec) -> tuple[Action, ...]:
+    """The flow's own claim follows the deletion policy in every phase; another flow's or the user's never does."""
     claim, ref = observed.claim, observed.flow.ref
-    if claim is None or not claim.ours or claim.deleting or _of_a_deleted_flow(claim, ref.uid):
+    if claim is None or not claim.ours or claim.name != ref.name or claim.deleting or _of_a_deleted_flow(claim, ref):
         return ()
-    owners = tuple(claim_owners(ref, valid.spec.deletion_policy))
+    owners = tuple(claim_owners(ref, spec.deletion_policy))
     same = claim.flow_uids == frozenset(owner["uid"] for owner in owners)
-    return () if same else (SetClaimOwners(claim.name, owners),)
+    return () if same else (SetClaimOwners(claim.name, claim.uid, owners),)
+
+
+def says_lost(status: FlowStatus) -> bool:
+    """Whether the status says that the volume is lost."""
+    return any((one.type, one.status, one.reason) == ("Stalled", "True", "VolumeLost") for one in status.conditions)
 
 
 def without_checkpoints(status: FlowStatus) -> FlowStatus:
-    """The status once a person has said that what was on the volume is given up."""
+    """The status once a person has said that what was on the volume is given up: the next attempt's is a new one."""
     records = tuple(one.model_copy(update={"checkpoint": None}) for one in status.revisions)
-    attempt = status.attempt.model_copy(update={"since": status.attempt.number + 1})
-    update = {"revisions": records, "checkpoint": None, "restored_from": None, "attempt": attempt}
-    return status.model_copy(update=update)
+    update = {
+        "revisions": records,
+        "checkpoint": None,
+        "restored_from": None,
+        "volume_attempt": status.attempt.number + 1,
+        "attempt": status.attempt.model_copy(update={"epoch": 0}),
+        "progress": ProgressStatus(),
+        "display": DisplayStatus(),
+    }
+    return conditions.without(status.model_copy(update=update), "Checkpointed", "Certified")

@@ -8,7 +8,7 @@ from flowoperator.core.attempts import advanced
 from flowoperator.core.moves import again, closed, stamp_of, stop_all
 from flowoperator.core.observed import Observed, Pod, ValidSpec
 from flowoperator.core.plan import Delete, Event, Plan
-from flowoperator.core.troubles import IMAGE, UNREACHABLE_SECONDS, trouble, unreachable
+from flowoperator.core.troubles import IMAGE, UNREACHABLE_SECONDS, moment, trouble, unreachable
 
 UNCLEAR_AFTER = timedelta(seconds=3)
 UNKNOWN_SECONDS = 60.0
@@ -58,7 +58,7 @@ def _certified(observed: Observed, status: FlowStatus, now: datetime) -> FlowSta
     if observed.silent <= UNKNOWN_SECONDS:
         return status
     return conditions.with_condition(
-        status, "Certified", "Unknown", "Unknown", f"The engine has not answered for {observed.silent:.0f} s.",
+        status, "Certified", "Unknown", "Unknown", f"The engine has not answered for {UNKNOWN_SECONDS:.0f} s or more.",
         observed.flow.generation, stamp_of(now),
     )  # fmt: skip
 
@@ -73,10 +73,8 @@ def _other_default(observed: Observed, valid: ValidSpec, status: FlowStatus, now
 
 
 def _age(status: FlowStatus, now: datetime) -> timedelta:
-    try:
-        return now - datetime.fromisoformat(status.attempt.started_at)
-    except ValueError:
-        return timedelta.max
+    started = moment(status.attempt.started_at)
+    return now - started if started is not None else timedelta.max
 
 
 def _later(status: FlowStatus, now: datetime) -> float:

@@ -59,8 +59,8 @@ async def _act(cluster: Cluster, informer: Informer, flow: Flow, actions: Iterab
             case Delete(kind=kind, name=name, uid=uid):
                 await cluster.delete(kind, namespace, name, uid)
                 informer.deleting(kind, namespace, name)
-            case SetClaimOwners(name=name, owners=owners):
-                patch = {"metadata": {"ownerReferences": list(owners) or None}}
+            case SetClaimOwners(name=name, uid=uid, owners=owners):
+                patch = {"metadata": {"uid": uid, "ownerReferences": list(owners) or None}}
                 informer.seen(CLAIM, await cluster.merge(CLAIM, namespace, name, patch))
 
 

@@ -65,7 +65,8 @@ class Engines:
     def follow(self, key: Key, target: Target | None) -> None:
         """Ask this engine of a flow from now on, and no other; None: none."""
         old = self._followed.get(key)
-        if old is not None and target is not None and old.target.pod_uid == target.pod_uid:
+        alive = old is not None and not old.task.done()  # an unforeseen error ends a task, not the asking
+        if alive and old is not None and target is not None and old.target.pod_uid == target.pod_uid:
             old.target = target
             return
         if old is not None:
@@ -98,8 +99,7 @@ class Engines:
     async def _ask_on(self, key: Key) -> None:
         """Ask, tell if anything is new, wait; an engine that is silent is asked less often."""
         missed = 0
-        while True:
-            one = self._followed[key]
+        while (one := self._followed.get(key)) is not None and one.task is asyncio.current_task():
             async with self._share[key.namespace], self._at_once:
                 report = await ask(self._http, one.target.ip)
             missed = 0 if report is not None else missed + 1

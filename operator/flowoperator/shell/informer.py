@@ -1,6 +1,6 @@
 """The cache of flows and their objects, fed by watches and by a listing now and then, and how far it can be trusted."""
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
@@ -41,7 +41,7 @@ class Shelf(Generic[T]):
         meta = body["metadata"]
         place = (meta["namespace"], meta["name"])
         old, version = self.entries.get(place), version_of(body)
-        if old is not None and old.uid == meta["uid"] and old.version >= version:
+        if old is not None and old.version >= version:
             return False
         if old is not None and old.key != key:
             self.drop(*place)
@@ -82,6 +82,7 @@ class Informer:
             zip(KINDS, (self.flows, self.jobs, self.pods, self.claims, self.maps), strict=True)
         )
         self._terminations: dict[Key, dict[str, TerminationRecord]] = {}
+        self._gone: dict[Key, deque[str]] = {}  # uids of Jobs
 
     def _flow(self, body: Json) -> Flow:
         """A spec is read once a generation."""
@@ -99,22 +100,36 @@ class Informer:
         if kind == "Pod" and (record := parse.termination(body)) is not None and self._is_of(key, record):
             self._keep(key, record)
         if kind == KIND and (known := self.flows.entries.get((key.namespace, key.name))) and known.uid != meta["uid"]:
-            self._terminations.pop(key, None)
+            self._forget(key)
         if deleted:
             old = self._shelves[kind].entries.get((meta["namespace"], meta["name"]))
             if old is None or old.uid == meta["uid"]:
-                self._shelves[kind].drop(meta["namespace"], meta["name"])
+                self._drop(kind, meta["namespace"], meta["name"])
                 if kind == KIND:
-                    self._terminations.pop(key, None)
+                    self._forget(key)
             return key
         return key if self._shelves[kind].put(key, body) else None
+
+    def _forget(self, key: Key) -> None:
+        """The flow is gone, or another one of its name is there."""
+        self._terminations.pop(key, None)
+        self._gone.pop(key, None)
+
+    def _drop(self, kind: str, namespace: str, name: str) -> None:
+        """Forget an object; but the last pods of a Job end after it is gone."""
+        entry = self._shelves[kind].entries.get((namespace, name))
+        if kind == "Job" and entry is not None and (flow := self.flows.entries.get((namespace, entry.key.name))):
+            gone = self._gone.setdefault(entry.key, deque(maxlen=KEPT))
+            if entry.value.owner_uid == flow.uid and entry.uid not in gone:
+                gone.append(entry.uid)
+        self._shelves[kind].drop(namespace, name)
 
     def _is_of(self, key: Key, record: TerminationRecord) -> bool:
         """Any pod may bear our label: only one whose controller is a Job of this flow is believed."""
         flow = self.flows.entries.get((key.namespace, key.name))
         known = {old.job_uid for old in self._terminations.get(key, {}).values()}
         jobs = {job.uid for job in self.jobs.of(key) if flow is None or job.owner_uid == flow.uid}
-        return record.job_uid in jobs | known
+        return record.job_uid in jobs | known | set(self._gone.get(key, ()))
 
     def _keep(self, key: Key, record: TerminationRecord) -> None:
         """Remember how a pod ended; a later event of the same pod replaces it, but no report is lost by that."""
@@ -163,6 +178,8 @@ class Informer:
         """Compare with a listing of names and versions: flows whose objects are gone, and objects that were missed."""
         shelf, there, behind = self._shelves[kind], set(), []
         for body in found:
+            if not key_of(kind, body).name:
+                continue
             place = (body["metadata"]["namespace"], body["metadata"]["name"])
             there.add(place)
             old = shelf.entries.get(place)
@@ -175,7 +192,7 @@ class Informer:
         ]
         keys = {shelf.entries[place].key for place in gone}
         for place in gone:
-            shelf.drop(*place)
+            self._drop(kind, *place)
         return keys, behind
 
 

@@ -68,9 +68,9 @@ class Observer:
         if (entry := self.informer.claims.entries.get(place)) is not None:
             self._unwatched.pop(place, None)
             return entry.value
-        phase, now = flow.status.phase, asyncio.get_running_loop().time()
+        phase, spec, now = flow.status.phase, flow.spec.spec, asyncio.get_running_loop().time()
         asked, known = self._unwatched.get(place, (-STEADY_SECONDS, None))
-        if flow.deleting or phase == "Suspended":
+        if flow.deleting or (phase == "Suspended" and spec is not None and spec.suspend):
             return known
         if now - asked > (STEADY_SECONDS if phase in {"Running", "Completed"} else RESTLESS_SECONDS):
             body = await self.cluster.get("PersistentVolumeClaim", *place)
@@ -136,7 +136,7 @@ class Observer:
     async def warnings(self, observed: Observed) -> tuple[str, ...]:
         """What Kubernetes' events say against the Job, its pod and its claim, newest last."""
         named = [("Job", observed.job.uid)] if observed.job else []
-        named += [("Pod", observed.pod.uid)] if observed.pod else []
+        named += [("Pod", observed.pod.uid)] if observed.pod and not observed.pod.ended else []
         found: list[Json] = []
         for kind, uid in named:
             found += await self._events(observed, f"involvedObject.kind={kind},involvedObject.uid={uid}")

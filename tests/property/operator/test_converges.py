@@ -15,8 +15,13 @@ EDITS = {
     "limit": lambda: spec(limit=2000),
     "suspend": lambda: spec(suspend=True),
     "invalid": lambda: InvalidSpec("spec.flow: no"),
+    "invalid and suspended": lambda: InvalidSpec("spec.flow: no", spec(suspend=True).spec),
+    "nonce": lambda: spec(retryNonce="1"),
+    "nonce and edit": lambda: spec(weight=0.2, retryNonce="2", revisionHistoryLimit=2),
 }
-HAPPENINGS = st.sampled_from(["step", "kubernetes", "say", "evict", "crash", "finish", "forget", "linger", *EDITS])
+HAPPENINGS = st.sampled_from(
+    ["step", "kubernetes", "say", "evict", "crash", "finish", "forget", "linger", "lose", *EDITS]
+)
 INTERRUPTIONS = st.sampled_from(["kubernetes", "say", "evict", "crash", "finish", "forget"])
 
 
@@ -32,6 +37,8 @@ def happen(world: World, what: str) -> None:
             world.jobs = [job for job in world.jobs if not job.deleting]
         case "forget":
             world.forget()
+        case "lose":
+            world.claim = None
         case "say" | "evict" | "crash" | "finish" if not alive or world.job.name != world.status.attempt.job_name:
             return
         case "say":
@@ -54,6 +61,8 @@ def test_it_converges_and_is_idempotent(story):
         happen(world, what)
         world.step(writes=writes)  # create_job refuses a second writer
     world.edit(spec(weight=0.9))
+    world.settle(20)
+    world.edit(spec(weight=0.9, retryNonce="last"))
     world.settle(20)
     assert world.status.revision.current == spec(weight=0.9).revision.hash
     assert world.job.name == world.status.attempt.job_name

@@ -93,6 +93,28 @@ def test_a_change_that_a_listing_shows_and_no_watch_told_was_missed(informer):
     assert informer.compare("Job", 9, [newer]) == (set(), [])
 
 
+def test_an_object_whose_label_names_no_flow_is_nothing_that_a_watch_has_missed(informer):
+    nobodys = [body("pod", 4, "p", labels={FLOW_LABEL: ""})]
+    assert informer.compare("Pod", 9, nobodys) == (set(), [])
+
+
+def test_a_late_event_of_an_object_that_was_made_anew_since_changes_nothing(informer):
+    informer.seen("Job", body("job", 9, "job-2", "u", ours()))
+    assert informer.seen("Job", body("job", 7, "job-1", "u", ours())) is None
+    assert [one.uid for one in informer.jobs.of(KEY)] == ["job-2"]
+
+
+@pytest.mark.parametrize("how", ["deleted", "compared"])
+def test_what_a_pod_says_as_it_ends_is_believed_although_its_job_is_gone_by_then(informer, how):
+    if how == "deleted":
+        informer.seen("Job", body("job", 2, "job-1", "u", ours()), deleted=True)
+    else:
+        informer.compare("Job", 5, [])
+    informer.seen("Pod", ended("stranger", 6, "another-job"))
+    informer.seen("Pod", ended("pod", 6, "job-1"))
+    assert [one.pod_name for one in informer.terminations(KEY)] == ["pod"]
+
+
 def test_a_listing_of_one_namespace_says_nothing_of_another(informer):
     informer.compare("Job", 99, [], "elsewhere")
     assert len(informer.jobs.of(KEY)) == 1

@@ -1,9 +1,15 @@
 """The shell's parts that need no cluster: the queue, and which engines may be asked."""
 
 import asyncio
+import inspect
+from types import SimpleNamespace
 
-from flowoperator.shell import engines
+from flowoperator import handlers
+from flowoperator.shell import engines, passes
+from flowoperator.shell.cluster import ConflictError
+from flowoperator.shell.informer import Informer
 from flowoperator.shell.queue import Key, WorkQueue
+from kit.world import World
 
 KEY = Key("ns", "flow")
 
@@ -131,3 +137,77 @@ def test_only_a_pods_address_is_ever_asked():
 
     for address in ("127.0.0.1", "169.254.169.254", "::1", "0.0.0.0", "224.0.0.1", "example.org", "10.0.0.1/x", ""):
         assert asyncio.run(ask(address)) is None
+
+
+def test_events_are_taken_in_by_the_event_loop_and_by_no_thread_beside_it():
+    registry = handlers.registry(WorkQueue(None), Informer(), lambda: None)
+    found = registry._watching.get_all_handlers()
+    assert len(found) == 1 + len(handlers.CHILDREN)
+    assert all(inspect.iscoroutinefunction(one.fn) for one in found)
+
+
+def test_an_engine_that_is_followed_no_more_is_asked_no_more_whatever_became_of_its_task(monkeypatch):
+    async def scenario():
+        asked, answer = [], asyncio.Event()
+
+        async def ask(_http, ip):
+            asked.append(ip)
+            try:
+                await answer.wait()
+            except asyncio.CancelledError:  # a time limit that ends at the same moment
+                return
+
+        monkeypatch.setattr(engines, "ask", ask)
+        monkeypatch.setattr(engines, "SOON_SECONDS", 0.0)
+        found = engines.Engines(None, lambda key: None)
+        found.follow(KEY, engines.Target("a", "10.0.0.1", saved=False))
+        task = found._followed[KEY].task
+        while not asked:
+            await asyncio.sleep(0)
+        found.follow(KEY, None)
+        await asyncio.wait_for(task, 5)
+        assert asked == ["10.0.0.1"]
+
+    asyncio.run(asyncio.wait_for(scenario(), 10))
+
+
+def test_conflicts_without_end_are_tried_less_and_less_often(monkeypatch):
+    async def conflict(*_):
+        raise ConflictError("another's")
+
+    async def look(_key):
+        return world.observed(), "1"
+
+    async def live(observed):
+        return observed
+
+    async def get(*_):
+        return None
+
+    world = World()
+    observer = SimpleNamespace(look=look, live=live, refusals={})
+    monkeypatch.setattr(passes, "apply", conflict)
+    cluster = SimpleNamespace(get=get)
+    found = passes.Passes(cluster, Informer(), SimpleNamespace(follow=lambda *_: None), observer)
+    waits = [asyncio.run(found.work(KEY)) for _ in range(20)]
+    assert waits[0] < 0.1
+    assert 10 < waits[-1] <= 60
+
+
+def test_an_engine_whose_task_has_died_is_asked_again(monkeypatch):
+    async def scenario():
+        asked = []
+
+        async def ask(_http, ip):
+            asked.append(ip)
+            raise ValueError("unforeseen")
+
+        monkeypatch.setattr(engines, "ask", ask)
+        found, target = engines.Engines(None, lambda key: None), engines.Target("a", "10.0.0.1", saved=False)
+        for _ in range(2):
+            found.follow(KEY, target)
+            await asyncio.wait([found._followed[KEY].task])
+            assert found._followed[KEY].task.exception() is not None
+        assert len(asked) == 2
+
+    asyncio.run(asyncio.wait_for(scenario(), 10))
