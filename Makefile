@@ -18,13 +18,13 @@ demo: .venv  ## the main job: on a cluster, a flow is evicted, killed, edited an
 	@$(BIN)/python examples/demo
 
 test: lint prepare  ## what a commit needs, also on a cluster (without one, tests that need it are skipped and say why)
-	$(PYTEST) -n 3 --durations=25
+	$(PYTEST) -n 4 --durations=25
 
 test-thorough: lint prepare  ## every matrix in full, too
-	$(PYTEST) -n 3 --durations=25 --thorough
+	$(PYTEST) -n 4 --durations=25 --thorough
 
 test-apiserver: .venv prepare  ## the operator against a real apiserver without nodes
-	$(PYTEST) -n 2 tests/apiserver
+	$(PYTEST) -n 3 --durations=25 tests/apiserver
 
 prepare: .venv
 	@$(KIT) prepare $(if $(CFLOW_REQUIRE_CLUSTER),,|| echo "Going on without a cluster.")

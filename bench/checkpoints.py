@@ -6,7 +6,8 @@ The rounds interleave the variants, so that a busy disk slows all of them alike;
 ours divided by theirs in that round. The floor is write + fsync + rename + fsync of the folder, of the same bytes.
 """
 
-from flowengine.run.platform import describe, prepare
+from flowengine.run.environment import describe, settings
+from flowengine.run.platform import prepare
 
 prepare(2)
 
@@ -226,7 +227,7 @@ def main() -> None:
     asked = parser.parse_args()
     folder = asked.folder.absolute()
     shutil.rmtree(folder, ignore_errors=True)
-    answer: dict[str, Any] = {"machine": describe(2), "orbax": ocp.__version__}
+    answer: dict[str, Any] = {"machine": describe(2, settings()), "orbax": ocp.__version__}
     for name, size in SIZES.items():
         answer[name] = compared(folder / "sizes", size, asked.rounds)
         print(name, json.dumps(answer[name], indent=2), flush=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from flowengine.run.platform import describe, prepare
+from flowengine.run.environment import describe, settings
+from flowengine.run.platform import prepare
 
 prepare(2)
 
@@ -149,7 +150,7 @@ def chosen(problem: Problem) -> dict[str, Any]:
 def place(problem: Problem) -> dict[str, Any]:
     """Versions, flags and the kind of machine."""
     del problem
-    return describe(2)
+    return describe(2, settings())
 
 
 def denoising(size: int) -> Ours:

@@ -36,17 +36,23 @@ def pytest_collection_finish():
     programs.hide()
 
 
-SHARING = ("apiserver", "cluster", "cluster_kit", "docs")  # folders of tests/ whose tests use the cluster
+SHARING = ("cluster", "cluster_kit", "docs")  # folders of tests/ whose tests use the cluster
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    """Tests that share the cluster run one after another: what one does to nodes or operator, another would feel."""
+    """Tests that share the cluster run one after another: what one does to nodes or operator, another would feel.
+
+    The others are spread one by one; those with a control plane of their worker's by files.
+    """
     from xdist.scheduler import LoadScopeScheduling
 
     class OneCluster(LoadScopeScheduling):
         def _split_scope(self, nodeid):
-            return "cluster" if nodeid.removeprefix("tests/").split("/")[0] in SHARING else nodeid
+            folder = nodeid.removeprefix("tests/").split("/")[0]
+            if folder in SHARING:
+                return "cluster"
+            return nodeid.split("::")[0] if folder == "apiserver" else nodeid
 
     return OneCluster(config, log)
 

@@ -102,11 +102,13 @@ class VolumeError(FlowError):
 
     Attributes:
         full: Whether room on it is what is missing.
+        unreadable: Whether the medium can't give back what was written to it, as a file system with checksums says.
     """
 
     code = 74
     reason = "VolumeFull"
     full: bool = False
+    unreadable: bool = False
 
 
 class DivergedError(FlowError):

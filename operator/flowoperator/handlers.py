@@ -44,7 +44,7 @@ def registry(
 
     def handler(kind: str) -> Callable[..., Awaitable[None]]:
         async def handle(event: kopf.RawEvent, **_: Any) -> None:  # Kopf would run any other function in a thread
-            key = informer.seen(kind, event["object"], deleted=event["type"] == "DELETED", watched=True)
+            key = informer.seen(kind, event["object"], deleted=event["type"] == "DELETED")
             if key is not None:
                 queue.add(key)
 

@@ -32,6 +32,7 @@ log = structlog.get_logger()
 WORKERS = 8
 RESYNC_SECONDS = 60.0
 RETRY_SECONDS = 1.0
+GRACE_SECONDS = 2.0
 STUCK_SECONDS = 180.0
 NESTING = 25_000  # of JSON that can be read: the apiserver takes flows of up to 10,000 levels
 
@@ -82,6 +83,7 @@ class Operator:
         self.queue = self.passes.queue = WorkQueue(self.passes.work)
         self.synced = 0.0
         self.watching = asyncio.Event()
+        self.dead_watch = asyncio.Event()
 
     async def fill(self) -> None:
         """List everything before anything is decided; an apiserver that is not ready yet is asked again."""
@@ -116,8 +118,13 @@ class Operator:
     async def _compare(self, kind: str, namespace: str) -> None:
         labels = "" if kind == KIND else FLOW_LABEL
         version, found = await self.cluster.listing(kind, namespace, labels=labels, metadata=True)
-        now = asyncio.get_running_loop().time()
-        keys, missed = self.informer.compare(kind, version, found, namespace, now=now)
+        keys, missed = self.informer.compare(kind, version, found, namespace)
+        if missed:
+            await asyncio.sleep(GRACE_SECONDS)  # its event may be on its way
+            missed = self.informer.compare(kind, version, found, namespace)[1]
+        if missed:
+            log.warning("a watch has missed objects; beginning the watches again", kind=kind, missed=len(missed))
+            self.dead_watch.set()
         for one in missed:
             if (body := await self.cluster.get(kind, *one)) is not None:
                 self.informer.seen(kind, body)
@@ -129,7 +136,7 @@ class Operator:
         """Whether the apiserver answers, the watches tell what happens, and the queue moves."""
         stuck = not self.queue.idle and now - self.queue.progress > STUCK_SECONDS
         synced = bool(self.synced) and now - self.synced < STUCK_SECONDS
-        return self.watching.is_set() and not self.informer.stale and synced and not stuck
+        return self.watching.is_set() and synced and not stuck
 
     async def serve(self) -> web.AppRunner:
         """Open the health port."""
@@ -154,24 +161,34 @@ class Operator:
         await asyncio.gather(*(self.queue.worker() for _ in range(WORKERS)), self.resync())
 
     async def watch(self, access: Access) -> None:
-        """Kopf's watches, until a signal ends them; one that the apiserver breaks off for good is begun again."""
+        """Kopf's watches, until a signal ends them; begun again when one is dead: Kopf itself goes on without it."""
         while True:
+            self.dead_watch.clear()
+            watches = asyncio.create_task(self._kopf(access))
+            dead = asyncio.create_task(self.dead_watch.wait())
             try:
-                await kopf.operator(
-                    registry=handlers.registry(self.queue, self.informer, access.login),
-                    ready_flag=self.watching,
-                    settings=handlers.settings(),
-                    standalone=True,
-                    identity="computable-flows",  # type: ignore[arg-type] # a user without a name: Kopf would ask
-                    namespaces=self.settings.namespaces,
-                    clusterwide=not self.settings.namespaces,
-                )
-            except Exception as error:  # noqa: BLE001 - whatever it was, the cache is compared with a listing meanwhile
-                log.warning("the watches failed; beginning them again", error=repr(error))
+                await asyncio.wait({watches, dead}, return_when=asyncio.FIRST_COMPLETED)
+                if watches.done() and watches.exception() is None:
+                    return
+                if watches.done():
+                    log.warning("the watches failed; beginning them again", error=repr(watches.exception()))
+                    await asyncio.sleep(RETRY_SECONDS)
+            finally:
+                dead.cancel()
+                watches.cancel()
+                await asyncio.gather(watches, dead, return_exceptions=True)
                 self.watching.clear()
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
-                return
+
+    async def _kopf(self, access: Access) -> None:
+        await kopf.operator(
+            registry=handlers.registry(self.queue, self.informer, access.login),
+            ready_flag=self.watching,
+            settings=handlers.settings(),
+            standalone=True,
+            identity="computable-flows",  # type: ignore[arg-type] # a user without a name: Kopf would ask
+            namespaces=self.settings.namespaces,
+            clusterwide=not self.settings.namespaces,
+        )
 
 
 async def run(settings: Settings, access: Access, http: aiohttp.ClientSession) -> None:

@@ -51,9 +51,11 @@ def test_what_an_admission_policy_says_is_said(scene):
 
 
 def test_an_object_that_is_invalid_names_the_field_of_the_spec(scene):
-    flow = scene.flow().apply(spec(engine={"tolerations": [{"key": "a", "operator": "Exists", "value": "b"}]}))
+    said = 'Job.batch "denoise" is invalid: spec.template.spec.containers[0].resources.limits: Invalid value'
+    scene.proxy.faults.append(Fault("POST", "/jobs", 422, times=1000, message=said))
+    flow = scene.flow().apply(spec())
     message = flow.stalled("InvalidSpec")
-    assert "spec.engine.tolerations" in message
+    assert message.startswith("spec.engine.resources: the apiserver refuses the Job")
     assert flow.jobs() == []
 
 

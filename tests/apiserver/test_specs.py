@@ -1,6 +1,7 @@
 """Outside of `flow` the apiserver and the models accept the same specs, and what they accept makes valid objects."""
 
 import json
+import random
 
 import pytest
 
@@ -71,6 +72,49 @@ def test_the_apiserver_and_the_models_agree(plane, drawn):
             assert not any(word in words for word in JARGON), sentence
             assert "fit here" not in words, sentence
             assert sentence.startswith("spec"), sentence
+    assert min(counts.values()) >= EACH // 6, counts
+
+
+def a_quantity(draw: random.Random) -> str:
+    digits = str(draw.choice([1, 2, 5, 999, 1000, 1001, 1023, 1024, 1025, 2**30, 10**9 + 1]))
+    point = draw.choice(["", "", "", ".5", ".000000001", ".0000000001", ".00"])
+    unit = draw.choice(
+        [
+            "",
+            "",
+            "n",
+            "u",
+            "m",
+            "k",
+            "M",
+            "G",
+            "T",
+            "P",
+            "E",
+            "Ki",
+            "Mi",
+            "Gi",
+            "Ti",
+            "Pi",
+            "e3",
+            "E-3",
+            "e+6",
+            "e0",
+            "e18",
+        ]
+    )
+    return f"{digits}{point}{unit}"
+
+
+def test_the_apiserver_and_the_models_compare_quantities_alike(plane, drawn):
+    draw = random.Random(json.dumps(drawn))
+    counts = {"taken": 0, "refused": 0}
+    for _ in range(EACH):
+        resources = {"requests": {"memory": a_quantity(draw)}, "limits": {"memory": a_quantity(draw)}}
+        spec = {"flow": drawn[0]["flow"], "engine": {"resources": resources}}
+        said, found = refused(plane, flow(spec)), errors(spec)
+        assert bool(said) == bool(found), f"{resources}\napiserver: {said}\nmodels: {found}"
+        counts["refused" if found else "taken"] += 1
     assert min(counts.values()) >= EACH // 6, counts
 
 

@@ -9,11 +9,11 @@ from kit.apiserver.scene import spec, wait_for
 def lives(scene):
     """A flow starts, is evicted and completes, with the counts of an undisturbed life."""
     flow = scene.flow().apply(spec())
-    first = flow.next_pod(100).run(100, 90)
-    flow.until("its checkpoint to be known", lambda status: status.get("checkpoint"), 100)
+    first = flow.next_pod(200).run(100, 90)
+    flow.until("its checkpoint to be known", lambda status: status.get("checkpoint"), 200)
     first.evict()
-    flow.next_pod(100).run(120).finish()
-    status = flow.phase("Completed", 100)
+    flow.next_pod(200).run(120).finish()
+    status = flow.phase("Completed", 200)
     assert status["attempt"]["number"] == 2
     assert status["recoveries"]["evictions"] <= 1
     created = [one for one in scene.proxy.writes if one.method == "POST" and one.path.endswith("/jobs")]
@@ -69,7 +69,7 @@ def test_answers_that_are_errors_are_tried_again(scene, method, status):
     lives(scene)
 
 
-@pytest.mark.parametrize("status", [410, 429, 500])
+@pytest.mark.parametrize("status", [pytest.param(410, marks=pytest.mark.thorough), 429, 500])
 def test_watches_that_end_in_an_error_are_begun_again(idle_scene, status):
     idle_scene.proxy.faults = [Fault("GET", "watch=true", status, times=3, retry_after=1)]
     idle_scene.operator.start()

@@ -1,6 +1,7 @@
 """How flows are run as a person would run them, killed, and looked at from outside."""
 
 import contextlib
+import importlib
 import io
 import json
 import os
@@ -39,6 +40,8 @@ def run(*arguments: object, code: int = 0) -> str:
 
 def here(*arguments: object, code: int = 0) -> str:
     """As `run`, but in this process: for commands that say something and compute nothing, of which many are tried."""
+    for name in ("jax.numpy", "jaxlib.mlir.dialects.mhlo"):  # whole: other tests need what a start leaves out of them
+        importlib.import_module(name)
     said, ended = io.StringIO(), None
     with (
         mock.patch.dict(os.environ),

@@ -60,6 +60,7 @@ class World:
     events: list[str] = field(default_factory=list)
     image: str = "engine:1"
     inputs: str = ""
+    missing_inputs: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     refusal: Refusal | None = None
     silent: float = 0.0
@@ -73,7 +74,7 @@ class World:
         return Observed(
             flow=Flow(REF, self.generation, self.wanted, self.status), image=self.image, jobs=tuple(self.jobs),
             pods=tuple(self.pods), claim=self.claim, maps=tuple(self.maps.values()), report=self.report,
-            terminations=tuple(self.terminations), inputs=self.inputs, warnings=self.warnings, refusal=self.refusal,
+            terminations=tuple(self.terminations), inputs=self.inputs, missing_inputs=self.missing_inputs, warnings=self.warnings, refusal=self.refusal,
             silent=self.silent, live=True,
         )  # fmt: skip
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from flowapi.report import ExitCode
-from kit.runs import kill_when, progress, run, saved, start, summary, write_flow
+from kit.manifests import write_flow
+from kit.runs import kill_when, progress, run, saved, start, summary
 
 
 @pytest.fixture

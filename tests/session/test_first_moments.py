@@ -15,8 +15,9 @@ import pytest
 
 from flowapi.report import ExitCode, RunReport
 from flowengine.run import signals
+from kit.manifests import write_flow
 from kit.pod import Pod
-from kit.runs import CFLOW, kill_when, start, wait_until, write_flow
+from kit.runs import CFLOW, kill_when, start, wait_until
 
 DOCKERFILE = Path(__file__).parent.parent.parent / "Dockerfile"
 TERM = 1 << (signal.SIGTERM - 1)

@@ -10,8 +10,9 @@ import pytest
 
 from flowengine import capsule
 from flowengine.store import Files
+from kit.manifests import write_flow
 from kit.pod import Pod
-from kit.runs import run, summary, write_flow
+from kit.runs import run, summary
 
 
 def checked(folder) -> str:

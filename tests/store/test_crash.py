@@ -86,7 +86,7 @@ def test_a_failed_save_leaves_nothing_and_the_next_one_works(tmp_path) -> None:
     assert resumed(tmp_path) == 3
 
 
-@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES])
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES])  # of EIO alone: see test_unreadable
 def test_an_unreachable_checkpoint_is_never_passed_over(tmp_path, number, monkeypatch) -> None:
     monkeypatch.setattr("flowengine.store.io.RETRY_SECONDS", (0, 0))
     workload(tmp_path, None, lambda _: None)

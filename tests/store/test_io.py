@@ -2,6 +2,7 @@
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
@@ -125,13 +126,13 @@ def test_patience(monkeypatch) -> None:
             raise OSError(number, os.strerror(number))
         return "data"
 
-    assert patiently(read) == "data"
+    assert patiently(read, Path("file")) == "data"
     answers = iter([errno.EIO] * 9)
     with pytest.raises(VolumeError, match="can't be read"):
-        patiently(read)
+        patiently(read, Path("file"))
     answers = iter([errno.ENOENT])
     with pytest.raises(FileNotFoundError):
-        patiently(read)
+        patiently(read, Path("file"))
 
 
 def open_files() -> list[str]:

@@ -59,6 +59,7 @@ class Capsule:
     _pending: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _parts: int = 0
+    _made: bool = False
 
     def row(self, **values: Any) -> None:
         """Add a row of telemetry."""
@@ -87,7 +88,9 @@ class Capsule:
             self._parts += 1
             name = f"{kind}-e{self.common['epoch']:06d}-{iteration:012d}-{self._parts:06d}.parquet"
             try:
-                self.disk.make_folder(self.folder)
+                if not self._made:
+                    self.disk.make_folder(self.folder)
+                    self._made = True
                 self.disk.put(self.folder / name, [_encode(kind, rows)])
             except BaseException:
                 with self._lock:

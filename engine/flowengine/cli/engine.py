@@ -7,6 +7,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from flowapi.report import ExitCode, RunError, RunReport
 from flowapi.revision import RevisionFile, RuntimeSettings
 from flowengine.cli.beside import Beside
 from flowengine.cli.messages import of_system, out_of_memory
-from flowengine.run import platform
+from flowengine.run import environment, platform
 from flowengine.run.board import Board
 from flowengine.run.jax_import import load_jax
 from flowengine.run.request import RunRequest
@@ -66,8 +67,10 @@ def _run(board: Board, stop: StopRequest, asked: argparse.Namespace, log: Beside
     try:
         request = _request(asked)
         board.update(revision=request.revision.hash)
-        platform.prepare(request.revision.document(request.settings).policy.threads, Layout(request.root).cache)
-        load_jax()
+        threads = request.revision.document(request.settings).policy.threads
+        dropped = platform.prepare(threads, Layout(request.root).cache)
+        settings = load_jax()
+        request = replace(request, notes=environment.ignored(dropped), settings_of_jax=settings)
         from flowengine.run.session import Session  # noqa: PLC0415 - jax comes after `prepare`
 
         code = Session(request, board, stop, log.observe).run()

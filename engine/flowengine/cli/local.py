@@ -6,34 +6,34 @@ import json
 import shlex
 import sys
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flowapi.errors import DataError, DocumentError
+from flowapi.errors import DocumentError
 from flowapi.reader import read_one
 from flowapi.report import ExitCode, RunReport
 from flowapi.revision import RevisionFile, RevisionTuple, RuntimeSettings
 from flowapi.spec import Manifest, load_manifest
+from flowengine.cli import remembering
 from flowengine.cli.beside import Beside
 from flowengine.cli.messages import plain_errors
 from flowengine.cli.progress import Display, display
-from flowengine.run import platform
+from flowengine.run import environment, platform
 from flowengine.run.board import Board
 from flowengine.run.jax_import import load_jax
 from flowengine.run.request import RunRequest
 from flowengine.run.signals import StopRequest
-from flowengine.store import At, CheckpointStore, Fresh, Latest, Layout, Owner, Start
+from flowengine.store import Fresh, Latest, Layout, Start, list_checkpoints
 
 if TYPE_CHECKING:
     from flowengine.compiler import CompiledFlow
 
-LOCAL = "local"
-SETTINGS_FILE = "local.json"
 
-
-def run(file: Path, root: Path | None, *, until: int | None, fresh: bool, quiet: bool, as_json: bool) -> None:
+def run(
+    file: Path, root: Path | None, *, until: int | None, fresh: bool, yes: bool, quiet: bool, as_json: bool
+) -> None:
     """Run a manifest in a folder."""
     with plain_errors():
         manifest = _read(file)
@@ -45,19 +45,42 @@ def run(file: Path, root: Path | None, *, until: int | None, fresh: bool, quiet:
             settings,
             root,
             file.resolve().parent,
-            _owner(manifest.name),
+            remembering.owner(manifest.name),
             start=start,
             until=until,
             at=manifest.at,
         )
+        if fresh:
+            _leave_behind(request, sure=yes)
         _go(request, display(manifest.name, quiet=quiet, as_json=as_json))
 
 
 def resume(root: Path, checkpoint: str, *, quiet: bool, as_json: bool) -> None:
     """Go on in a folder that `run` left."""
     with plain_errors():
-        request = _recall(root, checkpoint)
+        request = remembering.recall(root, checkpoint)
         _go(request, display(request.revision.name, quiet=quiet, as_json=as_json))
+
+
+def _leave_behind(request: RunRequest, *, sure: bool) -> None:
+    """Say what a fresh start hides, and on a terminal ask."""
+    own = [one for one in list_checkpoints(request.root) if one.ref.revision == request.revision.hash]
+    hidden = [one for one in own if one.visible]
+    if not hidden:
+        return
+    newest = hidden[0].ref
+    back = shlex.join(["cflow", "resume", str(request.root), "--from", newest.id])
+    sys.stderr.write(
+        f"cflow: --fresh leaves {len(hidden)} checkpoints behind, the newest at iteration {newest.iteration}; the "
+        f"first save of the fresh run removes them. Until then this goes back to it:\n  {back}\n"
+    )
+    if sure or not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+        return
+    sys.stderr.write("Start afresh? [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        sys.stderr.write("cflow: nothing was changed\n")
+        raise SystemExit(int(ExitCode.STOPPED))
 
 
 def plan(file: Path, *, as_json: bool) -> None:
@@ -149,17 +172,15 @@ def _read(file: Path) -> Manifest:
 
 def _revision(manifest: Manifest) -> RevisionFile:
     tuple_ = RevisionTuple.of(manifest.spec)
-    return RevisionFile(hash=tuple_.hash, name=manifest.name, namespace=LOCAL, uid=LOCAL, tuple=tuple_)
-
-
-def _owner(name: str) -> Owner:
-    return Owner(namespace=LOCAL, name=name, uid=LOCAL)
+    own = remembering.owner(manifest.name)
+    return RevisionFile(hash=tuple_.hash, name=own.name, namespace=own.namespace, uid=own.uid, tuple=tuple_)
 
 
 def _go(request: RunRequest, shown: Display) -> None:
     threads = request.revision.document(request.settings).policy.threads
-    platform.prepare(threads, Layout(request.root).cache)
-    load_jax()
+    dropped = platform.prepare(threads, Layout(request.root).cache)
+    settings = load_jax()
+    request = replace(request, notes=environment.ignored(dropped), settings_of_jax=settings)
     from flowengine.run.session import Session  # noqa: PLC0415 - jax comes after `prepare`
 
     board = Board(RunReport(revision=request.revision.hash, attempt=request.attempt))
@@ -167,7 +188,7 @@ def _go(request: RunRequest, shown: Display) -> None:
         stop = stack.enter_context(StopRequest(lambda: shown.left(_same_command())))
         stack.enter_context(shown)
         observe = stack.enter_context(Beside(shown.observe)).observe
-        session = Session(request, board, stop, observe, partial(_remember, request))
+        session = Session(request, board, stop, observe, partial(remembering.remember, request))
         code = session.run()
     if code is ExitCode.FINISHED:
         shown.result(session.summary, _shown_folder(request))
@@ -190,34 +211,6 @@ def _same_command() -> str:
     for word in words:
         if word in ("--until", "--from"):
             next(words, None)
-        elif word != "--fresh" and not word.startswith(("--until=", "--from=")):
+        elif word not in ("--fresh", "--yes") and not word.startswith(("--until=", "--from=")):
             kept.append(word)
     return shlex.join(kept)
-
-
-def _remember(request: RunRequest, store: CheckpointStore) -> None:
-    """Keep what `resume` needs beside the checkpoints; only a run that has the folder does so."""
-    body = {
-        "inputs": str(request.inputs),
-        "at": request.at,
-        "settings": json.loads(request.settings.to_json()),
-        "revision": json.loads(request.revision.to_bytes()),
-    }
-    store.files.put(store.layout.root / SETTINGS_FILE, [json.dumps(body, indent=1).encode()])
-
-
-def _recall(root: Path, checkpoint: str) -> RunRequest:
-    try:
-        body = json.loads((root / SETTINGS_FILE).read_text(encoding="utf-8"))
-        revision = RevisionFile.model_validate(body["revision"])
-        settings = RuntimeSettings.model_validate(body["settings"])
-        inputs, at = Path(body["inputs"]), str(body["at"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{root} is not the folder of a local run", remedy="Give the --root of `cflow run`.") from error
-    start: Start = Latest()
-    if checkpoint:
-        folder = Layout(root).checkpoints(revision.hash)
-        if checkpoint not in {one.name for one in folder.iterdir()} if folder.is_dir() else True:
-            raise DataError(f"there is no checkpoint {checkpoint}", remedy=f"See `cflow checkpoints list {root}`.")
-        start = At(revision.hash, checkpoint)
-    return RunRequest(revision, settings, root, inputs, _owner(revision.name), start=start, at=at)

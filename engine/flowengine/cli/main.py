@@ -37,6 +37,7 @@ def run(
         int | None, typer.Option(min=1, metavar="K", help="Pause after iteration K, with a checkpoint.")
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start from the beginning, whatever is in DIR.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask before --fresh leaves checkpoints behind.")] = False,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -50,7 +51,7 @@ def run(
 
       cflow run flow.yaml --root /scratch/flow --until 1000
     """
-    local.run(file, root, until=until, fresh=fresh, quiet=quiet, as_json=as_json)
+    local.run(file, root, until=until, fresh=fresh, yes=yes, quiet=quiet, as_json=as_json)
 
 
 @app.command()

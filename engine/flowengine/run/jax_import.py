@@ -11,6 +11,9 @@ from contextlib import AbstractContextManager, contextmanager
 from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import LazyLoader
 from types import ModuleType
+from typing import Any
+
+from flowengine.run import environment
 
 LATER = frozenset({
     "jax.debug", "jax.export", "jax.image", "jax.lax.linalg", "jax.nn", "jax.profiler", "jax.scipy",
@@ -34,8 +37,13 @@ class _Later:
         return spec
 
 
-def load_jax() -> None:
-    """Import jax, after `platform.prepare`; on an accelerator with everything."""
+def load_jax() -> dict[str, Any]:
+    """Import jax, after `platform.prepare`; on an accelerator with everything. Its settings as they are then."""
+    _import()
+    return environment.settings()
+
+
+def _import() -> None:
     if os.environ.get("JAX_PLATFORMS") != "cpu":
         importlib.import_module("jax.numpy")
         return

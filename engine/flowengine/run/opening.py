@@ -17,7 +17,7 @@ from flowapi.report import RestoredFrom
 from flowengine.compiler import CompiledFlow, compile_flow, stops_of
 from flowengine.loop import Carry, reopened, run_key, start, unscaled
 from flowengine.methods import External
-from flowengine.run import leaves, platform
+from flowengine.run import environment, leaves
 from flowengine.run.board import Board
 from flowengine.run.program import Program, begin
 from flowengine.run.request import RunRequest
@@ -64,6 +64,7 @@ def open_run(request: RunRequest, board: Board) -> Opened:
 
 def load(request: RunRequest) -> tuple[CompiledFlow, Program]:
     """The flow, and its loop, which is compiled meanwhile; nothing on the volume changes."""
+    environment.check_devices()
     document = request.revision.document(request.settings)
     compiled = compile_flow(document, request.inputs, at=request.at)
     stops = stops_of(document.stop, document.dtype)
@@ -100,7 +101,7 @@ def _not_lost(request: RunRequest, claimed: Claimed) -> None:
 def _with_state(
     request: RunRequest, compiled: CompiledFlow, program: Program, store: CheckpointStore, claimed: Claimed
 ) -> Opened:
-    env = platform.describe(compiled.document.policy.threads)
+    env = environment.describe(compiled.document.policy.threads, request.settings_of_jax)
     different: list[str] = []
     base = claimed.base
     if base is None:
@@ -110,11 +111,12 @@ def _with_state(
         carry = leaves.to_carry(base.leaves, program.form)
         different = [name for name, value in env.items() if base.manifest.env.get(name) != value]
     source = base or claimed.warm
-    warnings = [*compiled.choice.warnings]
+    warnings = [*request.notes, *compiled.choice.warnings]
     if different:
         warnings.append(f"resumed in another environment ({', '.join(different)}): bits may differ from here on")
     warnings += [
-        f"checkpoint {one.id} is corrupt ({one.reason}); an older one was taken" for one in claimed.passed_over
+        f"checkpoint {one.id} is {'unreadable' if one.unreadable else 'corrupt'} ({one.reason}); an older one was taken"
+        for one in claimed.passed_over
     ]
     kept = not different and (base is None or bool(base.manifest.env.get("bitIdentical", True)))
     return Opened(

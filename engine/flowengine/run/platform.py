@@ -3,15 +3,15 @@
 import ctypes
 import gc
 import hashlib
-import importlib.metadata
 import os
-import platform as machine
 import shutil
+import stat
 import sys
 import zlib
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+
+from flowengine.run import environment
 
 XLA_FLAGS = (
     "--xla_cpu_multi_thread_eigen=false",  # its multi-threaded FFT differs from run to run
@@ -26,25 +26,32 @@ SHARED_CACHE = os.environ.get(CACHE_FOLDER, "")  # a folder for all flows, where
 CACHE_BYTES = 128 * 2**20
 
 
-def prepare(threads: int, cache: Path | None = None) -> None:
+def prepare(threads: int, cache: Path | None = None) -> list[str]:
     """Set up the process for a flow; call it before the first import of jax.
 
     Args:
         threads: `policy.threads`. Matrix products and sums over axes differ between one and two threads, so their
             number is part of the flow and not of the machine.
         cache: Where compiled programs are kept for the next start, unless flows share a folder; None: nowhere else.
+
+    Returns:
+        The names of jax's settings that were in the environment, and are no more.
     """
-    flags = os.environ.get("XLA_FLAGS", "").split()
-    os.environ["XLA_FLAGS"] = " ".join(flags + [one for one in XLA_FLAGS if one not in flags])
+    dropped = environment.drop_settings()
+    ours = tuple(one.split("=")[0] for one in XLA_FLAGS)
+    flags = [one for one in os.environ.get("XLA_FLAGS", "").split() if one.split("=")[0] not in ours]
+    os.environ["XLA_FLAGS"] = " ".join([*flags, *XLA_FLAGS])
     os.environ["NPROC"] = str(threads)
     os.environ["JAX_ENABLE_X64"] = "1"
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     kept = Path(SHARED_CACHE) if SHARED_CACHE else cache
     if kept is not None:
-        folder = kept / hashlib.sha256(_instruction_set().encode()).hexdigest()[:10]  # never another CPU's code
+        cpu = hashlib.sha256(environment.instruction_set().encode()).hexdigest()[:10]
+        folder = kept / cpu  # never another CPU's code
         os.environ[CACHE_FOLDER] = str(folder)
         os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
         os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+    return dropped
 
 
 def sweep(most: int = CACHE_BYTES) -> None:
@@ -55,14 +62,24 @@ def sweep(most: int = CACHE_BYTES) -> None:
     folder = Path(os.environ.get(CACHE_FOLDER, os.devnull))
     with suppress(OSError):
         files = sorted(folder.iterdir())
-        if sum(file.stat().st_size for file in files) > most:
+        if sum(file.lstat().st_size for file in files) > most:
             shutil.rmtree(folder)
             return
         for file in files:
-            try:
-                zlib.decompress(file.read_bytes())
-            except zlib.error:
-                file.unlink()
+            with suppress(OSError):
+                if not _whole(file):
+                    file.unlink()
+
+
+def _whole(file: Path) -> bool:
+    """Whether it is a program as it was stored; whatever else lies there, reading it might never end."""
+    if not stat.S_ISREG(file.lstat().st_mode):
+        return False
+    try:
+        zlib.decompress(file.read_bytes())
+    except zlib.error:
+        return False
+    return True
 
 
 def settle() -> None:
@@ -75,31 +92,3 @@ def settle() -> None:
     sys.setswitchinterval(USUAL_HAND_OVER)
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
-
-
-def describe(threads: int) -> dict[str, Any]:
-    """Everything about the place that may change bits; recorded in every checkpoint."""
-    import jax  # noqa: PLC0415 - only after `prepare`
-
-    device = jax.devices()[0]
-    return {
-        "jax": importlib.metadata.version("jax"),
-        "jaxlib": importlib.metadata.version("jaxlib"),
-        "platform": device.platform,
-        "deviceKind": device.device_kind,
-        "cpuIsa": _instruction_set(),
-        "xlaFlags": os.environ.get("XLA_FLAGS", ""),
-        "x64": True,
-        "threads": threads,
-    }
-
-
-def _instruction_set() -> str:
-    """Architecture, and the vector extensions that decide how XLA compiles for it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return machine.machine()
-    flags = next((line.split(":", 1)[1].split() for line in lines if line.startswith(("flags", "Features"))), [])
-    vector = sorted(flag for flag in flags if flag.startswith(("avx", "fma", "amx", "sve", "asimd")))
-    return " ".join([machine.machine(), *vector])

@@ -1,7 +1,9 @@
 """What a run is asked to do."""
 
+from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
+from typing import Any
 
 from flowapi.frozen import frozen
 from flowapi.revision import RevisionFile, RuntimeSettings
@@ -26,6 +28,8 @@ class RunRequest:
         expected: Whether a checkpoint is known to have been saved: without one the run is refused.
         until: Pause after this iteration, as a SIGTERM would.
         at: Path of the flow document in its file, for messages.
+        notes: Sentences for a person about how this start was asked for.
+        settings_of_jax: As they were when it had been imported.
     """
 
     revision: RevisionFile
@@ -41,3 +45,5 @@ class RunRequest:
     expected: bool = False
     until: int | None = None
     at: str = "spec.flow"
+    notes: tuple[str, ...] = ()
+    settings_of_jax: Mapping[str, Any] = field(default_factory=dict)

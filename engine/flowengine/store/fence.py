@@ -1,8 +1,10 @@
 """Claims: who may write. The newest claim does, whatever its revision; everyone else finds out before acknowledging."""
 
+import contextlib
 import errno
 import json
 import secrets
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from flowapi.frozen import frozen
 from flowapi.model import Model
 from flowapi.report import PreviousEpoch
 from flowengine.store.io import IO, put_file, read_file, refused
-from flowengine.store.layout import Layout, checkpoint_ids, epochs, revisions
+from flowengine.store.layout import MOST_EPOCHS, Layout, checkpoint_ids, epochs, revisions
 from flowengine.store.manifest import parse_body, seal, unseal
 
 MAX_RECORD_BYTES = 64 * 1024
@@ -110,6 +112,26 @@ def _newest_epoch(io: IO, layout: Layout) -> int:
     return max((*epochs(io, layout), *written, 0))
 
 
+def check_numbers(layout: Layout, claims: Sequence[Claim]) -> None:
+    """Make sure that there are higher numbers left than those of the claims.
+
+    Raises:
+        CorruptError: somebody has put a file there that no run makes, and no run would ever have the volume again.
+    """
+    if claims and claims[-1].epoch > MOST_EPOCHS:
+        path = layout.claim(claims[-1].epoch)
+        raise CorruptError(f"{path} has a number that no run's claim has", remedy="Remove that file, and run again.")
+
+
+def thin(io: IO, layout: Layout, gone: Sequence[Claim]) -> None:
+    """Remove claims that decide over nothing any more, as far as the volume lets us."""
+    with contextlib.suppress(OSError):
+        for claim in gone:
+            for path in (layout.base(claim.epoch), layout.progress(claim.epoch), layout.claim(claim.epoch)):
+                with contextlib.suppress(FileNotFoundError):
+                    io.unlink(path)
+
+
 def write_base(io: IO, layout: Layout, claim: Claim, base: str) -> Claim:
     """Record the checkpoint that a claim continues from, once and for all."""
     scratch = layout.fence / f".base.{claim.epoch}.{secrets.token_hex(4)}"
@@ -130,6 +152,12 @@ def check(io: IO, layout: Layout, claim: Claim) -> None:
         newest = max(epochs(io, layout), default=0)
     except OSError as error:
         raise refused(error, "the claims can't be read") from error
+    if newest < claim.epoch:
+        raise FencedError(
+            f"the claim of this run (epoch {claim.epoch}) is gone from {layout.root}: the folder was moved, or put "
+            "back to an older state, or its `fence` was removed",
+            remedy="Nothing more is written; run again where the folder is now.",
+        )
     if newest != claim.epoch or not _is_still(io, layout, claim):
         what = f"epoch {claim.epoch} lost the volume to epoch {newest}"
         if newest == claim.epoch:

@@ -1,10 +1,11 @@
 """Retention: which checkpoints may go. Deciding is pure; only the fenced owner of the volume deletes."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
-from flowapi.errors import DataError, IncompatibleError
+from flowapi.errors import DataError, IncompatibleError, VolumeError
 from flowapi.frozen import frozen
-from flowengine.store.io import IO
+from flowengine.store.io import IO, UNREADABLE
 from flowengine.store.layout import (
     CORRUPT_MARK,
     MANIFEST_FILE,
@@ -98,7 +99,12 @@ def standings(io: IO, layout: Layout) -> dict[str, list[Standing]]:
 
 
 def _standing(io: IO, reader: Reader, revision: str, identity: CheckpointId, *, visible: bool) -> Standing:
-    names = io.names(reader.folder(revision, identity))
+    try:
+        names = io.names(reader.folder(revision, identity))
+    except OSError as error:
+        if error.errno not in UNREADABLE:
+            raise
+        return Standing(identity, visible=visible, committed=True, good=False, corrupt=True)
     good, pinned, corrupt = False, PIN_MARK in names, CORRUPT_MARK in names
     try:
         good = not corrupt and reader.manifest(revision, identity).health.good
@@ -106,6 +112,10 @@ def _standing(io: IO, reader: Reader, revision: str, identity: CheckpointId, *, 
         pinned = True  # a newer version's: not ours to judge
     except DataError:
         corrupt = MANIFEST_FILE in names
+    except VolumeError as error:
+        if not error.unreadable:
+            raise
+        corrupt = True
     return Standing(identity, visible, MANIFEST_FILE in names, good, pinned, corrupt)
 
 
@@ -116,7 +126,8 @@ def collect(
     gone = []
     for revision, identity in disposable(standings(io, layout), policy, epoch, in_use):
         folder = layout.checkpoint(revision, identity)
-        if PIN_MARK not in io.names(folder):  # it may have been pinned since
-            discard(io, folder)
-            gone.append((revision, str(identity)))
+        with suppress(OSError):
+            if PIN_MARK not in io.names(folder):  # it may have been pinned since
+                discard(io, folder)
+                gone.append((revision, str(identity)))
     return gone

@@ -16,8 +16,10 @@ from flowapi.errors import VolumeError
 
 READ_CHUNK = 1 << 24
 SENT_AT_ONCE = 1 << 22
-TRANSIENT = frozenset((errno.EIO, errno.ESTALE, errno.EACCES, errno.ETIMEDOUT, errno.EAGAIN))
 FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
+UNREADABLE = frozenset((errno.EIO, *(getattr(errno, name) for name in ("EBADMSG", "EUCLEAN") if hasattr(errno, name))))
+"""The medium's own error, and what ext4 and xfs say of a wrong checksum; btrfs and zfs say EIO."""
+TRANSIENT = frozenset((*UNREADABLE, errno.ESTALE, errno.EACCES, errno.ETIMEDOUT, errno.EAGAIN))
 RETRY_SECONDS = (0.05, 0.2, 1.0)
 T = TypeVar("T")
 
@@ -63,9 +65,9 @@ class IO:
         """Make a symbolic link whose name must not exist."""
         path.symlink_to(target)
 
-    def mkdir(self, path: Path) -> None:
+    def mkdir(self, path: Path, mode: int = 0o750) -> None:
         """Make one folder that must not exist."""
-        path.mkdir(mode=0o750)
+        path.mkdir(mode)
 
     def unlink(self, path: Path) -> None:
         """Remove a name."""
@@ -138,19 +140,33 @@ class IO:
 
     def is_folder(self, path: Path) -> bool:
         """Whether there is a folder, and no link to one."""
+        return (mode := self._mode(path)) is not None and stat.S_ISDIR(mode)
+
+    def is_there(self, path: Path) -> bool:
+        """Whether the name is taken, by whatever it is."""
+        return self._mode(path) is not None
+
+    def _mode(self, path: Path) -> int | None:
         try:
-            return stat.S_ISDIR(path.lstat().st_mode)
+            return path.lstat().st_mode
         except FileNotFoundError:
-            return False
+            return None
 
 
 def refused(error: OSError, what: str) -> VolumeError:
     """What a refusal of the volume is for a person: the reason, and what to do about it."""
-    remedies = {errno.EROFS: "The volume is mounted read-only.", errno.EACCES: "Check the permissions (fsGroup)."}
+    remedies = {
+        errno.EROFS: "The volume is mounted read-only.",
+        errno.EACCES: "Check the permissions (fsGroup).",
+        errno.ENAMETOOLONG: "Give it a shorter name.",
+        errno.ENOTDIR: "Give the path of a folder.",
+        errno.ELOOP: "The links lead in a circle.",
+        errno.EMFILE: "Raise the limit of open files (ulimit -n).",
+    }
     full = error.errno in FULL
     remedy = "Make room on the volume." if full else remedies.get(error.errno or 0, "Check the volume.")
     found = VolumeError(f"{what} ({reason(error)})", remedy=remedy)
-    found.full = full
+    found.full, found.unreadable = full, error.errno in UNREADABLE
     return found
 
 

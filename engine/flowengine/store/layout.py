@@ -1,6 +1,8 @@
 """Where everything lies below a flow's root. Names are generated here or checked here; none comes from a spec."""
 
+import contextlib
 import errno
+import os
 import re
 import secrets
 from dataclasses import dataclass
@@ -19,6 +21,8 @@ MANIFEST_SCRATCH = ".manifest.tmp"
 CORRUPT_MARK = "CORRUPT"
 PIN_MARK = "PINNED"
 PROBE_PREFIX = ".probe-"
+MOST_EPOCHS = 10**9
+"""No run can have claimed as often: a larger number is not ours."""
 
 
 @dataclass(frozen=True, order=True)
@@ -38,7 +42,7 @@ class CheckpointId:
     def parse(cls, name: str) -> "CheckpointId | None":
         """The checkpoint behind a folder's name; None for any other name."""
         match = _CHECKPOINT.fullmatch(name)
-        return cls(int(match[2]), int(match[1]), match[3]) if match else None
+        return cls(int(match[2]), int(match[1]), match[3]) if match and int(match[2]) <= MOST_EPOCHS else None
 
     def __str__(self) -> str:
         return f"{self.iteration:012d}-e{self.epoch:06d}-{self.suffix}"
@@ -49,6 +53,18 @@ class Layout:
     """Paths below the root of a flow."""
 
     root: Path
+
+    @classmethod
+    def at(cls, root: Path) -> "Layout":
+        """Below a root that may be given by symbolic links: they are followed once, here, and never again.
+
+        Raises:
+            OSError: they lead in a circle.
+        """
+        try:
+            return cls(root.resolve())
+        except RuntimeError as error:  # of Python before 3.13
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(root)) from error
 
     @property
     def owner(self) -> Path:
@@ -122,15 +138,40 @@ def checkpoint_ids(io: IO, layout: Layout, revision: str) -> list[CheckpointId]:
 
 
 def make_folder(io: IO, path: Path) -> None:
-    """Make a folder below the root, and its name durable; a folder that is there already is fine, a link is not."""
-    if io.is_folder(path):
-        return
-    try:
-        io.mkdir(path)
-    except FileExistsError as error:
-        if not io.is_folder(path):
-            raise NotADirectoryError(
-                errno.ENOTDIR, "something else stands where a folder belongs", path.name
-            ) from error
-        return
+    """Make a folder below the root, and its name durable; a folder that is there already is fine, a link is not.
+
+    One that is there may have been made by a process that was killed before it could bring the name to the disk.
+    """
+    if not io.is_folder(path):
+        try:
+            io.mkdir(path)
+        except FileExistsError as error:
+            if not io.is_folder(path):
+                raise NotADirectoryError(
+                    errno.ENOTDIR, "something else stands where a folder belongs", str(path)
+                ) from error
     io.fsync_folder(path.parent)
+
+
+def make_root(io: IO, root: Path) -> None:
+    """Make the root, and what is missing of the path to it, and their names durable."""
+    missing = []
+    place = root
+    while not io.is_there(place):
+        missing.append(place)
+        place = place.parent
+    for folder in reversed(missing):
+        with contextlib.suppress(FileExistsError):
+            io.mkdir(folder, 0o777)
+        _sync_above(io, folder)
+    if not io.is_folder(root):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(root))
+    if not missing:
+        with contextlib.suppress(OSError):  # a mount's own name is in no folder of ours
+            io.fsync_folder(root.parent)
+
+
+def _sync_above(io: IO, folder: Path) -> None:
+    """A folder that can be written to, but not read, can't be synced."""
+    with contextlib.suppress(PermissionError):
+        io.fsync_folder(folder.parent)

@@ -5,10 +5,10 @@ Listing and reading work on a volume mounted read-only.
 
 from pathlib import Path
 
-from flowapi.errors import DataError, FencedError
+from flowapi.errors import DataError, FencedError, VolumeError
 from flowapi.frozen import frozen
 from flowengine.store import fence, gc, layout
-from flowengine.store.io import IO, put_file, refused
+from flowengine.store.io import IO, put_file, reason, refused
 from flowengine.store.owner import Lock
 from flowengine.store.reader import CheckpointRef, Reader, Restored, ref_of
 from flowengine.store.writer import discard
@@ -36,21 +36,25 @@ def list_checkpoints(root: Path, *, deep: bool = False, io: IO | None = None) ->
         io: System calls.
     """
     io = io or IO()
-    paths = layout.Layout(root)
+    paths = _layout(root)
     reader = Reader(io, paths)
     found = []
     for revision in layout.revisions(io, paths):
         seen = set(reader.visible(revision))
-        ids = [one for one in layout.checkpoint_ids(io, paths, revision) if reader.committed(revision, one)]
+        ids = [one for one in layout.checkpoint_ids(io, paths, revision) if reader.may_be_committed(revision, one)]
         found += [_listed(reader, revision, one, visible=one in seen, deep=deep) for one in reversed(ids)]
     return found
 
 
 def _listed(reader: Reader, revision: str, identity: layout.CheckpointId, *, visible: bool, deep: bool) -> Listed:
-    pinned = reader.pinned(revision, identity)
+    pinned = False
     try:
+        pinned = reader.pinned(revision, identity)
         manifest = reader.load(revision, identity).manifest if deep else reader.manifest(revision, identity)
-    except DataError as error:
+    except OSError as error:
+        ref = CheckpointRef(revision, str(identity), identity.iteration, identity.epoch, "")
+        return Listed(ref, "", good=False, visible=visible, bytes=0, problem=f"it can't be read ({reason(error)})")
+    except (DataError, VolumeError) as error:
         ref = CheckpointRef(revision, str(identity), identity.iteration, identity.epoch, "")
         return Listed(ref, "", good=False, visible=visible, bytes=0, problem=error.message, pinned=pinned)
     size = sum(record.bytes for record in manifest.files.values())
@@ -65,7 +69,7 @@ def read_checkpoint(root: Path, name: str = "", *, io: IO | None = None) -> Rest
         CorruptError: it is damaged.
     """
     io = io or IO()
-    paths = layout.Layout(root)
+    paths = _layout(root)
     reader = Reader(io, paths)
     if name:
         return reader.load(*_find(io, paths, name))
@@ -84,7 +88,7 @@ def pin(root: Path, name: str, *, wanted: bool = True, io: IO | None = None) -> 
         VolumeError: the volume can't be written.
     """
     io = io or IO()
-    paths = layout.Layout(root)
+    paths = _layout(root)
     folder = paths.checkpoint(*_find(io, paths, name))
     try:
         pinned = layout.PIN_MARK in io.names(folder)
@@ -111,7 +115,7 @@ def thin_out(root: Path, keep: int, *, dry_run: bool = False, io: IO | None = No
         VolumeError: the volume can't be written.
     """
     io = io or IO()
-    paths = layout.Layout(root)
+    paths = _layout(root)
     claims = fence.read_claims(io, paths)
     if not claims:
         raise DataError(f"{root} holds no flow", remedy="Give the --root of `cflow run`, or a flow's volume.")
@@ -131,6 +135,13 @@ def thin_out(root: Path, keep: int, *, dry_run: bool = False, io: IO | None = No
             lock.release()
     except OSError as error:
         raise refused(error, "old checkpoints can't be removed") from error
+
+
+def _layout(root: Path) -> layout.Layout:
+    try:
+        return layout.Layout.at(root)
+    except OSError as error:
+        raise refused(error, f"{root} can't be looked at") from error
 
 
 def _find(io: IO, paths: layout.Layout, name: str) -> tuple[str, layout.CheckpointId]:

@@ -1,14 +1,15 @@
 """Reading checkpoints: what is corrupt is passed over and reported, what is only unreachable is tried again."""
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from flowapi.errors import CorruptError
+from flowapi.errors import CorruptError, VolumeError
 from flowapi.frozen import frozen
 from flowengine.store.chain import visible
 from flowengine.store.codec import Leaf, TornError, decode
 from flowengine.store.fence import read_claims
-from flowengine.store.io import IO, patiently, read_file
+from flowengine.store.io import IO, UNREADABLE, patiently, read_file
 from flowengine.store.layout import (
     CORRUPT_MARK,
     MANIFEST_FILE,
@@ -43,12 +44,18 @@ class Restored:
 
 @frozen
 class PassedOver:
-    """A checkpoint that was not used, and why; `torn` when its commit itself is in doubt."""
+    """A checkpoint that was not used, and why.
+
+    Attributes:
+        torn: Whether its commit itself is in doubt.
+        unreadable: Whether the medium could not give it back, whatever it holds.
+    """
 
     revision: str
     id: str
     reason: str
     torn: bool = False
+    unreadable: bool = False
 
 
 class Reader:
@@ -88,8 +95,7 @@ class Reader:
             VolumeError: the volume can't be read.
         """
         path = self._layout.checkpoint(revision, identity) / MANIFEST_FILE
-
-        if path.name not in self._io.names(path.parent):
+        if path.name not in patiently(lambda: self._io.names(path.parent), path.parent):
             raise CorruptError("the manifest is missing")
         try:
             data = read_file(self._io, path, MAX_MANIFEST_BYTES)
@@ -110,31 +116,66 @@ class Reader:
         leaves = patiently(lambda: decode(self._io, path, manifest), path)
         return Restored(ref_of(manifest), leaves, manifest)
 
-    def newest(self, revision: str, passed_over: list[PassedOver], *, at_most: str = "") -> Restored | None:
+    def newest(self, revision: str, passed_over: list[PassedOver], *, at: str = "") -> Restored | None:
         """The newest visible checkpoint that is intact and good.
+
+        One that the medium can't give back is passed over like a corrupt one, as long as an older one is intact.
 
         Args:
             revision: Whose chain is walked.
-            passed_over: Gets what was found corrupt on the way.
-            at_most: Start the walk at this checkpoint instead of at the newest.
+            passed_over: Gets what was found corrupt or unreadable on the way.
+            at: Start the walk at this checkpoint instead of at the newest, also when it is hidden.
+
+        Raises:
+            VolumeError: the volume can't be read.
         """
-        for identity in self._walk(revision, at_most):
+        unreadable: VolumeError | None = None
+        for identity in self._walk(revision, at):
             try:
                 restored = self.load(revision, identity)
             except CorruptError as error:
-                passed_over.append(
-                    PassedOver(revision, str(identity), error.message, torn=isinstance(error, TornError))
-                )
-                continue
-            if restored.manifest.health.good:
-                return restored
+                torn = isinstance(error, TornError)
+                passed_over.append(PassedOver(revision, str(identity), error.message, torn=torn))
+            except VolumeError as error:
+                if not error.unreadable:
+                    raise
+                unreadable = unreadable or error
+                passed_over.append(PassedOver(revision, str(identity), error.message, unreadable=True))
+            else:
+                if restored.manifest.health.good:
+                    return self._once_more(revision, passed_over) or restored
+        if unreadable is not None:
+            raise unreadable
         return None
 
-    def _walk(self, revision: str, at_most: str) -> Iterator[CheckpointId]:
-        limit = CheckpointId.parse(at_most)
-        for identity in self.visible(revision):
-            if self.committed(revision, identity) and (limit is None or identity <= limit):
+    def _once_more(self, revision: str, passed_over: list[PassedOver]) -> Restored | None:
+        """The newest of what could not be read, should it have been a bad moment of the whole volume."""
+        for one in [one for one in passed_over if one.unreadable and one.revision == revision]:
+            identity = CheckpointId.parse(one.id)
+            with contextlib.suppress(CorruptError, VolumeError):
+                restored = identity and self.load(revision, identity)
+                if restored and restored.manifest.health.good:
+                    passed_over.remove(one)
+                    return restored
+        return None
+
+    def _walk(self, revision: str, at: str) -> Iterator[CheckpointId]:
+        first = CheckpointId.parse(at)
+        seen = self.visible(revision)
+        if first and first not in seen and first in checkpoint_ids(self._io, self._layout, revision):
+            seen = [first, *seen]
+        for identity in seen:
+            if (first is None or identity <= first) and self.may_be_committed(revision, identity):
                 yield identity
+
+    def may_be_committed(self, revision: str, identity: CheckpointId) -> bool:
+        """As `committed`; of a folder that the medium can't give back, too."""
+        try:
+            return self.committed(revision, identity)
+        except OSError as error:
+            if error.errno not in UNREADABLE:
+                raise
+            return True
 
 
 def ref_of(manifest: Manifest) -> CheckpointRef:

@@ -1,17 +1,21 @@
 """The checkpoint store of a flow's volume: claim it, save to it, restore from it."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
-from flowapi.errors import CorruptError, DataError, FencedError
+from flowapi.errors import CorruptError, DataError, FencedError, VolumeError
 from flowapi.frozen import frozen
 from flowapi.report import PreviousEpoch
 from flowengine.store import fence, gc, layout, owner, probe, writer
+from flowengine.store.chain import superseded
 from flowengine.store.codec import Leaf
 from flowengine.store.files import Files
-from flowengine.store.io import IO, refused, replace_file
+from flowengine.store.io import IO, refused
 from flowengine.store.manifest import Parent
 from flowengine.store.reader import CheckpointRef, PassedOver, Reader, Restored
+
+MANY_CLAIMS = 64
 
 
 @frozen
@@ -110,13 +114,15 @@ class CheckpointStore:
             VolumeError: it can't be written.
         """
         io = io or IO()
-        paths = layout.Layout(root)
         try:
-            root.mkdir(parents=True, exist_ok=True)
-            probe.probe(io, root)
+            paths = layout.Layout.at(root)
+            layout.make_root(io, paths.root)
+            probe.probe(io, paths.root)
             for folder in (paths.fence, paths.revisions):
                 layout.make_folder(io, folder)
-            newest = max((claim.attempt for claim in fence.read_claims(io, paths)), default=0)
+            claims = fence.read_claims(io, paths)
+            fence.check_numbers(paths, claims)
+            newest = max((claim.attempt for claim in claims), default=0)
             if 0 < attempt < newest and (adopt or owner.is_of(io, paths, owner_)):
                 raise _too_old(attempt, newest)
             lock = owner.Lock(io, paths)
@@ -164,6 +170,7 @@ class CheckpointStore:
             self._claim = fence.write_base(io, paths, claim, base.ref.id if base else "")
             for one in passed_over:
                 self._mark(one)
+            self._thin([*claims, self._claim])
         except OSError as error:
             raise refused(error, "the volume can't be claimed") from error
         previous = fence.read_progress(io, paths, claims[-1].epoch) if claims else None
@@ -188,10 +195,21 @@ class CheckpointStore:
         for folder in (self.layout.revision(revision), self.layout.checkpoints(revision)):
             layout.make_folder(self._io, folder)
         path = self.layout.revision_file(revision)
-        if path.name not in self._io.names(path.parent):
-            scratch = path.with_name(f".{path.name}.{self.attempt}")
-            scratch.unlink(missing_ok=True)
-            replace_file(self._io, path, revision_json, scratch=scratch)
+        try:
+            known = self.files.read(path, len(revision_json)) == revision_json
+        except (OSError, ValueError, VolumeError):
+            known = False
+        if not known:
+            self.files.sweep(path.parent)
+            self.files.put(path, [revision_json])
+
+    def _thin(self, claims: list[fence.Claim]) -> None:
+        """Every save reads all claims: those that decide over nothing any more go once they are many."""
+        if len(claims) < MANY_CLAIMS:
+            return
+        io, paths = self._io, self.layout
+        ids = {revision: layout.checkpoint_ids(io, paths, revision) for revision in layout.revisions(io, paths)}
+        fence.thin(io, paths, superseded(claims, ids))
 
     def _choose(
         self, revision: str, start: Start, passed_over: list[PassedOver]
@@ -208,13 +226,15 @@ class CheckpointStore:
             case At(source, checkpoint):
                 found = self._newest(source, checkpoint, passed_over)
                 if found is None:
+                    here = source == revision
                     raise DataError(
-                        f"revision {source} has no good checkpoint to start from", remedy="Use upgrade mode Restart."
+                        f"revision {source} has no good checkpoint {checkpoint} to start from",
+                        remedy="See `cflow checkpoints list`." if here else "Use upgrade mode Restart.",
                     )
                 return (found, None) if source == revision else (None, found)
 
-    def _newest(self, revision: str, at_most: str, passed_over: list[PassedOver]) -> Restored | None:
-        found = self.reader.newest(revision, passed_over, at_most=at_most)
+    def _newest(self, revision: str, at: str, passed_over: list[PassedOver]) -> Restored | None:
+        found = self.reader.newest(revision, passed_over, at=at)
         if found is None and not all(one.torn for one in passed_over):
             raise CorruptError(
                 f"no checkpoint of revision {revision} is intact ({len(passed_over)} corrupt)",
@@ -224,8 +244,9 @@ class CheckpointStore:
 
     def _mark(self, one: PassedOver) -> None:
         identity = layout.CheckpointId.parse(one.id)
-        if identity and not self.reader.marked_corrupt(one.revision, identity):
-            writer.mark_corrupt(self._io, self.layout.checkpoint(one.revision, identity), one.reason)
+        with suppress(OSError):
+            if identity and not self.reader.marked_corrupt(one.revision, identity):
+                writer.mark_corrupt(self._io, self.layout.checkpoint(one.revision, identity), one.reason)
 
     def save(self, iteration: int, leaves: Mapping[str, Leaf], meta: writer.SaveMeta) -> CheckpointRef:
         """Save the state of an iteration; durable when this returns. Errors as `writer.write_checkpoint`."""

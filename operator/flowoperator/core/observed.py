@@ -264,9 +264,9 @@ class Observed:
 
     @property
     def job(self) -> Job | None:
-        """The Job of the attempt that status records."""
-        wanted = self.flow.status.attempt.job_name
-        return next((job for job in self.jobs if job.name == wanted), None)
+        """The Job of the attempt that status records, made for this very flow."""
+        wanted, mine = self.flow.status.attempt.job_name, self.flow.ref.uid
+        return next((job for job in self.jobs if job.name == wanted and job.owner_uid == mine), None)
 
     @property
     def pod(self) -> Pod | None:

@@ -32,13 +32,18 @@ def watch(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetim
         return closed(observed, status, conditions.running(said), now, others)
     if pod is not None and pod.running and observed.silent > UNREACHABLE_SECONDS:
         return closed(observed, status, _silent(pod), now, others, requeue_after=LONGEST_SECONDS)
-    state = report.state.lower() if told and report is not None else "starting"
-    plan = closed(
-        observed, status, conditions.waiting("Restoring", f"The engine is {state}."), now, others,
-        requeue_after=_later(status, now),
-    )  # fmt: skip
+    verdict = conditions.waiting("Restoring", _state(observed, told=told))
+    plan = closed(observed, status, verdict, now, others, requeue_after=_later(status, now))
     unclear = (pod is None or not pod.running) and _age(status, now) > UNCLEAR_AFTER
     return Plan(plan.status, plan.actions, plan.events, plan.requeue_after, unclear=unclear)
+
+
+def _state(observed: Observed, *, told: bool) -> str:
+    """What the engine does before it iterates, or why the last one no longer does."""
+    pod, report, ending = observed.pod, observed.report, observed.termination
+    if ending is not None and ending.crashed and (pod is None or pod.ended):
+        return f"The engine of pod {ending.pod_name} {ending.cause}. The Job starts another one, later each time."
+    return f"The engine is {report.state.lower() if told and report is not None else 'starting'}."
 
 
 def _silent(pod: Pod) -> conditions.Verdict:

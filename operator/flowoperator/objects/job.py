@@ -70,15 +70,16 @@ class Attempt:
 
 
 def settings_hash(spec: FlowSpec, settings: RuntimeSettings) -> str:
-    """A hash of everything outside the revision that a running pod has been told: a change needs a restart."""
-    engine = spec.engine.model_dump(by_alias=True, exclude_unset=True, mode="json", exclude={"env", "image"})
-    parts = {
-        "settings": settings.to_json(),
-        "engine": engine,
-        "grace": spec.termination_grace_period_seconds,
-        "retries": spec.retry.limit,
-    }
-    return hashlib.sha256(canonical_json(parts)).hexdigest()[:16]
+    """A hash of everything outside the revision that a running pod has been told: a change needs a restart.
+
+    Of what was asked for alone: another default in another version restarts nothing.
+    """
+    asked = spec.model_dump(
+        by_alias=True, exclude_unset=True, mode="json",
+        include={"engine": True, "retry": {"limit"}, "termination_grace_period_seconds": True},
+    )  # fmt: skip
+    asked["engine"] = {key: value for key, value in asked.get("engine", {}).items() if key not in {"env", "image"}}
+    return hashlib.sha256(canonical_json({**asked, "settings": settings.asked()})).hexdigest()[:16]
 
 
 def build_job(

@@ -87,7 +87,7 @@ class Cluster:
         found: list[Json] = []
         while True:
             answer = await self._request("GET", path_of(kind, namespace), query, accept=accept)
-            found += answer["items"]
+            found += answer.get("items") or ()  # null for metadata of nothing
             following, version = answer["metadata"].get("continue"), answer["metadata"].get("resourceVersion", "")
             if not following:
                 return int(version) if version.isdecimal() else 0, found

@@ -13,7 +13,6 @@ from flowoperator.shell.queue import Key
 Json = Mapping[str, Any]
 T = TypeVar("T")
 KEPT = 8
-STALE_SECONDS = 90.0
 CHILDREN = ("Job", "Pod", "PersistentVolumeClaim", "ConfigMap")
 KINDS = (KIND, *CHILDREN)
 
@@ -84,8 +83,6 @@ class Informer:
         )
         self._terminations: dict[Key, dict[str, TerminationRecord]] = {}
         self._gone: dict[Key, deque[str]] = {}  # uids of Jobs
-        self._behind: dict[tuple[str, str, str], float] = {}  # since when a watch owes us an object
-        self.stale: set[str] = set()
 
     def _flow(self, body: Json) -> Flow:
         """A spec is read once a generation."""
@@ -94,11 +91,9 @@ class Informer:
         same = old is not None and (old.uid, old.value.generation) == (meta["uid"], meta.get("generation", 0))
         return parse.flow(body, old.value.spec if same and old is not None else None)
 
-    def seen(self, kind: str, body: Json, *, deleted: bool = False, watched: bool = False) -> Key | None:
+    def seen(self, kind: str, body: Json, *, deleted: bool = False) -> Key | None:
         """Take in an object from a watch, a listing or our own write; the flow to look at, if anything is new."""
         meta = body["metadata"]
-        if watched:
-            self._behind.pop((kind, meta["namespace"], meta["name"]), None)
         key = key_of(kind, body)
         if not key.name:
             return None
@@ -180,11 +175,8 @@ class Informer:
     def compare(
         self, kind: str, version: int, found: Iterable[Json], namespace: str = "", *, now: float = 0.0
     ) -> tuple[set[Key], list[tuple[str, str]]]:
-        """Compare with a listing of names and versions: flows whose objects are gone, and objects that were missed.
-
-        What a list shows newer than the cache is, and no watch tells for long, means that the watch is dead (`stale`).
-        """
-        shelf, there, behind = self._shelves[kind], set(), set()
+        """Compare with a listing of names and versions: flows whose objects are gone, and objects that were missed."""
+        shelf, there, behind = self._shelves[kind], set(), []
         for body in found:
             if not key_of(kind, body).name:
                 continue
@@ -192,8 +184,7 @@ class Informer:
             there.add(place)
             old = shelf.entries.get(place)
             if old is None or old.uid != body["metadata"]["uid"] or old.version < version_of(body):
-                behind.add(place)
-        self._owed(kind, namespace, there, behind, now)
+                behind.append(place)
         gone = [
             place
             for place, one in shelf.entries.items()
@@ -202,19 +193,7 @@ class Informer:
         keys = {shelf.entries[place].key for place in gone}
         for place in gone:
             self._drop(kind, *place)
-        return keys, sorted(behind)
-
-    def _owed(
-        self, kind: str, namespace: str, there: set[tuple[str, str]], behind: set[tuple[str, str]], now: float
-    ) -> None:
-        """Keep in mind what a watch should tell of; what is gone by now, it need not."""
-        for one in [one for one in self._behind if one[0] == kind and namespace in {"", one[1]}]:
-            if one[1:] not in there:
-                del self._behind[one]
-            elif now - self._behind[one] >= STALE_SECONDS:
-                self.stale.add(kind)
-        for place in behind:
-            self._behind.setdefault((kind, *place), now)
+        return keys, behind
 
 
 def key_of(kind: str, body: Json) -> Key:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import structlog
 from prometheus_client import Counter
 
+from flowapi.spec import KIND
 from flowoperator.core.decide import decide
 from flowoperator.core.observed import Observed, Refusal
 from flowoperator.core.plan import Create, Plan
@@ -14,11 +15,12 @@ from flowoperator.shell.cluster import Cluster, ConflictError
 from flowoperator.shell.engines import Engines, Target
 from flowoperator.shell.informer import Informer
 from flowoperator.shell.observe import Observer
-from flowoperator.shell.queue import LONGEST_SECONDS, Key, WorkQueue
+from flowoperator.shell.queue import Key, WorkQueue
 
 log = structlog.get_logger()
 PASSES = Counter("flowoperator_passes", "Passes over a flow.", ["end"])
-CONFLICT_SECONDS = 0.05
+CONFLICT_SECONDS = 0.025
+LONGEST_SECONDS = 5.0
 
 
 @dataclass
@@ -45,13 +47,14 @@ class Passes:
             await apply(self.cluster, self.informer, observed.flow, version, plan, datetime.now(UTC))
         except ConflictError:
             PASSES.labels("conflict").inc()
-            return self._conflict(key)
+            return await self._behind(key)
         except RefusedError as refused:
             return self._refused(key, observed, refused)
         self._conflicts.pop(key, None)
         if any(isinstance(action, Create) and action.body["kind"] == "Job" for action in plan.actions):
             self.observer.refusals.pop(key, None)
         PASSES.labels("done").inc()
+        self._conflicts.pop(key, None)
         _tell(key, plan, observed)
         return plan.requeue_after
 
@@ -71,10 +74,15 @@ class Passes:
             plan = decide(observed, datetime.now(UTC))
         return observed, plan
 
-    def _conflict(self, key: Key) -> float:
-        """At once; a conflict that stays, such as with an object of another owner, is tried less and less often."""
+    async def _behind(self, key: Key) -> float:
+        """The cache is behind, and its watch may be dead: read the flow itself; a repeated conflict waits longer."""
+        body = await self.cluster.get(KIND, key.namespace, key.name)
+        if body is None:
+            self.informer.flows.drop(key.namespace, key.name)
+        else:
+            self.informer.seen(KIND, body)
         times = self._conflicts[key] = self._conflicts.get(key, 0) + 1
-        return min(CONFLICT_SECONDS * 2.0 ** min(times - 1, 12), LONGEST_SECONDS)
+        return min(CONFLICT_SECONDS * 2.0 ** min(times, 10), LONGEST_SECONDS)
 
     def _refused(self, key: Key, observed: Observed, refused: RefusedError) -> float:
         """Remember it, and pass again at once: the next decision writes it into the status."""

@@ -154,14 +154,7 @@ class ScriptedPod:
             controller="GREEN", energy=1.0, residual=0.5, max_iterations=1000, rate=100.0,
             saved=checkpoint if saved else None,
         )  # fmt: skip
-        return RunReport.model_validate(
-            {
-                **report.model_dump(by_alias=True),
-                **RunReport(revision="", attempt=0)
-                .model_copy(update=more)
-                .model_dump(by_alias=True, include=set(more)),
-            }
-        )
+        return report.model_copy(update=more)
 
     def end(self, code: int, *, reason: str = "", message: str | None = None, **more: Any) -> "ScriptedPod":
         """Its container ends with an exit code and, unless a message is given, its last report changed by `more`."""

@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Coroutine
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import aiohttp
@@ -37,10 +38,20 @@ class Loop:
         return self.start(work).result(seconds)
 
     def close(self) -> None:
-        """Stop the loop."""
+        """Stop the loop; what is still at work in it ends first."""
+        with suppress(TimeoutError):
+            self.run(_end_all(), 10)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(10)
         self.loop.close()
+
+
+async def _end_all() -> None:
+    mine = asyncio.current_task()
+    tasks = [task for task in asyncio.all_tasks() if task is not mine]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class ToEngines(aiohttp.TCPConnector):

@@ -202,9 +202,9 @@ class Flow:
         found.sort(key=lambda one: one["metadata"]["creationTimestamp"])
         return [(one["reason"], one.get("message", ""), one.get("count") or 1) for one in found]
 
-    def reasons(self) -> set[str]:
-        """Reasons of those events."""
-        return {reason for reason, _, _ in self.events()}
+    def told(self, reasons: set[str]) -> None:
+        """Wait for events of these reasons: they are posted after the status was written."""
+        wait_for(f"events {reasons}", lambda: reasons <= {reason for reason, _, _ in self.events()})
 
 
 @contextmanager

@@ -379,3 +379,25 @@ def test_a_job_of_another_owner_is_waited_for_and_never_deleted():
 def test_progress_alone_is_not_written_every_time(running):
     running.say(140, 100)
     assert running.step().status is None
+
+
+def test_what_was_given_up_with_a_lost_volume_never_comes_back_from_an_old_report(running):
+    running.end(75, disrupted=True)
+    running.claim = None
+    running.step()
+    assert running.condition("Stalled") == ("True", "VolumeLost")
+    running.edit(spec(retryNonce="anew"))
+    running.settle()
+    assert running.status.checkpoint is None
+    assert all(one.checkpoint is None for one in running.status.revisions)
+    assert not running.expects_checkpoint
+    assert running.claim is not None
+
+
+def test_a_crash_that_saved_nothing_says_how_it_ended_while_the_job_waits():
+    world = World()
+    world.settle()
+    world.end(137)
+    world.step()
+    message = next(one.message for one in world.status.conditions if one.type == "Reconciling")
+    assert "ended with exit code 137" in message

@@ -1,4 +1,4 @@
-"""The cache: what watches tell in any order, what is believed of pods, and when a watch is taken for dead."""
+"""The cache: what watches tell in any order, what is believed of pods, and what a watch has missed."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from flowapi.report import RunReport
 from flowapi.spec import API_VERSION, KIND
 from flowoperator.objects.job import CONTAINER
 from flowoperator.objects.meta import ATTEMPT_LABEL, FLOW_LABEL, REVISION_LABEL
-from flowoperator.shell.informer import KEPT, STALE_SECONDS, Informer
+from flowoperator.shell.informer import KEPT, Informer
 from flowoperator.shell.queue import Key
 
 KEY = Key("ns", "flow")
@@ -86,29 +86,15 @@ def test_what_is_gone_is_found_by_a_listing_and_what_is_newer_than_the_listing_s
     assert [one.name for one in informer.jobs.of(KEY)] == ["young"]
 
 
-@pytest.mark.parametrize(("watched", "stale"), [(False, {"Job"}), (True, set())])
-def test_a_change_that_a_listing_shows_and_no_watch_tells_for_long_means_a_dead_watch(informer, watched, stale):
+def test_a_change_that_a_listing_shows_and_no_watch_told_was_missed(informer):
     newer = body("job", 4, "job-1", "u", ours())
-    assert informer.compare("Job", 9, [newer], now=100) == (set(), [("ns", "job")])
-    informer.seen("Job", newer, watched=watched)
-    informer.compare("Job", 9, [newer], now=101)
-    assert not informer.stale, "the watch may be late"
-    informer.compare("Job", 9, [newer], now=101 + STALE_SECONDS)
-    assert informer.stale == stale
-
-
-def test_what_is_gone_before_the_watch_told_of_it_says_nothing_against_the_watch(informer):
-    informer.compare("Job", 9, [body("young", 4, "job-2", "u", ours())], now=100)
-    informer.compare("Job", 9, [], now=100 + STALE_SECONDS)
-    informer.compare("Job", 9, [], now=100 + 2 * STALE_SECONDS)
-    assert not informer.stale
+    assert informer.compare("Job", 9, [newer]) == (set(), [("ns", "job")])
+    informer.seen("Job", newer)
+    assert informer.compare("Job", 9, [newer]) == (set(), [])
 
 
 def test_an_object_whose_label_names_no_flow_is_nothing_that_a_watch_has_missed(informer):
-    nobodys = [body("pod", 4, "p", labels={FLOW_LABEL: ""})]
-    for now in (100, 100 + STALE_SECONDS):
-        assert informer.compare("Pod", 9, nobodys, now=now) == (set(), [])
-    assert not informer.stale
+    assert informer.compare("Pod", 9, [body("pod", 4, "p", labels={FLOW_LABEL: ""})]) == (set(), [])
 
 
 def test_a_late_event_of_an_object_that_was_made_anew_since_changes_nothing(informer):
