@@ -74,6 +74,7 @@ class AttemptStatus(Model):
     node_name: Short = Field("", description="The node that this pod is on.")
     started_at: Time = Field("", description="When it was started.")
     epoch: Whole = Field(0, description="The lease on the volume whose losses have been counted.")
+    since: Whole = Field(0, description="The first attempt on this volume; what earlier ones saved is given up.")
     saved: bool = Field(
         default=False, description="Whether it has saved a checkpoint newer than the one it started from."
     )
@@ -149,9 +150,6 @@ class FlowStatus(Model):
         (), description="Revisions that ran; the current one comes last."
     )
     retry_nonce: Short = Field("", description="The spec.retryNonce that was acted on.")
-    volume_attempt: Annotated[int, Field(ge=0, le=LAST_ATTEMPT + 1)] = Field(
-        0, description="The first attempt after a lost volume was given up: what earlier ones had saved is gone."
-    )
     attempt: AttemptStatus = AttemptStatus()
     progress: ProgressStatus = ProgressStatus()
     display: DisplayStatus = DisplayStatus()

@@ -132,6 +132,21 @@ def test_a_volume_that_cannot_be_mounted_is_said_from_the_pods_events(scene):
     assert "Multi-Attach error for volume pv-1" in flow.stalled("PodCannotStart", 30)
 
 
+def test_a_readiness_probe_that_failed_in_a_pod_that_is_dead_says_nothing_of_the_next_one(scene):
+    flow = scene.flow().apply(spec())
+    pod = flow.next_pod().run(10)
+    flow.phase("Running")
+    about = {"kind": "Pod", "name": pod.name, "uid": pod.uid, "namespace": scene.namespace, "apiVersion": "v1"}
+    scene.api.post(scene.path("events"), {
+        "apiVersion": "v1", "kind": "Event", "metadata": {"name": "probe", "namespace": scene.namespace}, "type": "Warning",
+        "involvedObject": about, "reason": "Unhealthy", "message": "Readiness probe failed", "lastTimestamp": now(),
+    })  # fmt: skip
+    pod.end(137, message="")
+    flow.until("to say how it ended", lambda status: "ended with exit code 137" in str(status["conditions"]))
+    flow.next_pod(40)
+    assert "Stalled" not in flow.reasons()
+
+
 def test_a_pod_that_no_node_takes_says_why(scene):
     flow = scene.flow().apply(spec())
     pod = flow.next_pod()

@@ -35,7 +35,7 @@ def test_an_edit_continues_from_the_lineage_and_a_revert_resumes(scene):
     third = flow.next_pod()
     assert third.revision == revision_of(spec())
     assert flow.condition("RolledBack")[:2] == ("True", "SpecReverted")
-    base = RestoredFrom(revision=third.revision, id="c90", iteration=90, digest="d", arrays_sha256="a")
+    base = RestoredFrom(revision=third.revision, id="c90", iteration=90, digest="d", arrays_sha256="a", reason="Resume")
     third.run(100, 90, restored_from=base)
     assert flow.until("it to run", lambda status: status.get("restoredFrom"))["restoredFrom"]["reason"] == "Rollback"
 

@@ -171,7 +171,7 @@ def test_a_claim_without_our_label_is_not_taken_for_lost_by_an_operator_that_has
     scene.operator.restart()
     flow.edit(suspend=None)
     flow.next_pod()
-    assert "VolumeLost" not in {reason for reason, _, _ in flow.events()}
+    assert "VolumeLost" not in flow.reasons()
 
 
 def test_what_the_last_pod_saved_as_it_was_suspended_is_known(scene):

@@ -17,6 +17,7 @@ def next_attempt(status: FlowStatus, flow: str, now: str, reason: str, *, above:
         started_at=now,
         epoch=status.attempt.epoch,
         reason=reason,
+        since=status.attempt.since,
     )
     status = with_outcome(status, "Running", status.checkpoint)
     return status.model_copy(update={"attempt": attempt, "result": None})

@@ -17,7 +17,8 @@ def observed_status(observed: Observed, now: str) -> FlowStatus:
     """The status with what the engine of the current attempt says of itself, and what others left."""
     status, report = _with_pod(observed), observed.latest_report
     for one in observed.terminations:
-        if one.report is not None and one.report.saved is not None and one.attempt >= status.volume_attempt:
+        given_up = one.attempt < status.attempt.since
+        if one.report is not None and one.report.saved is not None and not given_up:
             status = with_saved(status, one.report.saved, now)
     if report is None or report.revision != status.revision.current:
         return status

@@ -78,7 +78,7 @@ def trouble(observed: Observed, now: datetime) -> conditions.Verdict | None:
     if job is not None and job.suspended:
         return conditions.waiting("Queued", f"Job {job.name} is held back by a queue.")
     if pod is None or pod.ended:
-        return _of_events(observed, "The Job makes no pod") or _tried_again(observed)
+        return _of_events(observed, "The Job makes no pod")
     if pod.deleting:
         return conditions.waiting("Restoring", stopping(pod, now))
     if pod.blocked in IMAGE:
@@ -104,18 +104,6 @@ def trouble(observed: Observed, now: datetime) -> conditions.Verdict | None:
             "Disable its injection by spec.engine.podAnnotations or podLabels, or make it a native sidecar.",
         )
     return None if pod.running else _of_events(observed, f"Pod {pod.name} can't start")
-
-
-def _tried_again(observed: Observed) -> conditions.Verdict | None:
-    """An engine ended before it had saved: the Job makes another pod after its back-off."""
-    ended = observed.termination
-    if ended is None or ended.exit_code == 0:
-        return None
-    what = "was moved away" if ended.disrupted else ended.cause
-    return conditions.waiting(
-        "ProgressingWithRetry",
-        f"The engine of pod {ended.pod_name} {what} before it had saved a new checkpoint; its Job tries again.",
-    )
 
 
 def _of_events(observed: Observed, what: str) -> conditions.Verdict | None:

@@ -86,8 +86,7 @@ def without_checkpoints(status: FlowStatus) -> FlowStatus:
         "revisions": records,
         "checkpoint": None,
         "restored_from": None,
-        "volume_attempt": status.attempt.number + 1,
-        "attempt": status.attempt.model_copy(update={"epoch": 0}),
+        "attempt": status.attempt.model_copy(update={"since": status.attempt.number + 1, "epoch": 0}),
         "progress": ProgressStatus(),
         "display": DisplayStatus(),
     }

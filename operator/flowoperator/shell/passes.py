@@ -15,11 +15,12 @@ from flowoperator.shell.cluster import Cluster, ConflictError
 from flowoperator.shell.engines import Engines, Target
 from flowoperator.shell.informer import Informer
 from flowoperator.shell.observe import Observer
-from flowoperator.shell.queue import LONGEST_SECONDS, Key, WorkQueue
+from flowoperator.shell.queue import Key, WorkQueue
 
 log = structlog.get_logger()
 PASSES = Counter("flowoperator_passes", "Passes over a flow.", ["end"])
 CONFLICT_SECONDS = 0.025
+LONGEST_SECONDS = 5.0
 
 
 @dataclass
@@ -53,6 +54,7 @@ class Passes:
         if any(isinstance(action, Create) and action.body["kind"] == "Job" for action in plan.actions):
             self.observer.refusals.pop(key, None)
         PASSES.labels("done").inc()
+        self._conflicts.pop(key, None)
         _tell(key, plan, observed)
         return plan.requeue_after
 

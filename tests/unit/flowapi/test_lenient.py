@@ -40,8 +40,7 @@ STATUS = {
         for n in (1, 2)
     ],
     "retryNonce": "again",
-    "volumeAttempt": 2,
-    "attempt": {"number": 5, "reason": "Evicted", "inputs": "f", "jobName": "j", "podName": "p", "nodeName": "n",
+    "attempt": {"number": 5, "since": 2, "reason": "Evicted", "inputs": "f", "jobName": "j", "podName": "p", "nodeName": "n",
                 "startedAt": "t", "epoch": 3, "saved": True},
     "progress": {"iteration": 9, "maxIterations": 10, "energy": 1.25, "residual": 0.5, "health": "GREEN",
                  "iterationsPerSecond": 2.5, "estimatedCompletionTime": "t", "updatedAt": "t"},

@@ -94,8 +94,7 @@ def test_a_change_that_a_listing_shows_and_no_watch_told_was_missed(informer):
 
 
 def test_an_object_whose_label_names_no_flow_is_nothing_that_a_watch_has_missed(informer):
-    nobodys = [body("pod", 4, "p", labels={FLOW_LABEL: ""})]
-    assert informer.compare("Pod", 9, nobodys) == (set(), [])
+    assert informer.compare("Pod", 9, [body("pod", 4, "p", labels={FLOW_LABEL: ""})]) == (set(), [])
 
 
 def test_a_late_event_of_an_object_that_was_made_anew_since_changes_nothing(informer):

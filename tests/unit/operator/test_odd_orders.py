@@ -9,7 +9,7 @@ from flowapi.status import FlowStatus
 from flowoperator.core import parse
 from flowoperator.core.observed import Claim, InvalidSpec, Refusal
 from flowoperator.core.plan import Create
-from kit.world import NOW, World, spec
+from kit.world import World, spec
 
 
 @pytest.fixture
@@ -235,16 +235,6 @@ def test_a_silent_engine_is_written_down_once(running):
     running.step()
     running.silent = 131
     assert running.step().status is None
-
-
-def test_an_engine_that_crashed_before_it_saved_is_said_to_be_tried_again():
-    world = World(now=NOW)
-    world.settle()
-    world.end(137)
-    world.now = NOW.replace(minute=1)
-    world.step()
-    assert world.condition("Reconciling") == ("True", "ProgressingWithRetry")
-    assert "ended with exit code 137" in message(world, "Reconciling")
 
 
 # a status that was changed by hand
