@@ -29,7 +29,7 @@ from flowoperator.shell.passes import Passes
 from flowoperator.shell.queue import WorkQueue
 
 log = structlog.get_logger()
-WORKERS = 8
+WORKERS = 24  # four namespaces full of slow flows leave none for a fifth
 RESYNC_SECONDS = 60.0
 RETRY_SECONDS = 1.0
 GRACE_SECONDS = 2.0

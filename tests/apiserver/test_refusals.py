@@ -73,3 +73,13 @@ def test_a_refusal_backs_off_and_an_edit_is_tried_at_once(scene):
     scene.proxy.faults.clear()
     flow.apply(spec(weight=0.2))
     flow.next_pod(5)
+
+
+def test_an_owner_that_may_not_be_set_holds_up_neither_status_nor_suspension(scene):
+    flow = scene.flow().apply(spec())
+    flow.next_pod().run(100, 90)
+    flow.phase("Running")
+    scene.proxy.faults.append(Fault("PATCH", "/persistentvolumeclaims/", 403, times=1000, message="no owners here"))
+    flow.edit(deletionPolicy="Delete")
+    flow.edit(suspend=True)
+    flow.phase("Suspended")

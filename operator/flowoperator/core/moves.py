@@ -79,7 +79,14 @@ def stop(observed: Observed, jobs: tuple[Job, ...]) -> tuple[Action, ...]:
 
 def with_repairs(plan: Plan, observed: Observed, valid: ValidSpec) -> Plan:
     """The plan, and what the spec says of objects in every phase, before the status says that it was seen."""
-    return replace(plan, before=(*claim_repairs(observed, valid.spec), *_map_repairs(observed, valid), *plan.before))
+    claims = () if _refused(observed, "PersistentVolumeClaim") else claim_repairs(observed, valid.spec)
+    return replace(plan, before=(*claims, *_map_repairs(observed, valid), *plan.before))
+
+
+def _refused(observed: Observed, kind: str) -> bool:
+    """Whether the apiserver has just refused an object of this kind: what can't be repaired holds nothing else up."""
+    refusal = observed.refusal
+    return refusal is not None and refusal.kind == kind and refusal.retry_in > 0
 
 
 def _map_repairs(observed: Observed, valid: ValidSpec) -> tuple[Action, ...]:
@@ -92,8 +99,6 @@ def _map_repairs(observed: Observed, valid: ValidSpec) -> tuple[Action, ...]:
         if one.owner_uid == ref.uid and one.revision not in known
     ]
     active = job is not None and not job.finished and not job.deleting and job.revision == valid.hash
-    refusal = observed.refusal
-    refused = refusal is not None and refusal.kind == "ConfigMap" and refusal.retry_in > 0
-    if active and not refused and observed.map_of(valid.hash) is None:
+    if active and not _refused(observed, "ConfigMap") and observed.map_of(valid.hash) is None:
         found.append(Create(build_configmap(ref, desired(observed, valid))))
     return tuple(found)

@@ -1,7 +1,8 @@
 """Carrying out a plan: what must hold first, then the status, then the actions in order."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from flowapi.spec import API_VERSION, KIND
@@ -16,7 +17,7 @@ REFUSALS = frozenset({400, 403, 422})
 
 
 class RefusedError(Exception):
-    """The apiserver refused an object: news for the flow's owner.
+    """The apiserver refused to make or change an object: news for the flow's owner.
 
     Attributes:
         kind: Of the object.
@@ -50,18 +51,25 @@ async def _act(cluster: Cluster, informer: Informer, flow: Flow, actions: Iterab
     for action in actions:
         match action:
             case Create(body=body):
-                try:
+                with _refusals_of(body["kind"]):
                     informer.seen(body["kind"], await cluster.create(body))
-                except ApiError as error:
-                    if error.status in REFUSALS:
-                        raise RefusedError(body["kind"], error) from error
-                    raise
             case Delete(kind=kind, name=name, uid=uid):
                 await cluster.delete(kind, namespace, name, uid)
                 informer.deleting(kind, namespace, name)
             case SetClaimOwners(name=name, uid=uid, owners=owners):
                 patch = {"metadata": {"uid": uid, "ownerReferences": list(owners) or None}}
-                informer.seen(CLAIM, await cluster.merge(CLAIM, namespace, name, patch))
+                with _refusals_of(CLAIM):
+                    informer.seen(CLAIM, await cluster.merge(CLAIM, namespace, name, patch))
+
+
+@contextmanager
+def _refusals_of(kind: str) -> Iterator[None]:
+    try:
+        yield
+    except ApiError as error:
+        if error.status in REFUSALS:
+            raise RefusedError(kind, error) from error
+        raise
 
 
 async def _tell(cluster: Cluster, flow: Flow, event: Event, now: datetime) -> None:

@@ -19,7 +19,7 @@ from kit.cluster.operator import CHART, NAMESPACE, RELEASE
 from kit.cluster.run import run
 
 ENGINE = "engine.example/computable-flows-engine:0.1.0"
-_UP_SECONDS = 60
+_UP_SECONDS = 180
 _PR_SET_PDEATHSIG = 1
 
 
@@ -87,16 +87,18 @@ def start(folder: Path) -> Iterator[Plane]:
         component("kube-apiserver", *_apiserver(folder, etcd, api_port))
         _wait_for(lambda: authority.exists(), "the apiserver's certificate", folder)
         admin = Api(url, authority, token)
-        _wait_for(lambda: _ready(admin), "the apiserver", folder)
+        _wait_for(_answers(admin, "/readyz"), "the apiserver", folder)
         install(kubeconfig)
-        _wait_for(lambda: _serves_flows(admin), "the CRD", folder)
+        _wait_for(_answers(admin, "/apis/computableflow.dev/v1alpha1/computableflows"), "the CRD", folder)
         # after the CRD: the garbage collector looks for new kinds twice a minute only
         component("kube-controller-manager", *_manager(folder, kubeconfig, manager_port))
+        # the manager gives each namespace a default account, without which no pod can be made
+        account_path = "/api/v1/namespaces/default/serviceaccounts/default"
+        _wait_for(_answers(admin, account_path), "the controller manager", folder)
         account = admin.post(
             f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/{RELEASE}/token",
             {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 86_400}},
         )["status"]["token"]
-        _wait_for(lambda: _has_account(admin), "the controller manager", folder)
         yield Plane(url, authority, kubeconfig, found["kubectl"], admin, account)
     finally:
         for child in reversed(children):
@@ -141,25 +143,17 @@ def install(kubeconfig: Path) -> None:
     run([*kubectl, "apply", "--server-side", "-f", "-"], data="\n---\n".join(kept))
 
 
-def _ready(admin: Api) -> bool:
-    try:
-        admin.get("/readyz")
-    except ApiError:
-        return False
-    return True
+def _answers(admin: Api, path: str) -> Callable[[], bool]:
+    """Whether there is an answer; while a server comes up there is none, or one that asks to come again."""
 
+    def holds() -> bool:
+        try:
+            admin.get(path)
+        except ApiError:
+            return False
+        return True
 
-def _serves_flows(admin: Api) -> bool:
-    try:
-        admin.get("/apis/computableflow.dev/v1alpha1/computableflows")
-    except ApiError:
-        return False
-    return True
-
-
-def _has_account(admin: Api) -> bool:
-    """The manager gives each namespace a default account, without which no pod can be made."""
-    return admin.get("/api/v1/namespaces/default/serviceaccounts/default", missing=None) is not None
+    return holds
 
 
 def _wait_for(holds: Callable[[], bool], what: str, folder: Path) -> None:

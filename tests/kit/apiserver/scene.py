@@ -217,7 +217,7 @@ def scene(plane: Plane, loop: Loop, *, started: bool = True, everywhere: bool = 
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": labels}},
     )
     account = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
-    wait_for("the default account", lambda: plane.admin.get(account, missing=None))
+    wait_for("the default account", lambda: plane.admin.get(account, missing=None), 60)
     engines = Engines()
     node = Node(plane.admin, engines)
     node.register()
