@@ -24,7 +24,7 @@ test-thorough: lint prepare  ## every matrix in full, too
 	$(PYTEST) -n 4 --durations=25 --thorough
 
 test-apiserver: .venv prepare  ## the operator against a real apiserver without nodes
-	$(PYTEST) -n 3 --durations=25 tests/apiserver
+	$(PYTEST) -n 3 --dist loadfile --durations=25 tests/apiserver
 
 references: .venv  ## find the recorded answers of other solvers anew, in tests/kit/references
 	$(BIN)/python -P -W error::UserWarning -m kit.references

@@ -44,7 +44,8 @@ SHARING = ("cluster", "cluster_kit", "docs")  # folders of tests/ whose tests us
 def pytest_xdist_make_scheduler(config, log):
     """Tests that share the cluster run one after another: what one does to nodes or operator, another would feel.
 
-    The others are spread one by one; those with a control plane of their worker's by files.
+    So do those with a control plane of their worker's, which is dear to start, unless `--dist loadfile` spreads them.
+    The others are spread one by one.
     """
     from xdist.scheduler import LoadScopeScheduling
 
@@ -53,7 +54,9 @@ def pytest_xdist_make_scheduler(config, log):
             folder = nodeid.removeprefix("tests/").split("/")[0]
             if folder in SHARING:
                 return "cluster"
-            return nodeid.split("::")[0] if folder == "apiserver" else nodeid
+            if folder == "apiserver":
+                return nodeid.split("::")[0] if config.option.dist == "loadfile" else folder
+            return nodeid
 
     return OneCluster(config, log)
 

@@ -23,7 +23,7 @@ def test_a_quota_is_waited_for_and_more_of_it_is_enough(scene, hard, kind):
     flow.until("it to say so", lambda status: "exceeded quota: tight" in str(status["conditions"]))
     status, reason, message = flow.condition("Reconciling")
     assert (status, reason) == ("True", "ProgressingWithRetry")
-    assert f"the apiserver refuses the {kind}" in message
+    assert f"The apiserver refuses the {kind}" in message
     scene.api.delete(scene.path("resourcequotas", "tight"))
     flow.next_pod(60).run(10)
     flow.phase("Running")

@@ -97,9 +97,13 @@ class Flow:
         """Of the resource."""
         return self.scene.path("computableflows", self.name, f"apis/{API_VERSION}")
 
+    def object(self, wanted: Json) -> Json:
+        """The resource with this spec."""
+        return {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": self.name}, "spec": wanted}
+
     def apply(self, wanted: Json) -> "Flow":
         """Make it, or replace its spec."""
-        body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": self.name}, "spec": wanted}
+        body = self.object(wanted)
         while (old := self.body()) is not None:
             meta = {"name": self.name, "resourceVersion": old["metadata"]["resourceVersion"]}
             try:
@@ -202,9 +206,13 @@ class Flow:
         found.sort(key=lambda one: one["metadata"]["creationTimestamp"])
         return [(one["reason"], one.get("message", ""), one.get("count") or 1) for one in found]
 
+    def reasons(self) -> set[str]:
+        """Reasons of the events that are there."""
+        return {reason for reason, _, _ in self.events()}
+
     def told(self, reasons: set[str]) -> None:
         """Wait for events of these reasons: they are posted after the status was written."""
-        wait_for(f"events {reasons}", lambda: reasons <= {reason for reason, _, _ in self.events()})
+        wait_for(f"events {reasons}", lambda: reasons <= self.reasons())
 
 
 @contextmanager
