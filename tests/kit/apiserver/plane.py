@@ -1,9 +1,7 @@
 """A control plane without nodes: the real etcd, kube-apiserver and kube-controller-manager, on loopback, up in seconds."""
 
-import ctypes
 import json
 import secrets
-import signal
 import socket
 import subprocess
 import time
@@ -20,7 +18,7 @@ from kit.cluster.run import run
 
 ENGINE = "engine.example/computable-flows-engine:0.1.0"
 _UP_SECONDS = 180
-_PR_SET_PDEATHSIG = 1
+_WITH_PARENT = ["setpriv", "--pdeathsig", "KILL"]  # a component dies with the tests that started it, however those end
 
 
 @dataclass(frozen=True)
@@ -75,8 +73,7 @@ def start(folder: Path) -> Iterator[Plane]:
 
     def component(name: str, *arguments: str) -> None:
         with (folder / f"{name}.log").open("wb") as log:
-            command: list[str | Path] = [found[name], *arguments]
-            children.append(subprocess.Popen(command, stdout=log, stderr=log, preexec_fn=_with_parent))  # noqa: PLW1509 - prctl alone
+            children.append(subprocess.Popen([*_WITH_PARENT, found[name], *arguments], stdout=log, stderr=log))
 
     try:
         component(
@@ -186,8 +183,3 @@ def _ports(count: int) -> list[int]:
     for one in held:
         one.close()
     return found
-
-
-def _with_parent() -> None:
-    """A component dies with the tests that started it, however those end."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
