@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from flowapi.errors import VolumeError
 from flowengine.capsule.disk import Disk, Plain, Readable
 
 Event = Literal[
@@ -158,11 +159,24 @@ def _encode(kind: str, rows: Sequence[Mapping[str, Any]]) -> memoryview:
 
 
 def _part(disk: Readable, path: Path, kind: str) -> list[dict[str, Any]]:
-    """The rows of a part, verified: Parquet's own checksums leave out its footer."""
+    """The rows of a part, verified: Parquet's own checksums leave out its footer.
+
+    Raises:
+        DamagedPartError: it is not what was written, or the medium can't give it back.
+        OSError, VolumeError: the volume can't be read now.
+    """
     import pyarrow.parquet as pq  # noqa: PLC0415
 
     try:
-        table = pq.ParquetFile(io.BytesIO(disk.read(path, MOST_BYTES))).read()
+        data = disk.read(path, MOST_BYTES)
+    except (FileNotFoundError, ValueError) as error:
+        raise DamagedPartError(str(error)) from error
+    except VolumeError as error:
+        if not error.unreadable:
+            raise
+        raise DamagedPartError(error.message) from error
+    try:
+        table = pq.ParquetFile(io.BytesIO(data)).read()
         whole = table.schema.equals(_schema(kind)) and table.schema.metadata[DIGEST] == _digest(table)
         rows: list[dict[str, Any]] = table.to_pylist()
     except MemoryError:
