@@ -62,7 +62,7 @@ def test_two_hundred_flows_start_and_end(scene):
         bodies = scene.api.items(flows[0].path.rsplit("/", 1)[0])
         return bodies if all((one.get("status") or {}).get("phase") == "Completed" for one in bodies) else []
 
-    statuses = [one["status"] for one in wait_for("all to be completed", all_completed, 120)]
+    statuses = [one["status"] for one in wait_for("all to be completed", all_completed, 400)]
     assert len(ended) == len(statuses) == 200
     assert {one["attempt"]["number"] for one in statuses} == {1}
 
@@ -94,8 +94,7 @@ def test_a_pass_over_flows_that_have_settled_writes_nothing(scene):
     assert flow.body()["metadata"]["resourceVersion"] == version
 
 
-@pytest.mark.parametrize("hours", [0])
-def test_a_fresh_install_is_ready_within_seconds_though_its_storage_is_still_made(tmp_path, loop, hours):
+def test_a_fresh_install_is_ready_within_seconds_though_its_storage_is_still_made(tmp_path, loop):
     """The CRD is made a moment before: the apiserver then answers 429 for its resources, with Retry-After."""
     with planes.start(tmp_path) as plane:
 
@@ -124,7 +123,7 @@ def test_a_fresh_install_is_ready_within_seconds_though_its_storage_is_still_mad
 
         plane.run_kubectl("delete", "crd", "computableflows.computableflow.dev", "--wait")
         planes.install(plane.kubeconfig)
-        assert loop.run(install(), 60) < 15
+        assert loop.run(install(), 120) < RESYNC_SECONDS / 2, "no listing of now and then was needed"
 
 
 def test_flows_of_all_namespaces_are_run(plane, loop):

@@ -4,7 +4,9 @@ import shlex
 import subprocess
 
 import pytest
-from flows import CFLOW, final_state, run, summary, write_flow
+
+from kit.manifests import write_flow
+from kit.runs import CFLOW, final_state, run, summary
 
 LIMITS = {
     "closed": "exec <&- >&- 2>&-",

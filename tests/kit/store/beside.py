@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from harness import A, meta, open_store, state, value_of
 
 from flowapi.errors import FlowError
 from flowapi.revision import RevisionFile, RevisionTuple, RuntimeSettings
@@ -14,6 +13,7 @@ from flowengine import capsule
 from flowengine.cli import remembering
 from flowengine.run.request import RunRequest
 from flowengine.store import IO, CheckpointStore, Files, Latest, Retention
+from kit.store.volume import A, meta, open_store, state, value_of
 
 END = 6
 FLOW = {"variables": {"x": {"shape": [3]}}, "terms": [{"atom": "tikhonov", "arg": "x"}]}
