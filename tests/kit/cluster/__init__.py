@@ -38,6 +38,8 @@ def ensure(*, install: bool = True) -> Cluster:
         cluster = Cluster(provider.name, kubeconfig, _kubectl(provider), built["engine"].name)
         if provider.volumes is not None:
             volumes.replenish(cluster, provider.volumes)
+        if provider.name != "given":
+            cluster.uncordon_all()
         if install:
             operator.install(cluster, built)
         return cluster

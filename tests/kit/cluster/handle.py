@@ -97,6 +97,12 @@ class Cluster:
         """Let pods onto a node again."""
         self.kubectl("uncordon", node)
 
+    def uncordon_all(self) -> None:
+        """Let pods onto every node: a test run that was killed may have left one closed."""
+        for node in self.json("get", "nodes")["items"]:
+            if node["spec"].get("unschedulable"):
+                self.uncordon(node["metadata"]["name"])
+
     def arm(self) -> None:
         """Make ready to kill: a privileged pod on each node, in a namespace of the kit's own."""
         killers = [_killer(f"killer-{node}", node, self.engine) for node in self.nodes()]
