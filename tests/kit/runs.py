@@ -46,6 +46,8 @@ def here(*arguments: object, code: int = 0) -> str:
     with (
         mock.patch.dict(os.environ),
         mock.patch.object(sys, "argv", ["cflow", *map(str, arguments)]),
+        mock.patch.object(os, "_exit", sys.exit),
+        mock.patch.object(entry, "leave_at_once"),
         contextlib.redirect_stdout(said),
         contextlib.redirect_stderr(said),
     ):

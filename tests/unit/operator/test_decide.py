@@ -401,3 +401,31 @@ def test_a_crash_that_saved_nothing_says_how_it_ended_while_the_job_waits():
     world.step()
     message = next(one.message for one in world.status.conditions if one.type == "Reconciling")
     assert "ended with exit code 137" in message
+
+
+def test_a_save_of_the_iteration_that_an_attempt_started_from_is_no_advance(running):
+    running.end(137)
+    running.settle()
+    running.say(100, 100, base=100, epoch=2)
+    running.end(137)
+    before = running.job
+    running.step()
+    running.step()
+    assert running.job == before, "the Job's own back-off holds"
+
+
+def test_a_final_exit_code_ends_the_flow_before_the_jobs_controller_says_so(running):
+    running.end(76)
+    running.step()
+    assert running.condition("Stalled") == ("True", "Diverged")
+    assert (running.status.attempt.number, running.status.recoveries.crashes) == (1, 0)
+    assert len(running.jobs) == 1
+
+
+def test_another_default_image_changes_no_revision_that_has_run(running):
+    first = running.maps[f"{REF.name}-{running.status.revision.current}"].image
+    running.image = "engine:2"
+    running.end(75, disrupted=True)
+    running.settle()
+    container = running.bodies[running.job.name]["spec"]["template"]["spec"]["containers"][0]
+    assert container["image"] == first
