@@ -45,7 +45,7 @@ def between_checkpoints(flow) -> None:
         report = flow.report()
         if report is None or report.saved is None:
             return False
-        return SELDOM // 5 <= report.iteration - report.saved.iteration <= SELDOM // 2
+        return SELDOM // 20 <= report.iteration - report.saved.iteration <= SELDOM // 4
 
     flow.cluster.wait_for("a place between two checkpoints", look)
 

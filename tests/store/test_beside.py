@@ -12,8 +12,8 @@ from flowengine import capsule
 from flowengine.store import Files, list_checkpoints
 from kit.store.beside import END, HASH, SUMMARY, Told, go, wrong
 from kit.store.faulty import READING, WRITING, Faulty, die, fail_with
+from kit.store.processes import fork
 from kit.store.replaying import Recorder, build, outcomes
-from kit.store.volume import fork
 
 CUT_AT = 3  # the first process pauses there, the second one ends
 SOME = pytest.mark.parametrize("every", [6, pytest.param(1, marks=pytest.mark.thorough)], ids=["some", "all"])
