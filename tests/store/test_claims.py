@@ -12,6 +12,8 @@ from flowengine.store.chain import superseded, visible
 from flowengine.store.fence import Claim
 from flowengine.store.layout import CheckpointId
 from flowengine.store.store import MANY_CLAIMS
+from kit.store.faulty import Faulty, die, fail_with
+from kit.store.processes import in_child
 from kit.store.volume import A, B, found, meta, resumed, state, take
 
 
@@ -96,7 +98,6 @@ def test_claims_that_decide_over_nothing_go_once_they_are_many(tmp_path) -> None
 
 def test_thinning_that_is_killed_or_refused_is_no_obstacle(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("flowengine.store.store.MANY_CLAIMS", 20)
-    from harness import Faulty, die, fail_with, in_child
 
     for k in range(1, 30):
         saved(tmp_path, k)
