@@ -28,6 +28,8 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     if not hasattr(config, "workerinput"):  # the one that starts the workers
         programs.sweep()
+        if getattr(config.option, "numprocesses", None):
+            programs.hide()  # workers make up their own minds
     for one in programs.HARMLESS:
         config.addinivalue_line("filterwarnings", one)
     settings.load_profile("thorough" if config.getoption("--thorough") else "fast")

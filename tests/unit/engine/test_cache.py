@@ -38,6 +38,7 @@ def test_no_folder_is_no_error(folder, tmp_path, monkeypatch) -> None:
 
 def test_only_files_are_left_and_the_folder_must_be_text(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("os.environ", {})
+    monkeypatch.setattr(compile_cache, "SHARED", "")
     compile_cache.use(tmp_path / "cache")
     folder = Path(os.environ[compile_cache.FOLDER])
     folder.mkdir(parents=True)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from flowengine.run import platform
+from flowengine.run import compile_cache
 from kit import programs
 
 COMPUTE = """
@@ -48,5 +48,5 @@ def test_a_program_is_found_again_a_damaged_one_breaks_nothing_and_is_swept(kept
 
 
 def test_processes_that_tests_start_know_nothing_of_it() -> None:
-    assert platform.CACHE_FOLDER not in os.environ
+    assert compile_cache.FOLDER not in os.environ
     assert os.environ["NPROC"] == str(programs.THREADS)
