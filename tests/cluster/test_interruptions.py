@@ -7,6 +7,7 @@ from kit.denoise import EVERY, spec
 DEPLOYMENT = "deployment/computable-flows"
 SYSTEM = "--namespace=computable-flows-system"
 SELDOM = 30_000
+WHILE_SAVING = 15_000  # the loop goes on while a checkpoint is written: 2 s of a quick engine on a busy machine
 
 
 def test_five_evictions_over_both_nodes_lose_nothing(cluster, flow, reference):
@@ -58,7 +59,7 @@ def test_a_killed_engine_loses_no_more_than_the_cadence_allows(cluster, flow, re
     between_checkpoints(flow)
     flow.kill()
     after = flow.beyond(SELDOM, epoch=2)
-    assert 0 < after.lost_iterations <= SELDOM
+    assert 0 < after.lost_iterations <= SELDOM + WHILE_SAVING
     status = flow.phase("Completed", 180)
     assert status["recoveries"]["crashes"] == 1
     assert status["recoveries"]["lostIterations"] == after.lost_iterations

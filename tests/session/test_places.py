@@ -153,6 +153,7 @@ def test_a_copy_that_followed_links_shows_the_result_where_it_is(tmp_path, small
     assert json.loads(run("run", manifest, "--root", root, "--json").splitlines()[-1])["iterations"] == 300
 
 
+@pytest.mark.usefixtures("own_programs")
 @pytest.mark.parametrize("kind", ["pipes", "a file", "a link to nowhere", "folders", "rot"])
 def test_whatever_lies_in_the_cache_is_no_obstacle(tmp_path, small, kind) -> None:
     root = tmp_path / "root"
