@@ -2,7 +2,7 @@
 
 import pytest
 
-from kit.denoise import EVERY, spec
+from kit.denoise import EVERY, LENGTH, spec
 
 DEPLOYMENT = "deployment/computable-flows"
 SYSTEM = "--namespace=computable-flows-system"
@@ -34,7 +34,7 @@ def test_five_evictions_over_both_nodes_lose_nothing(cluster, flow, reference):
 
 def seldom_saved() -> dict:
     """Checkpoints are seconds apart, so that a kill between two of them is no matter of luck."""
-    wanted = spec()
+    wanted = spec(iterations=2 * LENGTH)
     wanted["checkpoint"]["everyIterations"] = SELDOM
     return wanted
 

@@ -14,11 +14,12 @@ from importlib.util import _LazyModule
 from flowengine.cli import engine
 load = engine.load_jax
 def watched():
-    load()
+    found = load()
     import jax.monitoring
     jax.monitoring.register_event_listener(
         lambda event, **_: print("PROGRAM", flush=True) if event.endswith("/compile_requests_use_cache") else None
     )
+    return found
 engine.load_jax = watched
 code = engine.main(sys.argv[1:])
 print("LOADED", *(name for name, module in sys.modules.items() if type(module) is not _LazyModule))
