@@ -127,7 +127,7 @@ EVERY_METHOD = {
     "admm by eigenvectors": (QUADRATIC, 150_000), "admm anchored": (PROGRAM, 150_000), "pd3o anchored": (SPLIT_PROGRAM, 150_000),
     "admm by cosines": (COSINES, 20_000), "palm": (FACTORS, 30_000),
     "rgd": (CURVED, 20_000),
-    "ula": (sampler("algorithm: ula"), 20_000), "mala": (SAMPLE, 6_000), "myula": (SMOOTHED, 6_000),
+    "ula": (sampler("algorithm: ula"), 20_000), "mala": (SAMPLE, 5_000), "myula": (SMOOTHED, 6_000),
     "leapfrog": (sampler("algorithm: leapfrog"), 20_000), "hmc": (sampler("algorithm: hmc, trajectory: 4"), 6_000),
 }  # fmt: skip
 

@@ -10,7 +10,10 @@ from kit.manifests import BOUNDED, DENOISE, write_flow
 from kit.pod import Pod
 
 
-@pytest.mark.parametrize(("template", "weight"), [(DENOISE, "0.1"), (BOUNDED, "0.01")], ids=["pd3o", "admm"])
+@pytest.mark.parametrize(
+    ("template", "weight"),
+    [pytest.param(DENOISE, "0.1", id="pd3o"), pytest.param(BOUNDED, "0.01", id="admm", marks=pytest.mark.thorough)],
+)
 def test_spec_rollback_and_continue(template, weight, tmp_path) -> None:
     """A → B (Continue) → A: B warm-starts from A's state once; A goes on from its own latest checkpoint."""
     pod = Pod(tmp_path, limit=600, template=template)
