@@ -16,7 +16,7 @@ from flowapi.errors import DataError, DocumentError, FlowError
 from flowapi.report import ExitCode, RunError, RunReport
 from flowapi.revision import RevisionFile, RuntimeSettings
 from flowengine.cli.beside import Beside
-from flowengine.cli.messages import of_system, out_of_memory
+from flowengine.cli.messages import sentence_for
 from flowengine.run import environment, platform
 from flowengine.run.board import Board
 from flowengine.run.jax_import import load_jax
@@ -75,7 +75,7 @@ def _run(board: Board, stop: StopRequest, asked: argparse.Namespace, log: Beside
 
         code = Session(request, board, stop, log.observe).run()
     except Exception as error:  # noqa: BLE001 - whatever it is, the report and the exit code have to say so
-        known = _known(error)
+        known = sentence_for(error)
         board.update(state="Failed", error=_run_error(known or error), **_held(error))
         if known:
             log.call(partial(_log, str(known), level="error", code=known.code, reason=known.reason))
@@ -84,19 +84,6 @@ def _run(board: Board, stop: StopRequest, asked: argparse.Namespace, log: Beside
         return ExitCode.INTERNAL
     log.call(partial(_log, "ended", code=int(code), iteration=board.report.iteration))
     return code
-
-
-def _known(error: Exception) -> FlowError | None:
-    """An error that has a sentence for a person."""
-    match error:
-        case FlowError():
-            return error
-        case OSError():
-            return of_system(error)
-        case MemoryError():
-            return out_of_memory()
-        case _:
-            return None
 
 
 def _held(error: Exception) -> dict[str, object]:
