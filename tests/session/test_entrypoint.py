@@ -101,3 +101,14 @@ def test_what_xla_fails_at_is_one_sentence_with_a_code(tmp_path, monkeypatch) ->
     assert "Please report it, with the manifest." in said[0]
     assert "ValueError: out of reach" in said[0]
     assert "engine/flowengine/cli" not in out  # no traceback of the engine's
+
+
+def test_a_stop_that_can_not_hold_is_said(tmp_path, monkeypatch) -> None:
+    (tmp_path / "fails.py").write_text(FAILS)
+    stop = "{maxIterations: 100, relativeChange: 1.0e-6}"
+    (tmp_path / "flow.yaml").write_text(f"flow: {{name: f, entrypoint: 'fails:build', stop: {stop}}}")
+    monkeypatch.setenv("PYTHONPATH", os.fspath(tmp_path))
+    run("run", tmp_path / "flow.yaml", "--root", tmp_path / "root", "--quiet")
+    (said,) = summary(tmp_path / "root")["warnings"]
+    assert said.startswith("ended by its limit, for flow.stop.relativeChange can't hold: the energy is infinite")
+    assert "`residual`" in said
