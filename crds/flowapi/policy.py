@@ -44,6 +44,17 @@ class Policy(Model):
         """Whether steps are scaled entry by entry."""
         return self.preconditioner is not None or self.family == "preconditioned"
 
+    @property
+    def momentum(self) -> bool:
+        """Whether gradient steps are to have momentum: unless something is asked for that has none.
+
+        A step that somebody gives is one of gradient descent, which may be twice as long.
+        """
+        if self.algorithm is not None:
+            return self.algorithm == "fista"
+        free = "family" not in self.model_fields_set and not isinstance(self.step, int | float)
+        return self.family == "accelerated" or free
+
     @model_validator(mode="after")
     def _consistent(self) -> "Policy":
         given = self.model_fields_set

@@ -138,7 +138,7 @@ def test_a_loss_with_a_simple_penalty_keeps_the_cheap_steps() -> None:
         terms=[{"atom": "logistic", "arg": "X x", "data": "y"}, {"atom": "l1", "arg": "x", "weight": 0.1}],
         stop={"maxIterations": 10},
     ))  # fmt: skip
-    assert flow.choice.method.name == "pg"
+    assert flow.choice.method.name == "fista"
 
 
 @pytest.mark.parametrize(

@@ -128,7 +128,7 @@ def test_a_portfolio(most) -> None:
         {"atom": "linear", "arg": "x", "costs": "m"}, *([{"atom": "box", "arg": "x", "hi": most}] if most < 1 else []),
     ]  # fmt: skip
     x, end, flow = solve(document(data, variables={"x": {"shape": [50]}}, terms=terms, stop=EXACTLY))
-    assert rule(flow) == (("admm", "residuals") if most < 1 else ("pg", ""))
+    assert rule(flow) == (("admm", "residuals") if most < 1 else ("fista", ""))
     assert end.reason == "Converged"
     assert abs(end.energy - best["energy"]) < 1e-8
     assert np.abs(x - best["x"]).max() < 1e-4

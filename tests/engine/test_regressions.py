@@ -26,11 +26,34 @@ FAST = {"family": "accelerated"}
 def test_a_lasso_against_scikit_learn() -> None:
     data, best = regressions.lasso()
     sparse = {"atom": "l1", "arg": "w", "weight": 5.0}
-    x, end, flow = solve(regression(data, FIT, sparse, columns=300, stop={"maxIterations": 200_000, "residual": 1e-13}))
-    assert flow.choice.method.name == "pg"
+    x, end, flow = solve(regression(data, FIT, sparse, columns=300, stop={"maxIterations": 2_000, "residual": 1e-13}))
+    assert (flow.choice.method.name, end.reason) == ("fista", "Converged")
     assert end.controller == "GREEN"
     assert np.abs(x - best["w"]).max() < 1e-8
     assert np.array_equal(np.abs(x) > 1e-9, np.abs(best["w"]) > 1e-9)
+
+
+@pytest.mark.parametrize(("l1", "l21"), [(0.5, 1.0), pytest.param(0.0, 1.0, marks=thorough)])
+def test_a_group_lasso_of_more_columns_than_rows_without_a_policy(l1, l21) -> None:
+    """Optimal where a step of proximal gradient moves nothing; plain steps aren't there after 20,000."""
+    rng = np.random.default_rng(0)
+    A, groups, w = rng.standard_normal((100, 400)) * np.linspace(0.5, 2, 400), np.arange(400) // 4, np.zeros(400)
+    w[:8] = 1
+    b = A @ w + 0.1 * rng.standard_normal(100)
+    terms = [{"atom": "norm_l21", "arg": "w", "groups": "g", "weight": l21}]
+    terms += [{"atom": "l1", "arg": "w", "weight": l1}] if l1 else []
+    stop = {"maxIterations": 20_000, "residual": 1e-9}
+    x, end, flow = solve(regression({"A": A, "b": b, "g": groups}, FIT, *terms, columns=400, stop=stop))
+    assert (flow.choice.method.name, end.reason, end.controller) == ("fista", "Converged", "GREEN")
+    assert end.iteration < 2_000
+    step = 1 / np.linalg.norm(A, 2) ** 2
+    v = x - step * A.T @ (A @ x - b)
+    v = np.sign(v) * np.maximum(np.abs(v) - step * l1, 0)
+    lengths = np.linalg.norm(v.reshape(-1, 4), axis=1).repeat(4)
+    shrunk = v * np.maximum(1 - step * l21 / np.maximum(lengths, 1e-300), 0)
+    assert np.abs(shrunk - x).max() < 1e-9
+    sizes = np.linalg.norm(x.reshape(-1, 4), axis=1).sum()
+    assert np.isclose(end.energy, np.sum((A @ x - b) ** 2) / 2 + l21 * sizes + l1 * np.abs(x).sum(), rtol=1e-12)
 
 
 def test_nonnegative_least_squares_against_scipy() -> None:

@@ -106,7 +106,7 @@ def test_wavelet_shrinkage_is_soft_thresholding_of_coefficients(coarse, rng) -> 
         shrunk[:4, :8] = coefficients[:4, :8]
     wanted = pywt.waverec2(pywt.array_to_coeffs(shrunk, slices, "wavedec2"), "db2", mode="periodization")
     assert np.abs(x - wanted).max() < 1e-8
-    assert flow.choice.method.name == "pg"
+    assert flow.choice.method.name == "fista"
     assert any("simple in that frame" in line for line in explain(flow))
     assert end.controller == "GREEN"
 

@@ -44,8 +44,8 @@ class Kind:
 
 
 CONVEX = {
-    "pg": Kind("pg", [BLURRED, SPARSE]),
-    "pg searched": Kind("pg", [BLURRED, SPARSE], {"step": "backtracking"}),
+    "pg": Kind("pg", [BLURRED, SPARSE], {"algorithm": "pg"}),
+    "pg searched": Kind("pg", [BLURRED, SPARSE], {"algorithm": "pg", "step": "backtracking"}),
     "fista": Kind("fista", [ROBUST, SPARSE], {"family": "accelerated"}),
     "fista searched": Kind("fista", [ROBUST, SPARSE], {"family": "accelerated", "step": "backtracking"}),
     "pdhg": Kind("pd3o", [FIT, VARIATION], {"algorithm": "pd3o"}),

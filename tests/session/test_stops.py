@@ -62,3 +62,17 @@ def test_a_wall_time_stops_and_says_that_bits_depend_on_it(tmp_path, before) -> 
     ended = summary(root)
     assert (ended["reason"], ended["bitIdentical"], ended["iterations"]) == ("TimeLimit", False, before)
     assert (ended["energy"] is None) == (before == 0)
+
+
+def test_a_limit_that_comes_first_names_what_would_have_helped(tmp_path) -> None:
+    """Momentum, and a step for every entry: the columns are a hundred times apart."""
+    (tmp_path / "flow.yaml").write_text(
+        "flow:\n  name: f\n  data: {b: {inline: [1, 2, 3]}, A: {inline: [[1, 100, 2], [2, 300, 1], [1, 50, 2]]}}\n"
+        "  variables: {x: {shape: [3]}}\n  operators: {A: {matrix: {matrix: A}}}\n"
+        "  terms: [{atom: quadratic, arg: A x, data: b}, {atom: l1, arg: x, weight: 0.1}]\n"
+        "  policy: {algorithm: pg}\n  stop: {maxIterations: 20, residual: 1.0e-9}\n"
+    )
+    run("run", tmp_path / "flow.yaml", "--root", tmp_path / "root")
+    (said,) = summary(tmp_path / "root")["warnings"]
+    assert "raise flow.stop.maxIterations; `policy: {algorithm: fista}` adds momentum" in said
+    assert "`policy: {preconditioner: jacobi}`" in said

@@ -44,8 +44,7 @@ def choose(problem: Problem, policy: Policy, at: str) -> Choice:
         return choose_pd3o(problem, policy, at)
     if policy.algorithm == "palm" or (policy.algorithm is None and not problem.convex and len(problem.unknowns) > 1):
         return _palm(problem, policy, at)
-    accelerated = policy.algorithm == "fista" or (policy.algorithm is None and policy.family == "accelerated")
-    return _gradient(problem, policy, at, accelerated=accelerated and problem.convex)
+    return _gradient(problem, policy, at, accelerated=policy.momentum and problem.convex)
 
 
 def _check_forced(problem: Problem, policy: Policy, place: str) -> None:
@@ -147,7 +146,7 @@ def _gradient(problem: Problem, policy: Policy, at: str, *, accelerated: bool) -
     why = "every nonsmooth term has a simple prox" if problem.prox is not None else "every term is smooth"
     if accelerated:
         why += "; momentum, restarted" if policy.restart == "gradient" else "; momentum, never restarted"
-    elif policy.family == "accelerated" and policy.algorithm is None:
+    elif policy.momentum:
         why += "; no momentum, for the energy is not convex"
     elif policy.algorithm is None and problem.convex:
         why += " (`policy: {family: accelerated}` adds momentum)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 import jax
@@ -55,7 +56,7 @@ def write_result(
         "stop": _stop_rules(request),
         "warnings": [
             *opened.warnings,
-            *_unmet(opened, request, now, reason, feasibility),
+            *_unmet(opened, request, now, reason, feasibility, carry),
             *_findings(compiled, arrays, now),
         ],
     }
@@ -122,25 +123,39 @@ def results_of(compiled: CompiledFlow, carry: Carry) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _unmet(opened: Opened, request: RunRequest, now: Snapshot, reason: str, feasibility: float | None) -> list[str]:
+def _unmet(
+    opened: Opened, request: RunRequest, now: Snapshot, reason: str, feasibility: float | None, carry: Carry
+) -> list[str]:
     """The accuracy that was asked for, where a limit came first: the flow may have no solution at all."""
-    asked = {"residual": request.settings.stop.residual, "gap": request.settings.stop.gap}
-    found = {"residual": now.residual, "gap": now.gap}
     if reason not in LIMITS:
         return []
+    stop = request.settings.stop
+    rules = (("residual", stop.residual, now.residual), ("gap", stop.gap, now.gap))
+    missed = [(name, wanted, found) for name, wanted, found in rules if wanted is not None and found is not None]
     remedy = f"raise {request.at}.{LIMITS[reason]}"
-    unknown = [
-        f"ended by its limit, for {request.at}.stop.{name} can't hold: {why}. Stop at a `residual`"
-        for name, why in _never(request, now)
-    ]
     constrained = any(term.atom.indicator for term in opened.compiled.problem.dual)
     if constrained and feasibility is not None and feasibility > APART:
         remedy += f"; where `feasibility`, now {feasibility:.3g}, falls no further, constraints contradict each other"
-    return unknown + [
-        f"ended by its limit with a {name} of {found[name]:.3g}, {wanted:.3g} was asked for: {remedy}"
-        for name, wanted in asked.items()
-        if wanted is not None and found[name] is not None
+    if missed:
+        remedy = "; ".join((remedy, *_sooner(opened.compiled, carry)))
+    return [
+        *(
+            f"ended by its limit, for {request.at}.stop.{name} can't hold: {why}. Stop at a `residual`"
+            for name, why in _never(request, now)
+        ),
+        *(
+            f"ended by its limit with a {name} of {found:.3g}, {wanted:.3g} was asked for: {remedy}"
+            for name, wanted, found in missed
+        ),
     ]
+
+
+def _sooner(compiled: CompiledFlow, carry: Carry) -> list[str]:
+    """What would have helped."""
+    from flowengine.compiler.plan import fewer_iterations  # noqa: PLC0415 - only where a limit came first
+
+    problem = replace(compiled.problem, init=compiled.choice.method.point(carry.state))
+    return [one.rstrip(".") for one in fewer_iterations(replace(compiled, problem=problem))]
 
 
 def _never(request: RunRequest, now: Snapshot) -> list[tuple[str, str]]:
