@@ -59,7 +59,7 @@ class Cluster:
         Raises:
             KitError: nothing within the time, which is for hangs only.
         """
-        end, why = time.monotonic() + seconds, ""
+        end, why, pause = time.monotonic() + seconds, "", 0.1
         while True:
             try:
                 if found := look():
@@ -68,7 +68,8 @@ class Cluster:
                 why = f": {error}"
             if time.monotonic() > end:
                 raise KitError(f"waited {seconds:.0f} s for {what}{why}")
-            time.sleep(0.1)
+            time.sleep(pause)
+            pause = min(1.2 * pause, 0.5)  # each look takes kubectl 0.1 s of a core, which the engine may need
 
     def nodes(self) -> tuple[str, ...]:
         """Names of the nodes that take pods."""
