@@ -38,9 +38,9 @@ def main(arguments: Sequence[str]) -> int:
             board.update(state="Stopped")
             _last_words(board.report)
 
-    with StopRequest(leave) as stop, Beside(_Log().observe) as log, StatusServer(board, asked.port):
+    with StopRequest(leave) as stop, Beside(_Log().observe) as log, StatusServer(board, asked.port) as server:
         try:
-            return int(_run(board, stop, asked, log))
+            return int(_run(board, stop, asked, log, server.trouble))
         finally:
             _last_words(board.report)
 
@@ -63,14 +63,15 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(board: Board, stop: StopRequest, asked: argparse.Namespace, log: Beside) -> int:
+def _run(board: Board, stop: StopRequest, asked: argparse.Namespace, log: Beside, trouble: str) -> int:
     try:
         request = _request(asked)
         board.update(revision=request.revision.hash)
         threads = request.revision.document(request.settings).policy.threads
         dropped = platform.prepare(threads, Layout(request.root).cache)
         settings = load_jax()
-        request = replace(request, notes=environment.ignored(dropped), settings_of_jax=settings)
+        notes = (*([trouble] if trouble else ()), *environment.ignored(dropped))
+        request = replace(request, notes=notes, settings_of_jax=settings)
         from flowengine.run.session import Session  # noqa: PLC0415 - jax comes after `prepare`
 
         code = Session(request, board, stop, log.observe).run()
