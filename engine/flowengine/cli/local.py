@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from contextlib import ExitStack
@@ -201,7 +202,7 @@ def _shown_folder(request: RunRequest) -> Path:
     """Where the result is: behind the link for people, where that points at it."""
     layout = Layout(request.root)
     folder = layout.result(request.revision.hash)
-    return layout.result_link if layout.result_link.resolve() == folder.resolve() else folder
+    return layout.result_link if os.path.realpath(layout.result_link) == os.path.realpath(folder) else folder
 
 
 def _same_command() -> str:

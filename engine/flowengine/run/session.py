@@ -26,6 +26,7 @@ from flowengine.run.signals import StopRequest
 from flowengine.run.telemetry import Telemetry
 from flowengine.run.watchdog import Watchdog
 from flowengine.store import CheckpointStore
+from flowengine.store.io import reason
 
 COMPILING_SECONDS = 3600.0
 COMPILING, ENDING = "compiling", "writing the result"
@@ -102,7 +103,8 @@ class _Run:
         try:
             claimed(self._opened.store)
         except (OSError, VolumeError) as error:
-            self._reporter.warn(f"`cflow resume` will not know of this run: {error}")
+            why = reason(error) if isinstance(error, OSError) else error
+            self._reporter.warn(f"`cflow resume` will not know of this run: {why}")
 
     def go(self) -> ExitCode:
         self._announce()
@@ -203,17 +205,17 @@ class _Run:
         self._reporter.update(state="Stopped")
         return ExitCode.STOPPED
 
-    def _finish(self, now: Snapshot, reason: str) -> ExitCode:
+    def _finish(self, now: Snapshot, why: str) -> ExitCode:
         """The last checkpoint, the result, and only then what else there is to write."""
-        if reason == "Diverged":
+        if why == "Diverged":
             self._telemetry.event("RUN_FAILED", now.iteration, "the iterates are not finite")
             self._saves.now(self._carry, "final")
             raise diverged(self._opened, self._request, now.iteration)
-        self._saves.now(self._carry, "final", by_time=reason == "TimeLimit")
+        self._saves.now(self._carry, "final", by_time=why == "TimeLimit")
         self._watchdog.alive(ENDING, seconds_for(leaves.to_leaves(self._carry)))
-        summary = write_result(self._opened, self._request, self._carry, now, reason, self._wall_seconds)
+        summary = write_result(self._opened, self._request, self._carry, now, why, self._wall_seconds)
         self._watchdog.rest(ENDING)
-        self._telemetry.event("RUN_FINISHED", now.iteration, reason)
+        self._telemetry.event("RUN_FINISHED", now.iteration, why)
         for sentence in (self._telemetry.flush(now.iteration), self._telemetry.compact(), *summary["warnings"]):
             self._reporter.warn(sentence)
         return self._ended(summary)
