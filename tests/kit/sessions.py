@@ -51,7 +51,7 @@ def run_here(io: IO | None, *arguments: object) -> Ended:
     """A command that computes, with its volume behind this object."""
     durable = [0]
     with (
-        mock.patch.object(module_of_store, "IO", lambda: io or IO()),
+        mock.patch.object(module_of_store, "IO", return_value=io or IO()),
         mock.patch.object(CheckpointStore, "save", _told(CheckpointStore.save, durable)),
     ):
         try:
