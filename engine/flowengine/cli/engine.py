@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--attempt", type=int, required=True, help="the operator's number of this start")
     add("--settings", required=True, help="run-time settings as JSON")
     add("--start", default="latest", help="latest, fresh, or HASH/CHECKPOINT (HASH/latest)")
-    add("--jump", default="", help="id of a start that happens once")
+    add("--start-id", default="", help="id of a start that happens once")
     add("--lineage", default="", help="revisions to continue from, nearest first, while this one has no checkpoint")
     add("--expect-checkpoint", action="store_true", help="refuse to begin at iteration 0: a checkpoint is known")
     add("--retain", default="", help="the other revisions that keep a checkpoint, by commas; all, when left out")
@@ -91,6 +91,7 @@ def _known(error: Exception) -> FlowError | None:
     """An error that has a sentence for a person."""
     match error:
         case FlowError():
+            error.remedy = error.on_cluster
             return error
         case OSError():
             return of_system(error)
@@ -117,7 +118,7 @@ def _request(asked: argparse.Namespace) -> RunRequest:
     kept = frozenset(asked.retain.split(",")) if asked.retain else None
     start = _start(asked.start, tuple(asked.lineage.split(",")) if asked.lineage else ())
     return RunRequest(
-        revision, known, asked.root, asked.inputs, owner, asked.attempt, start, asked.jump, asked.adopt, kept,
+        revision, known, asked.root, asked.inputs, owner, asked.attempt, start, asked.start_id, asked.adopt, kept,
         at="spec.flow", expected=asked.expect_checkpoint,
     )  # fmt: skip
 
