@@ -1,4 +1,4 @@
-"""`make torture`: random faults, power cuts on ext4, xfs and btrfs, real flows killed again and again, and every mutant of the store's protocol.
+"""`make torture`: random faults, power cuts on ext4, xfs and btrfs, real flows killed again and again, and every mutant of the store, of what a run saves, and of what it leaves.
 
     make torture SEED=7 FAULTS=1000
 
@@ -145,7 +145,7 @@ def main() -> int:
     parser.add_argument("--faults", type=int, default=1000)
     parser.add_argument("--cuts", type=int, default=48, help="moments at which the power goes, on each file system")
     parser.add_argument(
-        "--no-mutants", action="store_true", help="leave out the mutants, which take a quarter of an hour"
+        "--no-mutants", action="store_true", help="leave out the mutants, which take an hour"
     )
     asked = parser.parse_args()
     rng = random.Random(asked.seed)

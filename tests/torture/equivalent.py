@@ -35,6 +35,4 @@ EQUIVALENT: dict[str, str] = {
     "fence.write_progress: ignore `scratch.unlink(missing_ok=True)`": _FAILS_NEXT,
     "fence.write_progress: ignore `io.close(descriptor)`": _HINT,
     "fence.write_progress: ignore `io.rename(scratch, layout.progress(epoch))`": _HINT,
-    "store.CheckpointStore.open: ignore `root.mkdir(parents=True, exist_ok=True)`": _FAILS_NEXT,
-    "store.CheckpointStore._prepare: ignore `scratch.unlink(missing_ok=True)`": _FAILS_NEXT,
 }
