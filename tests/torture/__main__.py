@@ -144,9 +144,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--faults", type=int, default=1000)
     parser.add_argument("--cuts", type=int, default=48, help="moments at which the power goes, on each file system")
-    parser.add_argument(
-        "--no-mutants", action="store_true", help="leave out the mutants, which take an hour"
-    )
+    parser.add_argument("--no-mutants", action="store_true", help="leave out the mutants, which take an hour")
     asked = parser.parse_args()
     rng = random.Random(asked.seed)
     mutants = "mutants left out"
