@@ -1,5 +1,6 @@
 """A session in this process: what it reports, records, saves and leaves, however it ends."""
 
+import threading
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from flowapi.errors import DivergedError, FencedError, VolumeError
 from flowapi.report import ExitCode
 from flowengine.run import opening, saves
+from flowengine.run.saver import Saver
 from flowengine.store import CheckpointStore, Latest, list_checkpoints, read_checkpoint
 from kit.manifests import write_flow
 from kit.runs import progress, summary
@@ -132,6 +134,29 @@ def test_a_lost_claim_is_noticed_between_saves(manifest, tmp_path, monkeypatch) 
     assert isinstance(seen.error, FencedError)
     assert seen.last.iteration < 20
     assert list_checkpoints(tmp_path) == []
+
+
+def test_signs_of_life_and_checkpoints_are_told_while_it_runs(manifest, tmp_path, monkeypatch) -> None:
+    """What a later start says was lost rests on the one, what the operator may rely on on the other."""
+    monkeypatch.setattr(saves, "HEARTBEAT_SECONDS", 0)
+    submit, signs, durable = Saver.submit, [], []
+
+    def and_wait(saver, job) -> None:
+        submit(saver, job)
+        with saver._changed:
+            saver._changed.wait_for(lambda: not saver._busy and saver._waiting is None)
+
+    monkeypatch.setattr(Saver, "submit", and_wait)
+
+    def look(report) -> None:
+        if report.state == "Running" and report.iteration < END:
+            signs.append((progress(tmp_path), report.iteration))
+            durable.append(report.durable)
+
+    assert share(request_of(manifest, tmp_path), look=look).code == 0
+    assert all(sign == iteration for sign, iteration in signs if iteration)
+    assert durable[-1] >= 20
+    assert [one.name for one in threading.enumerate() if one.name in ("saver", "watchdog")] == []
 
 
 @pytest.mark.parametrize("error", [OSError(5, "broken"), VolumeError("broken")])

@@ -40,4 +40,6 @@ EQUIVALENT: dict[str, str] = {
     "files.Files.point: ignore `self._io.unlink(scratch)`": _SUPPRESSED,
     "files.Files._sha256: ignore `self._io.close(descriptor)`": _READ_ONLY,
     "capsule/parts.Capsule.compact: delay `damaged.append(name)`": "where the rename fails nobody hears of the names",
+    "run/saves.Saves.heartbeat: delay `self.sign(iteration)`": "it changes places with the note of when it was",
+    "run/saves.Saves.keep_up: delay `self._settle(self._saver.outcomes())`": "a save that ended is heard of a chunk later",
 }
