@@ -52,6 +52,19 @@ def test_a_run_reports_and_records_all_of_its_way(manifest, tmp_path) -> None:
     assert len(list_checkpoints(tmp_path)) == len({one.ref.iteration for one in list_checkpoints(tmp_path)})
 
 
+@pytest.fixture
+def _saves_take_their_time(monkeypatch) -> None:
+    """While the loop waits for a save, the saver alone is watched: a large state may take longer than a chunk."""
+    drain = Saver.drain
+
+    def draining(saver):
+        assert "iterating" not in saver._watchdog._due
+        return drain(saver)
+
+    monkeypatch.setattr(Saver, "drain", draining)
+
+
+@pytest.mark.usefixtures("_saves_take_their_time")
 @pytest.mark.parametrize("until", [40, 50])
 def test_a_pause_saves_once_and_is_gone_on_from(manifest, tmp_path, until) -> None:
     """Also where the checkpoint of that iteration has just been begun."""

@@ -26,7 +26,8 @@ from torture.mutants import PARTS, Mutant, Part, generate, unchanged
 
 TESTS = Path(__file__).parent.parent
 SECONDS = 900  # many times what the tests take: on a busy machine a slow mutant must not pass for a caught one
-OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-W", "ignore::pytest.PytestAssertRewriteWarning")
+OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-W", "ignore::pytest.PytestAssertRewriteWarning",
+           "-W", "ignore::pytest.PytestUnraisableExceptionWarning")  # fmt: skip
 
 
 @dataclass(frozen=True)
