@@ -199,7 +199,7 @@ def test_a_revert_resumes_the_earlier_revision_and_so_does_the_revert_of_that(ru
     running.edit(spec(weight=0.2))
     running.settle()
     assert (running.status.revision.current, running.argument("start")) == (second, "latest")
-    assert running.argument("jump") == ""
+    assert running.argument("start-id") == ""
 
 
 def test_a_third_revision_after_a_revert_continues_from_the_one_that_ran(running):
@@ -287,7 +287,7 @@ def test_the_first_revision_comes_back_to_its_own_checkpoint_even_if_none_was_se
     world.settle()
     world.edit(spec())
     world.settle()
-    assert (world.argument("start"), world.argument("jump")) == ("latest", "")
+    assert (world.argument("start"), world.argument("start-id")) == ("latest", "")
 
 
 def test_changed_settings_restart_the_same_revision(running):
