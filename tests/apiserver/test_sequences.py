@@ -16,7 +16,7 @@ from kit.apiserver.specs import Specs
 
 EDITS = 5
 SEQUENCES = [*range(4), *(pytest.param(seed, marks=pytest.mark.thorough) for seed in range(4, 120))]
-OF_HISTORY = {"--attempt", "--start", "--jump", "--lineage", "--retain", "--adopt"}  # each with a value
+OF_HISTORY = {"--attempt", "--start", "--start-id", "--lineage", "--retain", "--adopt"}  # each with a value
 TOLD = ("Ready", "Stalled", "Reconciling", "Completed")
 
 
