@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from kit.cluster.errors import KitError
+from kit.cluster.reading import reader
 from kit.cluster.run import run
 
 KIT_NAMESPACE = "cflow-test-kit"
@@ -47,6 +48,14 @@ class Cluster:
         """The same, as JSON."""
         return json.loads(self.kubectl(*arguments, "-o", "json"))
 
+    def get(self, path: str, timeout: float = 30) -> Any:
+        """The JSON below a path of the apiserver, such as `/api/v1/nodes`.
+
+        Raises:
+            KitError: there is none, or no answer in time.
+        """
+        return reader(self.kubectl_path, self.kubeconfig).get(path, timeout)
+
     def apply(self, objects: Sequence[dict[str, Any]], namespace: str = "") -> None:
         """Apply objects, as a person would apply a file."""
         where = (f"--namespace={namespace}",) if namespace else ()
@@ -69,7 +78,7 @@ class Cluster:
             if time.monotonic() > end:
                 raise KitError(f"waited {seconds:.0f} s for {what}{why}")
             time.sleep(pause)
-            pause = min(1.2 * pause, 0.5)  # each look takes kubectl 0.1 s of a core, which the engine may need
+            pause = min(1.2 * pause, 0.5)  # looking takes time of a core, which the engine may need
 
     def nodes(self) -> tuple[str, ...]:
         """Names of the nodes that take pods."""
