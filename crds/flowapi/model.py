@@ -24,6 +24,7 @@ from pydantic_core import ErrorDetails
 from flowapi.errors import DocumentError, DocumentErrors
 from flowapi.forms import NAME
 from flowapi.sentences import given, wrong_value
+from flowapi.synonyms import SYNONYMS
 
 LONGEST_NAME = 63
 Name = Annotated[
@@ -128,8 +129,11 @@ def one_of(kinds: str) -> WrapValidator:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """A question with the known word that looks most like this one, or the list of all."""
+    """A question with the known word that others say for this one or that looks most like it, or the list of all."""
     names = sorted(known)
+    plain = word.lower().replace("-", "_")
+    if (meant := SYNONYMS.get(plain, plain)) in names:
+        return f"Did you mean `{meant}`?"
     if found := difflib.get_close_matches(word, names, n=1):
         return f"Did you mean `{found[0]}`?"
     return f"Known: {', '.join(names)}." if names else ""

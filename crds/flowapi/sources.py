@@ -1,7 +1,7 @@
 """Where arrays come from."""
 
 from pathlib import PurePosixPath
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, JsonValue, PlainValidator, StringConstraints
 
@@ -45,9 +45,10 @@ class Csv(SourceSpec):
 
 
 class Image(SourceSpec):
-    """A grey picture, scaled to [0, 1] by its bit depth."""
+    """A picture, scaled to [0, 1] by its bit depth; one with colours needs a `mode`."""
 
     image: DataPath
+    mode: Literal["grey", "colour"] | None = None
 
 
 class Csr(SourceSpec):

@@ -1,10 +1,12 @@
 """Energies that are infinite beyond a border: no step crosses it, and no start lies beyond it."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.optimize import minimize
 
 from flowapi.errors import DocumentError
+from flowengine.atoms import KullbackLeibler, NegativeEntropy, Poisson, RelativeEntropy
 from kit.solving import compiled, document, solve
 
 LIMITS = {"maxIterations": 5_000, "residual": 1e-6}
@@ -108,3 +110,37 @@ def test_a_search_that_starts_beyond_the_domain_is_refused_and_one_within_finds_
     y, _, dual = solve(flow(1.0, {}))
     assert (found.choice.method.name, dual.choice.method.name, end.reason) == ("fista", "admm", "Converged")
     assert np.abs(x - y).max() < 1e-7
+
+
+@pytest.mark.parametrize("policy", [{}, {"family": "accelerated", "step": "backtracking"}])
+def test_a_mean_of_0_that_rounding_leaves_below_0_costs_no_energy(policy) -> None:
+    """Optimal where Kᵀ(1 − d/Kx) ≥ 0, and 0 where x > 0."""
+    data, kernel = np.zeros(32), [0.25, 0.5, 0.25]
+    data[8:12] = [3, 5, 4, 2]
+    x, end, _ = solve(document(
+        {"d": data, "k": kernel}, variables={"x": {"shape": [32], "init": 1}}, operators={"K": {"conv": {"kernel": "k"}}},
+        terms=[{"atom": "kullback_leibler", "arg": "K x", "data": "d"}, {"atom": "nonnegative", "arg": "x"}],
+        policy=policy, stop={"maxIterations": 3_000, "relativeChange": 1e-12},
+    ))  # fmt: skip
+    assert (end.reason, end.controller) == ("Converged", "GREEN")
+    blur = sum(weight * np.roll(np.eye(32), shift, 0) for weight, shift in zip(kernel, (-1, 0, 1), strict=True))
+    mean = np.maximum(blur @ x, 0)
+    counted = data > 0
+    slope = blur.T @ np.where(counted, 1 - data / np.where(counted, mean, 1), 1)
+    assert slope.min() > -1e-5
+    assert abs(slope @ x) < 1e-5
+    value = np.sum(mean - data) + np.sum(data[counted] * np.log(data[counted] / mean[counted]))
+    assert abs(end.energy - value) < 1e-10
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rounding_below_0_is_0_and_more_is_beyond_the_domain(dtype) -> None:
+    one, zero, half = (np.asarray(values, dtype) for values in ([1, 1, 1], [0, 0, 0], [0.5, 1, 2]))
+    atoms = Poisson(one[0], zero), KullbackLeibler(one[0], zero), NegativeEntropy(one[0]), RelativeEntropy(one[0], half)
+    at_0, rounded, beyond = (jnp.asarray([3, low, 1], dtype) for low in (0, -50 * np.finfo(dtype).eps, -1e-3))
+    for atom in atoms:
+        assert np.isclose(atom.value(rounded), atom.value(at_0), rtol=1e-4 if dtype == "float32" else 1e-12)
+        assert atom.value(beyond) == np.inf
+    for atom in atoms[:2]:
+        assert np.array_equal(np.isnan(atom.gradient(beyond)), [False, True, False])
+        assert np.array_equal(atom.gradient(rounded), one)

@@ -15,6 +15,7 @@ RNG = np.random.default_rng(0)
 SHAPE = (5, 6)
 KERNEL = RNG.standard_normal((3, 4))
 A = RNG.standard_normal((7, 30))
+TALL = np.random.default_rng(1).standard_normal((61, 30))
 GRID = linops.build_gradient(SHAPE, "neumann", (0, 1), (1.0, 0.5))
 CUBE = linops.build_gradient((3, 4, 2), "neumann", (0, 1, 2), (1.0, 0.5, 2.0))
 SPARSE = sparse.random(8, 30, density=0.2, random_state=3, format="csr")
@@ -31,6 +32,10 @@ OPERATORS: dict[str, Any] = {
     "identity": linops.Identity(),
     "mask": linops.Mask(jnp.asarray(RNG.random(SHAPE)), 1.0),
     "matrix ravel": linops.Matrix(jnp.asarray(A), "ravel", SHAPE, linops.spectral_norm(A)),
+    "matrix of many rows": linops.Matrix(jnp.asarray(TALL), "ravel", SHAPE, linops.spectral_norm(TALL)).with_gram(),
+    "matrix of many rows, left": linops.Matrix(
+        jnp.asarray(TALL[:12, :5]), "left", SHAPE, linops.spectral_norm(TALL[:12, :5])
+    ).with_gram(),
     "matrix left": linops.Matrix(jnp.asarray(A[:, :5]), "left", SHAPE, linops.spectral_norm(A[:, :5])),
     "matrix right": linops.Matrix(jnp.asarray(A[:6]), "right", SHAPE, linops.spectral_norm(A[:6])),
     "conv periodic": linops.build_conv(KERNEL, SHAPE, "periodic", (0, 1)),

@@ -71,3 +71,11 @@ def test_nothing_else_claims_to_be_cotight(name) -> None:
 def test_what_is_no_tight_frame_and_not_invariant_to_shifts_has_no_power(name) -> None:
     by_fourier = name == "identity" or name.endswith("periodic")
     assert (linops.power_of(OPERATORS[name], shape_of(name)) is not None) == by_fourier
+
+
+def test_a_matrix_keeps_its_gram_matrix_where_that_is_much_smaller() -> None:
+    kept = [
+        OPERATORS[name].with_gram().squared is not None
+        for name in ("matrix of many rows", "matrix of many rows, left", "matrix ravel", "matrix right")
+    ]
+    assert kept == [True, True, False, False]

@@ -239,11 +239,26 @@ flow:
   stop: {maxIterations: 200000}
 """
 
+HUGE = """
+flow:
+  name: huge
+  data: {b: {inline: [1.0e+200, 2.0e+200]}, A: {inline: [[1, 2], [3, 4]]}}
+  variables: {x: {shape: [2]}}
+  operators: {A: {matrix: {matrix: A}}}
+  terms: [{atom: quadratic, arg: A x, data: b}, {atom: l1, arg: x}]
+  policy: {algorithm: fista}
+  stop: {maxIterations: 1000}
+"""
+
 
 @pytest.mark.parametrize(
     ("flow", "path", "remedy"),
-    [(UNBOUNDED, "flow.terms", "falls without end"), (CROSSING, "flow.policy", "refuse to cross a barrier")],
-    ids=["an energy that falls for ever", "a draw beyond a barrier"],
+    [
+        (UNBOUNDED, "flow.terms", "falls without end"),
+        (CROSSING, "flow.policy", "refuse to cross a barrier"),
+        (HUGE, "flow.data", "Squares of numbers up to 1e+201 are beyond float64: measure in larger units."),
+    ],
+    ids=["an energy that falls for ever", "a draw beyond a barrier", "squares that overflow"],
 )
 def test_iterates_that_are_no_numbers_where_no_step_was_given(tmp_path, flow, path, remedy) -> None:
     (tmp_path / "flow.yaml").write_text(flow)

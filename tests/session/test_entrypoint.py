@@ -62,3 +62,53 @@ def test_without_the_module_the_remedy_is_named(folder, tmp_path, monkeypatch) -
     assert "spec.flow.entrypoint" in out
     assert "PYTHONPATH" in out
     assert "Traceback" not in out
+
+
+FAILS = """
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+def bad(k):
+    if k > 250:
+        raise ValueError("out of reach")
+    return k
+
+class Steps:
+    def init(self, key):
+        return {"w": jnp.zeros(3), "k": jnp.zeros((), jnp.int32)}
+    def step(self, state):
+        k = jax.pure_callback(bad, jax.ShapeDtypeStruct((), np.int32), state["k"])
+        return {"w": state["w"] + 1, "k": k + 1}
+    def residual(self, state):
+        return jnp.ones(())
+    def point(self, state):
+        return {"w": state["w"]}
+
+def build(data, params):
+    return Steps()
+"""
+
+
+def test_what_xla_fails_at_is_one_sentence_with_a_code(tmp_path, monkeypatch) -> None:
+    (tmp_path / "fails.py").write_text(FAILS)
+    (tmp_path / "flow.yaml").write_text("flow: {name: f, entrypoint: 'fails:build', stop: {maxIterations: 1000}}")
+    monkeypatch.setenv("PYTHONPATH", os.fspath(tmp_path))
+    out = run("run", tmp_path / "flow.yaml", "--root", tmp_path / "root", "--quiet", code=70)
+    said = [line for line in out.splitlines() if line.startswith("cflow: ")]
+    assert len(said) == 1
+    assert "XLA can't compile or run this flow" in said[0]
+    assert "Please report it, with the manifest." in said[0]
+    assert "ValueError: out of reach" in said[0]
+    assert "engine/flowengine/cli" not in out  # no traceback of the engine's
+
+
+def test_a_stop_that_can_not_hold_is_said(tmp_path, monkeypatch) -> None:
+    (tmp_path / "fails.py").write_text(FAILS)
+    stop = "{maxIterations: 100, relativeChange: 1.0e-6}"
+    (tmp_path / "flow.yaml").write_text(f"flow: {{name: f, entrypoint: 'fails:build', stop: {stop}}}")
+    monkeypatch.setenv("PYTHONPATH", os.fspath(tmp_path))
+    run("run", tmp_path / "flow.yaml", "--root", tmp_path / "root", "--quiet")
+    (said,) = summary(tmp_path / "root")["warnings"]
+    assert said.startswith("ended by its limit, for flow.stop.relativeChange can't hold: the energy is infinite")
+    assert "`residual`" in said

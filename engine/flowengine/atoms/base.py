@@ -5,10 +5,14 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, ClassVar
 
+import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from flowengine.arithmetic import add, scale, sum_over
 from flowengine.problem import Scalar, Tree
+
+ROUNDED = 100  # of eps and of the largest entry: a transform of 2^20 entries leaves less of a 0
 
 
 class DualDomain(StrEnum):
@@ -82,3 +86,9 @@ class Additive:
         """Ψ(z)."""
         atom: Any = self
         return sum_over(atom.densities(z))
+
+
+def from_zero(a: Array) -> Array:
+    """Whether entries are 0 or more, within what an operator rounds: it may leave −1e-14 of a 0."""
+    inside: Array = a >= -ROUNDED * np.finfo(a.dtype).eps * jnp.max(jnp.abs(a), initial=0)
+    return inside

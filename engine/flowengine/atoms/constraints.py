@@ -14,6 +14,7 @@ from flowengine.atoms.base import Base, DualDomain
 from flowengine.atoms.sparsity import NormL21
 from flowengine.problem import Scalar, Tree, pytree
 from flowengine.storage import entrywise, logical, through
+from flowengine.xla import times_transposed
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -205,7 +206,7 @@ class Affine(Indicator):
 
     def conjugate(self, y: Tree) -> Scalar:
         """⟨(A⁺)ᵀy, data⟩."""
-        return jnp.sum((self.inverse.T @ logical(y).reshape(-1)) * self.data)
+        return jnp.sum(times_transposed(self.inverse, logical(y).reshape(-1)) * self.data)
 
 
 @pytree("count")

@@ -10,6 +10,7 @@ from jax import Array
 from flowengine.arithmetic import dot, scale, squares
 from flowengine.atoms.base import Base
 from flowengine.problem import Scalar, Tree, pytree
+from flowengine.xla import times_transposed
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -59,7 +60,7 @@ class LowRank(Coupling):
         rest = self.weight * rest
         if self.mask is not None:
             rest = self.mask * self.mask * rest
-        return (rest @ right.conj()).reshape(z[0].shape), (rest.T @ left.conj()).reshape(z[1].shape)
+        return (rest @ right.conj()).reshape(z[0].shape), times_transposed(rest, left.conj()).reshape(z[1].shape)
 
     def _difference(self, z: Two) -> Array:
         return _columns(z[0]) @ _columns(z[1]).T - self.data

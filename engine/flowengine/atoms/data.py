@@ -11,6 +11,7 @@ from flowengine.arithmetic import add, clipped, dot, squared
 from flowengine.atoms.base import Additive, Base, DualDomain
 from flowengine.problem import Scalar, Tree, pytree
 from flowengine.storage import components, entrywise, through
+from flowengine.xla import times_transposed
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -93,7 +94,7 @@ class QuadraticForm(Base):
 
         def act(array: Array) -> Array:
             flat = array.reshape(-1)
-            return (self.vectors @ (factors * (self.vectors.T @ flat))).reshape(array.shape)
+            return (self.vectors @ (factors * times_transposed(self.vectors, flat))).reshape(array.shape)
 
         return through(act, z)
 

@@ -9,7 +9,7 @@ from jax import Array
 from jax import scipy as jsp
 
 from flowengine.arithmetic import total
-from flowengine.atoms.base import Base, DualDomain
+from flowengine.atoms.base import Base, DualDomain, from_zero
 from flowengine.atoms.likelihood import positive_root
 from flowengine.problem import Scalar, Tree, pytree
 from flowengine.storage import entrywise
@@ -30,9 +30,7 @@ class NegativeEntropy(Base):
 
     def value(self, z: Tree) -> Scalar:
         """Weight · Σ zᵢ log zᵢ; +∞ below 0."""
-        return self.weight * total(
-            entrywise(lambda a: jnp.where(a >= 0, jsp.special.xlogy(a, jnp.maximum(a, 0)), jnp.inf), z)
-        )
+        return self.weight * total(entrywise(lambda a: jnp.where(from_zero(a), _x_log(a, 1), jnp.inf), z))
 
     def prox(self, v: Tree, step: Scalar) -> Tree:
         """T·ω(v/t − 1 − log t)."""
@@ -60,7 +58,7 @@ class RelativeEntropy(Base):
         """Weight · Σ (zᵢ log(zᵢ/dᵢ) − zᵢ + dᵢ); +∞ below 0."""
 
         def one(a: Array, d: Array) -> Array:
-            return jnp.where(a >= 0, jsp.special.xlogy(a, jnp.maximum(a, 0) / d) - a + d, jnp.inf)
+            return jnp.where(from_zero(a), _x_log(a, d) - a + d, jnp.inf)
 
         return self.weight * total(entrywise(one, z, self.data))
 
@@ -102,6 +100,13 @@ class LogBarrier(Base):
     def conjugate(self, y: Tree) -> Scalar:
         """Weight · Σ (−1 − log(−y/weight))."""
         return self.weight * total(entrywise(lambda a: -1 - jnp.log(-a / self.weight), y))
+
+
+def _x_log(a: Array, d: Array | float) -> Array:
+    """A·log(a/d), 0 at 0."""
+    positive = jnp.maximum(a, 0)
+    product: Array = jsp.special.xlogy(positive, positive / d)
+    return product
 
 
 def wright_omega(x: Array) -> Array:

@@ -10,7 +10,7 @@ from jax import Array
 from jax import scipy as jsp
 
 from flowengine.arithmetic import total
-from flowengine.atoms.base import Base
+from flowengine.atoms.base import Base, from_zero
 from flowengine.problem import Scalar, Tree, pytree
 from flowengine.storage import entrywise
 
@@ -162,7 +162,7 @@ class CrossEntropy(Base):
 
 def _counted(a: Array, d: Array) -> Array:
     """Whether a mean of a can give the counts d."""
-    return jnp.where(d > 0, a > 0, a >= 0)
+    return jnp.where(d > 0, a > 0, from_zero(a))
 
 
 def positive_root(b: Array, c: Array) -> Array:

@@ -99,7 +99,7 @@ class Capsule:
                 raise
 
     def compact(self) -> list[str]:
-        """Put all parts of the revision into one file a kind; the parts go when it is durable.
+        """Put all parts of the revision, be it one, into one file a kind; the parts go when it is durable.
 
         Returns:
             The names of parts that are damaged: they are passed over, and set aside under another name.
@@ -116,7 +116,7 @@ class Capsule:
                     self.disk.rename(self.folder / name, self.folder / f"{name}{DAMAGED}")
             target = f"{kind}.parquet"
             parts = [name for name in whole if name != target]
-            if len(whole) > 1:
+            if parts:
                 self.disk.put(self.folder / target, [_encode(kind, _sorted(rows))])
                 for name in parts:
                     self.disk.remove(self.folder / name)

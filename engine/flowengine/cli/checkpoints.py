@@ -10,6 +10,7 @@ import typer
 
 from flowapi.errors import DataError
 from flowapi.report import ExitCode
+from flowapi.revision import RevisionFile
 from flowengine.cli.export import Format, export
 from flowengine.cli.messages import plain_errors
 from flowengine.store import Layout, Listed, list_checkpoints, pin, read_checkpoint, thin_out
@@ -107,6 +108,9 @@ def export_(
 ) -> None:
     """Write a checkpoint's arrays for other programs, after verifying every byte.
 
+    The variables stand under their own names, whatever the method keeps; beside them stands all else of the run, such
+    as `state/…`.
+
     Examples:
       cflow checkpoints export tv-deblur.flow state.npz
 
@@ -114,9 +118,18 @@ def export_(
     """
     with plain_errors():
         found = read_checkpoint(root, checkpoint)
-        for sentence in export(found, target, form):
+        for sentence in export(found, _variables(root, found.ref.revision), target, form):
             sys.stderr.write(f"cflow: note: {sentence}\n")
-        sys.stdout.write(f"{target}: {len(found.leaves)} arrays of {found.ref.id} (revision {found.ref.revision})\n")
+        sys.stdout.write(f"{target}: arrays of {found.ref.id} (revision {found.ref.revision})\n")
+
+
+def _variables(root: Path, revision: str) -> list[str]:
+    """The names of the flow's variables; none of an entry point's, or where nobody can read what was computed."""
+    try:
+        flow = RevisionFile.model_validate_json(Layout(root).revision_file(revision).read_bytes()).tuple.flow
+    except (OSError, ValueError):
+        return []
+    return list(flow.get("variables", {}))
 
 
 def _listing(root: Path, *, deep: bool) -> list[Listed]:

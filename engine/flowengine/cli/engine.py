@@ -16,7 +16,7 @@ from flowapi.errors import DataError, DocumentError, FlowError
 from flowapi.report import ExitCode, RunError, RunReport
 from flowapi.revision import RevisionFile, RuntimeSettings
 from flowengine.cli.beside import Beside
-from flowengine.cli.messages import of_system, out_of_memory
+from flowengine.cli.messages import sentence_for
 from flowengine.run import environment, platform
 from flowengine.run.board import Board
 from flowengine.run.jax_import import load_jax
@@ -88,17 +88,11 @@ def _run(board: Board, stop: StopRequest, asked: argparse.Namespace, log: Beside
 
 
 def _known(error: Exception) -> FlowError | None:
-    """An error that has a sentence for a person."""
-    match error:
-        case FlowError():
-            error.remedy = error.on_cluster
-            return error
-        case OSError():
-            return of_system(error)
-        case MemoryError():
-            return out_of_memory()
-        case _:
-            return None
+    """An error that has a sentence for a person, with what to do where the flow is a resource."""
+    found = sentence_for(error)
+    if found is not None:
+        found.remedy = found.on_cluster
+    return found
 
 
 def _held(error: Exception) -> dict[str, object]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from flowapi.errors import DataError, DocumentError, VolumeError
+from flowengine.run.points import variables as variables_of
 from flowengine.store import IO, Leaf, Restored
 from flowengine.store.codec import encode
 from flowengine.store.io import put_files
@@ -18,16 +19,17 @@ Format = Literal["npz", "safetensors", "orbax"]
 SUFFIXES: dict[str, Format] = {".npz": "npz", ".safetensors": "safetensors", ".orbax": "orbax"}
 
 
-def export(checkpoint: Restored, target: Path, form: Format | None) -> list[str]:
-    """Write a checkpoint's arrays where nothing is yet.
+def export(checkpoint: Restored, variables: Iterable[str], target: Path, form: Format | None) -> list[str]:
+    """Write a checkpoint's arrays where nothing is yet: the variables by their names, and all that the run keeps.
 
     Args:
         checkpoint: Verified.
+        variables: The names of the flow's.
         target: A file, or a folder for Orbax.
         form: None: by the target's suffix.
 
     Returns:
-        Sentences about arrays that had to change their type.
+        Sentences about arrays that had to change their type, or to make room for a variable of their name.
 
     Raises:
         DocumentError: the format can't be told.
@@ -40,8 +42,13 @@ def export(checkpoint: Restored, target: Path, form: Format | None) -> list[str]
     if target.exists():
         raise DataError(f"{target} is there already", remedy="Give another name; nothing is overwritten.")
     write = {"npz": _npz, "safetensors": _safetensors, "orbax": _orbax}[form]
+    points = {name: Leaf(np.ascontiguousarray(one)) for name, one in variables_of(checkpoint.leaves, variables).items()}
+    rest = {name: leaf for name, leaf in checkpoint.leaves.items() if name.split("/")[0] not in points}
+    notes = [
+        f"{name} of the run is left out: a variable has its name" for name in checkpoint.leaves.keys() - rest.keys()
+    ]
     try:
-        return write(checkpoint.leaves, target)
+        return sorted(notes) + write(points | rest, target)
     except OSError as error:
         raise VolumeError(f"{target} could not be written ({error.strerror or error})") from error
 

@@ -7,25 +7,51 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from flowapi.errors import DocumentErrors, FlowError, VolumeError
-from flowapi.report import ExitCode
 from flowengine.store.io import reason
+
+REPORT = "Please report it, with the manifest."
 
 
 @contextmanager
 def plain_errors() -> Iterator[None]:
-    """Print errors as sentences and end with their exit code; bugs keep their traceback, and have a code, too."""
+    """Print errors as sentences and end with their exit code; bugs keep their traceback, and have both, too."""
     try:
         yield
-    except FlowError as error:
-        fail(error)
-    except OSError as error:
-        fail(of_system(error))
-    except MemoryError:
-        fail(out_of_memory())
-    except Exception as error:
-        sys.stderr.write(traceback.format_exc())
-        sys.stderr.write(f"cflow: internal error: {error or repr(error)}\n")
-        raise SystemExit(int(ExitCode.INTERNAL)) from error
+    except Exception as error:  # noqa: BLE001 - whatever it is, a person reads what to do
+        known = sentence_for(error)
+        if known is None:
+            sys.stderr.write(traceback.format_exc())
+        fail(known or unknown(error))
+
+
+def sentence_for(error: Exception) -> FlowError | None:
+    """The error as a person reads it; None of a bug in Python, which only its traceback explains."""
+    match error:
+        case FlowError():
+            return error
+        case OSError():
+            return of_system(error)
+        case MemoryError():
+            return out_of_memory()
+        case _ if type(error).__name__ == "JaxRuntimeError":  # without an import of jax, which may not be loaded
+            return of_xla(error)
+        case _:
+            return None
+
+
+def unknown(error: Exception) -> FlowError:
+    """A bug."""
+    return FlowError(f"internal error: {str(error) or repr(error)}", remedy=REPORT)
+
+
+def of_xla(error: Exception) -> FlowError:
+    """What XLA refuses to compile or fails to run; of a function of Python's that it called, what that raised."""
+    lines = str(error).strip().splitlines() or [repr(error)]
+    said = lines[-1 if "Traceback" in str(error) else 0].strip()
+    if said.startswith("RESOURCE_EXHAUSTED"):
+        return out_of_memory()
+    remedy = f"{REPORT} Until it is mended, another `policy.algorithm` may work; what was saved is whole."
+    return FlowError(f"XLA can't compile or run this flow ({said})", remedy=remedy)
 
 
 def of_system(error: OSError) -> FlowError:

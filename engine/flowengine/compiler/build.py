@@ -34,6 +34,7 @@ from flowengine.compiler.splitting import exactly, not_by_admm
 from flowengine.compiler.terms import build_terms
 from flowengine.compiler.units import units_of
 from flowengine.compiler.variables import initial_value, structure, unknowns_of
+from flowengine.linops import Matrix
 from flowengine.loop import LoopSettings, Stops
 from flowengine.methods import External
 from flowengine.problem import Invariant, Problem, Role, Scalar, Term, Tree, Unknown
@@ -198,10 +199,11 @@ def _with_pull(term: Term, like: Tree) -> Term:
     if not isinstance(term.atom, Quadratic):
         return term
     images, data = jax.eval_shape(term.operator.apply, like), term.atom.data
+    operator = term.operator.with_gram() if isinstance(term.operator, Matrix) else term.operator
     if any(a.shape != b.shape for a, b in zip(jax.tree.leaves(images), jax.tree.leaves(data), strict=True)):
-        return Term(term.atom, term.operator, zero_for(like), term.path)
+        return Term(term.atom, operator, zero_for(like), term.path)
     pulled = jax.jit(lambda one: one.operator.adjoint(one.atom.data))(term)
-    return Term(term.atom, term.operator, pulled, term.path)
+    return Term(term.atom, operator, pulled, term.path)
 
 
 def _check_thresholds(stop: Stop, dtype: str, at: str) -> None:

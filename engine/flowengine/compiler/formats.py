@@ -7,7 +7,7 @@ import io as stdio
 import json
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -170,15 +170,34 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def image(data: bytes) -> np.ndarray:
-    """A grey picture in [0, 1]: 8-bit divided by 255, 16-bit by 65535."""
+class ColoursError(ValueError):
+    """A picture in colour, of which nobody said what it is to become."""
+
+    remedy = "Write `mode: colour` beside it for an array (height, width, 3), or `mode: grey`."
+
+
+def image(data: bytes, mode: Literal["grey", "colour"] | None = None) -> np.ndarray:
+    """A picture in [0, 1]: 8-bit divided by 255, 16-bit by 65535; grey, or in colour with red, green, blue last.
+
+    Raises:
+        ColoursError: it has colours, and no mode is given.
+    """
     from PIL import Image as Pillow  # noqa: PLC0415 - only flows with pictures pay for it
 
     with Pillow.open(stdio.BytesIO(data), formats=("PNG", "TIFF", "JPEG")) as picture:
         if picture.width * picture.height > MAX_PIXELS:
             raise ValueError(f"it has more than {MAX_PIXELS} pixels")
         if picture.mode in ("I;16", "I;16B", "I"):
-            return np.asarray(picture).astype(np.float64) / 65535
-        if picture.mode in ("L", "1", "P", "RGB", "RGBA", "LA"):
-            return np.asarray(picture.convert("L")).astype(np.float64) / 255
-        return np.asarray(picture).astype(np.float64)
+            grey = np.asarray(picture).astype(np.float64) / 65535
+        elif picture.mode in ("L", "1", "LA"):
+            grey = np.asarray(picture.convert("L")).astype(np.float64) / 255
+        elif picture.mode == "F":
+            grey = np.asarray(picture).astype(np.float64)
+        else:
+            colours = np.asarray(picture.convert("RGB"))
+            if mode is None and (colours != colours[..., :1]).any():
+                raise ColoursError("it is in colour")
+            if mode == "colour":
+                return colours.astype(np.float64) / 255
+            grey = np.asarray(picture.convert("RGB").convert("L")).astype(np.float64) / 255
+    return np.repeat(grey[..., None], 3, axis=-1) if mode == "colour" else grey

@@ -135,8 +135,8 @@ def _load(source: SourceSpec, inputs: Path, place: str) -> np.ndarray:
             parse = formats.csv
         case Parquet(parquet=path, columns=columns):
             parse = partial(formats.parquet, columns=columns)
-        case Image(image=path):
-            parse = formats.image
+        case Image(image=path, mode=mode):
+            parse = partial(formats.image, mode=mode)
         case _:
             raise DataError("this source has no loader", path=place)
     return _parse(path, inputs, f"{place}.{type(source).__name__.lower()}", parse)
@@ -150,7 +150,8 @@ def _parsed(path: str, data: D, place: str, parse: Callable[[D], T]) -> T:
     try:
         return parse(data)
     except (ValueError, OSError, KeyError, zipfile.BadZipFile, SyntaxError, EOFError, OverflowError) as error:
-        raise DataError(f"{path} can't be read: {error}", path=place, remedy="Check the file.") from error
+        remedy = getattr(error, "remedy", "Check the file.")
+        raise DataError(f"{path} can't be read: {error}", path=place, remedy=remedy) from error
 
 
 def read_folder(inputs: Path, path: str, place: str) -> dict[str, bytes]:

@@ -82,13 +82,11 @@ class Site:
         """A number in the flow's dtype."""
         return placed(value, real_dtype(self.document.dtype))
 
-    def positive(self, value: float | str, key: str) -> Scalar:
+    def positive(self, value: float | str, key: str, remedy: str = "Write a positive one.") -> Scalar:
         """A number or a param's, above 0."""
         number = self.document.params[value] if isinstance(value, str) else value
         if number <= 0:
-            raise DocumentError(
-                f"the {key} {number} is not above 0", path=self.path(key), remedy="Write a positive one."
-            )
+            raise DocumentError(f"the {key} {number} is not above 0", path=self.path(key), remedy=remedy)
         return self.scalar(number)
 
     def target(self, name: str | None, key: str = "data") -> Tree:

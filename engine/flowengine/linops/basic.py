@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import jax.numpy as jnp
@@ -10,7 +11,7 @@ from jax import Array
 
 from flowengine.arithmetic import add, scale
 from flowengine.problem import Tree, pytree
-from flowengine.xla import computed_once
+from flowengine.xla import computed_once, placed, times_transposed
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -100,12 +101,13 @@ class Reshape:
 
 @pytree("mode", "shape", "norm")
 class Matrix:
-    """A dense matrix A: x ↦ A·ravel(x), or X ↦ AX (`left`), or X ↦ XA (`right`)."""
+    """A dense matrix A: x ↦ A·ravel(x), or X ↦ AX (`left`), or X ↦ XA (`right`); of one with many rows also AᴴA."""
 
     matrix: Float[Array, "m n"]
     mode: str
     shape: tuple[int, ...]
     norm: float
+    squared: Float[Array, "n n"] | None = None
 
     def apply(self, x: Array) -> Array:
         """A·ravel(x), AX or XA."""
@@ -119,18 +121,24 @@ class Matrix:
 
     def adjoint(self, y: Array) -> Array:
         """Aᵀy in the shape of x, AᵀY or YAᵀ; Aᴴ where A is complex."""
-        transposed = self.matrix.conj().T
-        match self.mode:
-            case "left":
-                return transposed @ y
-            case "right":
-                return y @ transposed
-            case _:
-                return (transposed @ y).reshape(self.shape)
+        if self.mode == "right":
+            return y @ self.matrix.conj().T
+        back = times_transposed(self.matrix, y.conj()).conj()
+        return back if self.mode == "left" else back.reshape(self.shape)
 
     def gram(self, x: Array) -> Array:
         """AᵀA x."""
-        return self.adjoint(self.apply(x))
+        if self.squared is None:
+            return self.adjoint(self.apply(x))
+        return (self.squared @ x.reshape(len(self.squared), -1)).reshape(x.shape)
+
+    def with_gram(self) -> Matrix:
+        """Itself, with AᴴA where that is at most a quarter of what AᴴAx reads else."""
+        rows, columns = self.matrix.shape
+        if self.mode == "right" or rows < 2 * columns:
+            return self
+        entries = np.asarray(self.matrix)
+        return replace(self, squared=placed(entries.conj().T @ entries))
 
 
 @pytree()

@@ -10,6 +10,7 @@ from jax import Array, lax
 
 from flowengine.linops.basic import Waves
 from flowengine.problem import pytree
+from flowengine.transforms import irfftn, rfftn
 from flowengine.xla import placed
 
 
@@ -30,10 +31,10 @@ class Conv:
     norm: float
 
     def _forward(self, x: Array) -> Array:
-        return jnp.fft.rfftn(x, s=self.padded, axes=self.axes)
+        return rfftn(x, self.axes, self.padded)
 
     def _back(self, spectrum: Array) -> Array:
-        return jnp.fft.irfftn(spectrum, s=self.padded, axes=self.axes)
+        return irfftn(spectrum, self.axes, self.padded)
 
     @property
     def _periodic(self) -> bool:

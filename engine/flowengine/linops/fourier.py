@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from flowengine.problem import pytree
-from flowengine.xla import by_rows
+from flowengine.transforms import fftn, ifftn
 
 
 @pytree("axes")
@@ -21,11 +21,11 @@ class Fourier:
 
     def apply(self, x: Array) -> Array:
         """Fx."""
-        return by_rows(jnp.fft.fftn(by_rows(x), axes=self.axes, norm="ortho"))
+        return fftn(x, self.axes)
 
     def adjoint(self, y: Array) -> Array:
         """Fᴴy."""
-        return by_rows(jnp.fft.ifftn(by_rows(y), axes=self.axes, norm="ortho"))
+        return ifftn(y, self.axes)
 
     def gram(self, x: Array) -> Array:
         """X."""

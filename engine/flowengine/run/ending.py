@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, cast
 
+import jax
 import numpy as np
 
 from flowapi.errors import DivergedError
@@ -97,8 +98,19 @@ def diverged(opened: Opened, request: RunRequest, iteration: int) -> DivergedErr
         return DivergedError(message, path=f"{request.at}.policy", remedy=remedy)
     if isinstance(policy.step, int | float):
         return DivergedError(message, path=f"{request.at}.policy.step", remedy="Use a smaller step, or leave it out.")
+    if (size := _overflowing(opened.compiled)) is not None:
+        dtype = opened.compiled.problem.dtype
+        remedy = f"Squares of numbers up to {size:.3g} are beyond {dtype}: measure in larger units."
+        return DivergedError(message, path=f"{request.at}.data", remedy=remedy)
     remedy = "The step was no longer than is safe, so look for a direction in which the energy falls without end."
     return DivergedError(message, path=f"{request.at}.terms", remedy=remedy)
+
+
+def _overflowing(compiled: CompiledFlow) -> float | None:
+    """The largest number of the problem, where its square is none."""
+    arrays = (np.abs(np.asarray(one)) for one in jax.tree.leaves(compiled.problem) if one.dtype.kind in "fc")
+    size = max((float(one[np.isfinite(one)].max(initial=0)) for one in arrays), default=0.0)
+    return size if size > float(np.finfo(compiled.problem.dtype).max) ** 0.5 else None
 
 
 def results_of(compiled: CompiledFlow, carry: Carry) -> dict[str, np.ndarray]:
@@ -118,14 +130,32 @@ def _unmet(opened: Opened, request: RunRequest, now: Snapshot, reason: str, feas
     if reason not in LIMITS:
         return []
     remedy = f"raise {request.at}.{LIMITS[reason]}"
+    unknown = [
+        f"ended by its limit, for {request.at}.stop.{name} can't hold: {why}. Stop at a `residual`"
+        for name, why in _never(request, now)
+    ]
     constrained = any(term.atom.indicator for term in opened.compiled.problem.dual)
     if constrained and feasibility is not None and feasibility > APART:
         remedy += f"; where `feasibility`, now {feasibility:.3g}, falls no further, constraints contradict each other"
-    return [
+    return unknown + [
         f"ended by its limit with a {name} of {found[name]:.3g}, {wanted:.3g} was asked for: {remedy}"
         for name, wanted in asked.items()
         if wanted is not None and found[name] is not None
     ]
+
+
+def _never(request: RunRequest, now: Snapshot) -> list[tuple[str, str]]:
+    """The rules of which nothing is known at the end, so that no more iterations help, and why."""
+    stop, energy = request.settings.stop, finite(now.energy)
+    if now.certificates == 0:
+        return []
+    at_infinity = "the energy is infinite or not known at the point"
+    found = []
+    if stop.relative_change is not None and energy is None:
+        found.append(("relativeChange", at_infinity))
+    if stop.gap is not None and finite(now.gap) is None:
+        found.append(("gap", at_infinity if energy is None else "no finite dual value was found"))
+    return found
 
 
 def _findings(compiled: CompiledFlow, arrays: Mapping[str, np.ndarray], now: Snapshot) -> list[str]:

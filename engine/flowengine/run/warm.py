@@ -7,20 +7,16 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from flowapi.errors import DataError, IncompatibleError
 from flowapi.revision import RevisionFile
 from flowengine.loop import Carry
 from flowengine.problem import Problem, Tree
-from flowengine.run import leaves
+from flowengine.run import leaves, points
 from flowengine.steps import MANIFOLDS
 from flowengine.store import CheckpointStore, Restored
 
 STATE = "state"
-STATE_POINT = "state/x"
-STATE_PAIRS = ("state/pair", "state/points")  # of `fista`, of `pd3o`
-STATE_COPY = "state/z/0"  # of `admm`, where it is the point
 
 
 def flow_of(store: CheckpointStore, warm: Restored) -> Mapping[str, Any]:
@@ -50,8 +46,8 @@ def warm_point(warm: Restored, old: Mapping[str, Any], problem: Problem) -> Tree
     if set(old.get("variables", {})) != {one.name for one in problem.unknowns}:
         raise _incompatible(warm, lacks)
     arrays = []
-    for one, (path, array) in zip(problem.unknowns, leaves.named(problem.init, STATE_POINT).items(), strict=True):
-        value = _variable(warm, path)
+    for one, (path, array) in zip(problem.unknowns, leaves.named(problem.init, points.POINT).items(), strict=True):
+        value = points.variable(warm.leaves, path)
         if value is None or value.shape != array.shape or value.dtype != array.dtype:
             raise _incompatible(warm, lacks)
         point = MANIFOLDS[one.manifold].nearest(jnp.array(value))
@@ -59,16 +55,6 @@ def warm_point(warm: Restored, old: Mapping[str, Any], problem: Problem) -> Tree
             raise _incompatible(warm, f"leads to no point of the manifold of `{one.name}`")
         arrays.append(point)
     return jax.tree.unflatten(jax.tree.structure(problem.init), arrays)
-
-
-def _variable(warm: Restored, path: str) -> np.ndarray | None:
-    """A variable in a checkpoint of whatever method: by itself, first of a pair (see `storage.paired`), or a copy."""
-    copy, *pairs = (place + path.removeprefix(STATE_POINT) for place in (STATE_COPY, *STATE_PAIRS))
-    for place in (path, copy, *(f"{pair}/components/0" for pair in pairs)):
-        if (leaf := warm.leaves.get(place)) is not None:
-            return leaf.array
-    packed = (warm.leaves.get(f"{pair}/packed") for pair in pairs)
-    return next((leaf.array.real for leaf in packed if leaf is not None), None)
 
 
 def _incompatible(warm: Restored, why: str) -> IncompatibleError:

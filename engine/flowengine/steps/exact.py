@@ -17,14 +17,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
-from jax import scipy as jsp
 from jax.flatten_util import ravel_pytree
 
 from flowengine.arithmetic import subtract, zeros_like
 from flowengine.linops import Waves, grid_of, power_of
 from flowengine.problem import Problem, Scalar, Term, Tree, pytree
 from flowengine.steps.descent import smooth_gradient
-from flowengine.xla import by_rows
+from flowengine.transforms import dctn, idctn, irfftn, rfftn
 
 if TYPE_CHECKING:
     from jaxtyping import Float
@@ -94,8 +93,9 @@ def solved(problem: Problem, spectrum: Spectrum, right: Tree, rho: Scalar) -> Tr
         for term in problem.smooth:
             right = right + term.atom.weight * term.pulled
         if spectrum.waves == "cosine":
-            return jsp.fft.idctn(by_rows(jsp.fft.dctn(by_rows(right), norm="ortho") / powers), norm="ortho")
-        return by_rows(jnp.fft.irfftn(by_rows(jnp.fft.rfftn(by_rows(right)) / powers), s=problem.shape))
+            return idctn(dctn(right) / powers)
+        axes = tuple(range(right.ndim))
+        return irfftn(rfftn(right, axes) / powers, axes, problem.shape)
     flat, unravel = ravel_pytree(jax.tree.map(jnp.add, right, spectrum.right))
     basis = spectrum.basis
     return unravel(_times(basis, _times(flat, basis) / powers))

@@ -51,6 +51,34 @@ def test_pictures_are_scaled_by_their_depth(tmp_path, dtype, most) -> None:
     assert np.allclose(source({"image": "a.png"}, tmp_path), picture / most)
 
 
+def test_a_picture_in_colour_is_read_as_it_is_asked_for_and_never_made_grey_in_silence(tmp_path) -> None:
+    colours = np.random.default_rng(0).integers(0, 256, (3, 4, 3), np.uint8)
+    Image.fromarray(colours).save(tmp_path / "a.png")
+    Image.fromarray(colours).convert("RGBA").save(tmp_path / "b.png")
+    Image.fromarray(colours[..., 0]).save(tmp_path / "grey.png")
+    Image.fromarray(np.repeat(colours[..., :1], 3, axis=-1)).save(tmp_path / "saved as colour.png")
+    for name in ("a.png", "b.png"):
+        with pytest.raises(DataError, match=r"it is in colour. Write `mode: colour` beside it"):
+            source({"image": name}, tmp_path)
+        assert np.allclose(source({"image": name, "mode": "colour"}, tmp_path), colours / 255)
+        grey = colours @ [0.299, 0.587, 0.114] / 255
+        assert np.abs(source({"image": name, "mode": "grey"}, tmp_path) - grey).max() < 1 / 255
+    for name in ("grey.png", "saved as colour.png"):
+        assert np.allclose(source({"image": name}, tmp_path), colours[..., 0] / 255)
+    whole = source({"image": "grey.png", "mode": "colour"}, tmp_path)
+    assert np.allclose(whole, np.repeat(colours[..., :1], 3, axis=-1) / 255)
+
+
+def test_telemetry_has_one_name_once_a_flow_has_ended(tmp_path) -> None:
+    parts = capsule.Capsule(tmp_path, {"run_id": "r", "flow_name": "f", "revision": "a", "epoch": 1}, Files())
+    parts.row(iter=10, t_wall_ms=10)
+    parts.flush(10)
+    before = capsule.read(tmp_path, "telemetry")
+    parts.compact()
+    assert [one.name for one in tmp_path.iterdir()] == ["telemetry.parquet"]
+    assert capsule.read(tmp_path, "telemetry") == before
+
+
 def bomb() -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -12,6 +12,7 @@ from flowapi.flow import FlowDocument
 from flowapi.operators import OPERATORS, Compose, Frame, Identity, Stack
 from flowapi.reader import read_one
 from flowapi.spec import load_manifest
+from flowapi.synonyms import SYNONYMS
 from flowengine.compiler import compile_flow, explain
 from flowengine.compiler.operators import BUILDERS as OPERATOR_BUILDERS
 from flowengine.compiler.terms.registry import BUILDERS as ATOM_BUILDERS
@@ -25,6 +26,33 @@ EXAMPLES = {f"atom {name}": one for name, one in catalogue.atoms().items()} | {
 def test_every_word_has_a_builder() -> None:
     assert set(ATOM_BUILDERS) == set(ATOMS.values())
     assert {*OPERATOR_BUILDERS, Identity, Compose, Stack, Frame} == set(OPERATORS.values())
+
+
+def test_the_words_of_others_lead_to_ones_that_there_are() -> None:
+    assert set(SYNONYMS.values()) <= {*ATOMS, *OPERATORS}
+    assert not set(SYNONYMS) & {*ATOMS, *OPERATORS}
+
+
+def of_one_term(term) -> dict:
+    return {"variables": {"x": {"shape": [2]}}, "terms": [term], "stop": {"maxIterations": 10}}
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [("lasso", "l1"), ("ridge", "tikhonov"), ("l2", "tikhonov"), ("TV", "tv"), ("total_variation", "tv"),
+     ("group_lasso", "norm_l21"), ("isotonic", "nonnegative"), ("entropy", "negative_entropy"),
+     ("least_squares", "quadratic"), ("Least-Squares", "quadratic"), ("hubber", "huber")],
+)  # fmt: skip
+def test_a_word_of_others_is_answered_by_the_one_that_means_it(said, meant) -> None:
+    with pytest.raises(FlowError, match=f"unknown atom `{said}`. Did you mean `{meant}`?"):
+        FlowDocument.parse(of_one_term({"atom": said, "arg": "x"}))
+
+
+@pytest.mark.parametrize(("l1", "l2", "remedy"), [(0, 1, "`tikhonov`"), (1, 0, "`l1`")])
+def test_an_elastic_net_with_one_part_names_the_atom_that_it_is(l1, l2, remedy, tmp_path) -> None:
+    net = {"atom": "elastic_net", "arg": "x", "l1": l1, "l2": l2}
+    with pytest.raises(FlowError, match=f"is not above 0. Write a positive one, or use {remedy}"):
+        compile_flow(FlowDocument.parse(of_one_term(net)), tmp_path)
 
 
 OF_EACH_FAMILY = ["quadratic", "logistic", "l1", "nuclear", "tv", "simplex", "low_rank", "heat"]

@@ -28,10 +28,10 @@ MOST_GROUPS = 1_000_000
 
 @composed(specs.ElasticNet)
 def _elastic_net(spec: specs.ElasticNet, site: Site) -> list[Term]:
-    parts = (
-        atoms.Quadratic(site.weight * site.positive(spec.l2, "l2"), site.target(None)),
-        atoms.L1(site.weight * site.positive(spec.l1, "l1"), site.target(None)),
-    )
+    l1 = site.positive(spec.l1, "l1", "Write a positive one, or use `tikhonov`: weight · ½‖z‖² alone.")
+    l2 = site.positive(spec.l2, "l2", "Write a positive one, or use `l1`: weight · ‖z‖₁ alone.")
+    zero = site.target(None)
+    parts = (atoms.Quadratic(site.weight * l2, zero), atoms.L1(site.weight * l1, zero))
     return [Term(part, site.operator, None, site.place) for part in parts]
 
 
