@@ -99,13 +99,6 @@ def test_a_damaged_part_is_set_aside_and_the_others_are_put_together(tmp_path, h
     assert kept.compact() == []
 
 
-def test_one_part_alone_stays_as_it_is(tmp_path) -> None:
-    kept = filled(tmp_path, parts=1)
-    (part,) = tmp_path.iterdir()
-    assert kept.compact() == []
-    assert list(tmp_path.iterdir()) == [part]
-
-
 def test_what_was_read_before_the_parts_went_is_read_once(tmp_path) -> None:
     """As after a kill between the whole and the removal of its parts."""
     kept = filled(tmp_path, parts=2)
@@ -184,3 +177,13 @@ def test_a_link_that_can_not_be_made_is_said_and_leaves_nothing(tmp_path, operat
     assert not Files(Faulty(at=1, fault=fail_with(errno.EPERM), calls=(operation,))).point(link, tmp_path / "b")
     assert [one.name for one in tmp_path.iterdir()] == ["result"]
     assert link.readlink() == Path("b" if operation == "fsync_folder" else "a")
+
+
+def test_telemetry_has_one_name_once_a_flow_has_ended(tmp_path) -> None:
+    parts = capsule.Capsule(tmp_path, {"run_id": "r", "flow_name": "f", "revision": "a", "epoch": 1}, Files())
+    parts.row(iter=10, t_wall_ms=10)
+    parts.flush(10)
+    before = capsule.read(tmp_path, "telemetry")
+    parts.compact()
+    assert [one.name for one in tmp_path.iterdir()] == ["telemetry.parquet"]
+    assert capsule.read(tmp_path, "telemetry") == before

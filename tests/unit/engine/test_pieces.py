@@ -69,16 +69,6 @@ def test_a_picture_in_colour_is_read_as_it_is_asked_for_and_never_made_grey_in_s
     assert np.allclose(whole, np.repeat(colours[..., :1], 3, axis=-1) / 255)
 
 
-def test_telemetry_has_one_name_once_a_flow_has_ended(tmp_path) -> None:
-    parts = capsule.Capsule(tmp_path, {"run_id": "r", "flow_name": "f", "revision": "a", "epoch": 1}, Files())
-    parts.row(iter=10, t_wall_ms=10)
-    parts.flush(10)
-    before = capsule.read(tmp_path, "telemetry")
-    parts.compact()
-    assert [one.name for one in tmp_path.iterdir()] == ["telemetry.parquet"]
-    assert capsule.read(tmp_path, "telemetry") == before
-
-
 def bomb() -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
