@@ -8,7 +8,7 @@ from typing import Any
 from flowapi.report import RunReport
 from flowapi.revision import RevisionTuple
 from flowapi.spec import API_VERSION, KIND, parse_spec
-from kit.cluster import Cluster
+from kit.cluster import HANGS_SECONDS, Cluster
 from kit.cluster.errors import KitError
 
 FLOW_LABEL = "computableflow.dev/flow"
@@ -81,7 +81,7 @@ class LiveFlow:
         except KitError:
             return None
 
-    def beyond(self, iteration: int, *, epoch: int = 0, seconds: float = 120) -> RunReport:
+    def beyond(self, iteration: int, *, epoch: int = 0, seconds: float = HANGS_SECONDS) -> RunReport:
         """Wait until an engine (of this epoch or a later one) runs and is beyond an iteration; its report."""
 
         def look() -> list[RunReport]:
@@ -92,7 +92,7 @@ class LiveFlow:
 
         return self.cluster.wait_for(f"{self.name} beyond iteration {iteration}", look, seconds)[0]
 
-    def phase(self, wanted: str, seconds: float = 120) -> dict[str, Any]:
+    def phase(self, wanted: str, seconds: float = HANGS_SECONDS) -> dict[str, Any]:
         """Wait until the status speaks of the spec as it is now and has this phase; the status."""
 
         def look() -> dict[str, Any]:
@@ -106,7 +106,7 @@ class LiveFlow:
         except KitError as error:
             raise KitError(f"{error}; it is {json.dumps(self.status())}") from error
 
-    def stalled(self, reason: str, seconds: float = 60) -> str:
+    def stalled(self, reason: str, seconds: float = HANGS_SECONDS) -> str:
         """Wait until the flow is stalled for a reason; the message."""
 
         def look() -> str:

@@ -16,6 +16,7 @@ from kit.cluster.reading import reader
 from kit.cluster.run import run
 
 KIT_NAMESPACE = "cflow-test-kit"
+HANGS_SECONDS = 300.0  # only what will never come is waited for as long: machines that build beside are slow
 T = TypeVar("T")
 
 
@@ -62,7 +63,7 @@ class Cluster:
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
         self.kubectl("apply", *where, "-f", "-", data=text)
 
-    def wait_for(self, what: str, look: Callable[[], T], seconds: float = 60) -> T:
+    def wait_for(self, what: str, look: Callable[[], T], seconds: float = HANGS_SECONDS) -> T:
         """What `look` finds, as soon as it finds something; an object that is not there yet is no error.
 
         Raises:
