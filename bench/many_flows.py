@@ -24,6 +24,7 @@ from kit.apiserver.scene import spec
 
 STEADY_SECONDS = 60.0
 NAMESPACES = 10
+STUCK, SILENT = "stuck", "silent"  # namespaces: a quota without room; engines that don't answer
 _CHILD = """\
 import asyncio, sys
 import aiohttp, kopf
@@ -90,9 +91,33 @@ class Bench:
     def play(self) -> int:
         """Run each pod that is new; how many run."""
         for body in self.plane.admin.items("/api/v1/pods?labelSelector=computableflow.dev/flow"):
-            if body["metadata"]["uid"] not in self.known:
-                self.known[body["metadata"]["uid"]] = self.node.pod(body).run(100, 90)
+            uid, silent = body["metadata"]["uid"], body["metadata"]["namespace"] == SILENT
+            if uid not in self.known:
+                self.known[uid] = self.node.pod(body).run(100, 90, silent=silent)
         return len(self.known)
+
+    def space(self, name: str) -> None:
+        """Make a namespace."""
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        self.plane.admin.post("/api/v1/namespaces", body)
+
+    def flow(self, namespace: str, name: str) -> None:
+        """Make a flow."""
+        meta = {"name": name, "namespace": namespace}
+        body = {
+            "apiVersion": "computableflow.dev/v1alpha1", "kind": "ComputableFlow", "metadata": meta, "spec": spec(),
+        }  # fmt: skip
+        self.plane.admin.post(f"/apis/computableflow.dev/v1alpha1/namespaces/{namespace}/computableflows", body)
+
+    def burden(self, count: int) -> None:
+        """Half of so many flows that the quota of their namespace holds back, half whose engines are silent."""
+        for name in (STUCK, SILENT):
+            self.space(name)
+        quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"},
+                 "spec": {"hard": {"count/jobs.batch": "0"}}}  # fmt: skip
+        self.plane.admin.post(f"/api/v1/namespaces/{STUCK}/resourcequotas", quota)
+        for number in range(count):
+            self.flow((STUCK, SILENT)[number % 2], f"flow-{number}")
 
     def iterate(self, seconds: float) -> None:
         """Engines go on, so that each answer is news."""
@@ -100,7 +125,8 @@ class Bench:
         while time.monotonic() < end:
             iteration += 100
             for pod in self.known.values():
-                self.engines.answers[pod.address] = pod.told(iteration, iteration - 10)
+                if pod.namespace != SILENT:
+                    self.engines.answers[pod.address] = pod.told(iteration, iteration - 10)
             time.sleep(min(5.0, max(0.0, end - time.monotonic())))
 
 
@@ -128,28 +154,19 @@ def latency(bench: Bench, flows: list[tuple[str, str]]) -> list[float]:
     return sorted(found)
 
 
-def measure(count: int) -> dict[str, Any]:
+def measure(count: int, burden: int) -> dict[str, Any]:
     """One row."""
     with tempfile.TemporaryDirectory() as folder, planes.start(Path(folder)) as plane:
         loop = Loop()
         bench = Bench(plane, loop)
         spaces = [f"bench-{number}" for number in range(NAMESPACES)]
         for name in spaces:
-            plane.admin.post(
-                "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-            )
+            bench.space(name)
         bench.start()
+        bench.burden(burden)
         flows = [(spaces[number % NAMESPACES], f"flow-{number}") for number in range(count)]
         for namespace, name in flows:
-            path = f"/apis/computableflow.dev/v1alpha1/namespaces/{namespace}/computableflows"
-            meta = {"name": name, "namespace": namespace}
-            body = {
-                "apiVersion": "computableflow.dev/v1alpha1",
-                "kind": "ComputableFlow",
-                "metadata": meta,
-                "spec": spec(),
-            }
-            plane.admin.post(path, body)
+            bench.flow(namespace, name)
         settled(bench, count)
         player = threading.Thread(target=bench.iterate, args=(STEADY_SECONDS + 30,), daemon=True)
         player.start()
@@ -162,10 +179,11 @@ def measure(count: int) -> dict[str, Any]:
         resident = bench.resident()
         waits = latency(bench, flows[:: max(count // 50, 1)])
         bench.stop()
-        start = restart(bench, count)
+        start = restart(bench, count, burden // 2)
         bench.stop()
         return {
             "flows": count,
+            "stuck_or_silent_elsewhere": burden,
             "requests_per_second_and_flow": round(steady["requests"], 4),
             "cpu_cores": round(steady["cpu"], 3),
             "resident_mb": round(resident),
@@ -175,12 +193,12 @@ def measure(count: int) -> dict[str, Any]:
         }
 
 
-def restart(bench: Bench, count: int) -> float:
+def restart(bench: Bench, count: int, silent: int) -> float:
     """Seconds from a fresh process to a pass over each flow, seen by its questions to all engines that run."""
     bench.engines.asked.clear()
     begun = time.monotonic()
     bench.start()
-    running = count - len(range(0, count, max(count // 50, 1)))
+    running = count - len(range(0, count, max(count // 50, 1))) + silent
     while len(bench.engines.asked) < running and time.monotonic() < begun + 300:
         time.sleep(0.2)
     return time.monotonic() - begun
@@ -190,7 +208,11 @@ def main() -> None:
     """The entry point."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--flows", type=int, nargs="+", default=[250, 2000])
-    rows = [measure(count) for count in parser.parse_args().flows]
+    parser.add_argument("--burden", type=int, default=500, help="stuck or silent flows elsewhere, in a last row")
+    wanted = parser.parse_args()
+    rows = [measure(count, 0) for count in wanted.flows]
+    if wanted.burden:
+        rows.append(measure(wanted.flows[0], wanted.burden))
     print(json.dumps({"cores": os.cpu_count(), "rows": rows}, indent=1))
 
 

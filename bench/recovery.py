@@ -1,16 +1,16 @@
-"""How long a flow stands still after an eviction, beside a bare Job on the same cluster in the same run.
+"""How long a flow stands still after an eviction, beside a bare Job that is evicted in turn with it.
 
 From the last sign of life on the volume to the next process's first certificate there (every 10 iterations: a little
-later than its first iteration). For the Job: from the eviction to the next pod's start.
-Writes build/bench/recovery.json.
+later than its first iteration). For the Job: from the eviction to the first line of the next pod's process, which
+computes nothing. Writes build/bench/recovery.json.
 """
 
 import json
+import math
 import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
@@ -23,8 +23,7 @@ from kit.cluster import Cluster
 from kit.flow import LiveFlow
 
 NAMESPACE = "cflow-bench"
-EVICTIONS = 6
-JOB_EVICTIONS = 3
+EVICTIONS = 20
 SPEC: dict[str, Any] = {
     "flow": {
         "dtype": "float32",
@@ -42,51 +41,76 @@ SPEC: dict[str, Any] = {
 }
 
 
-def of_flow(cluster: Cluster) -> list[float]:
-    """Seconds without an iteration after each eviction of a flow."""
-    flow = LiveFlow(cluster, NAMESPACE, "denoise")
-    flow.apply(SPEC)
-    for epoch in range(1, EVICTIONS + 1):
-        before = flow.beyond(0, epoch=epoch)
-        flow.beyond(before.iteration + 500, epoch=epoch)
-        flow.evict()
-    flow.beyond(0, epoch=EVICTIONS + 1)
-    flow.apply(SPEC | {"suspend": True})
-    flow.phase("Suspended")
-    volume = flow.copy(ROOT / "build" / "bench" / "volume")
-    by_number = {one.number: one for one in epochs(volume)}
-    return [first_certificate(volume, by_number[n + 1]) - by_number[n].ended for n in range(1, EVICTIONS + 1)]
+class Flow:
+    """The flow, and what its volume says of each eviction."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._flow, self._epoch = LiveFlow(cluster, NAMESPACE, "denoise"), 1
+        self._flow.apply(SPEC)
+
+    def evict(self) -> None:
+        """Evict its pod once it has run for a while, and wait for the next one's first sign of life."""
+        before = self._flow.beyond(0, epoch=self._epoch)
+        self._flow.beyond(before.iteration + 500, epoch=self._epoch)
+        self._flow.evict()
+        self._epoch += 1
+        self._flow.beyond(0, epoch=self._epoch)
+
+    def seconds(self) -> list[float]:
+        """How long it stood still after each eviction."""
+        self._flow.apply(SPEC | {"suspend": True})
+        self._flow.phase("Suspended")
+        volume = self._flow.copy(ROOT / "build" / "bench" / "volume")
+        found = {one.number: one for one in epochs(volume)}
+        return [first_certificate(volume, found[n + 1]) - found[n].ended for n in range(1, self._epoch)]
 
 
-def of_job(cluster: Cluster) -> list[float]:
-    """Seconds from each eviction of a bare Job's pod to the start of the next one."""
-    where = f"--namespace={NAMESPACE}"
-    code = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(75)); signal.pause()"
-    container = {"name": "bare", "image": cluster.engine, "command": ["python3", "-c", code]}
-    template = {
-        "metadata": {"labels": {"bench": "bare"}},
-        "spec": {"restartPolicy": "Never", "containers": [container]},
-    }
-    ignore = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
-    spec = {"podReplacementPolicy": "Failed", "podFailurePolicy": {"rules": [ignore]}, "template": template}
-    cluster.apply([{"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "bare"}, "spec": spec}], NAMESPACE)
+class BareJob:
+    """A Job whose pod starts Python, prints the time and waits."""
 
-    def running(after: str) -> list[tuple[str, float]]:
-        for pod in cluster.json("get", "pods", where, "--selector=bench=bare")["items"]:
-            for status in pod["status"].get("containerStatuses", ()):
-                started = status["state"].get("running", {}).get("startedAt", "")
-                if started and pod["metadata"]["name"] != after:
-                    return [(pod["metadata"]["name"], datetime.fromisoformat(started).timestamp())]
-        return []
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        code = (
+            "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(75)); "
+            "print(time.time(), flush=True); signal.pause()"
+        )
+        container = {"name": "bare", "image": cluster.engine, "command": ["python3", "-c", code]}
+        template = {
+            "metadata": {"labels": {"bench": "bare"}},
+            "spec": {"restartPolicy": "Never", "containers": [container]},
+        }
+        ignore = {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
+        spec = {"podReplacementPolicy": "Failed", "podFailurePolicy": {"rules": [ignore]}, "template": template}
+        cluster.apply(
+            [{"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "bare"}, "spec": spec}], NAMESPACE
+        )
+        self._pod, _ = self._next("")
 
-    found = []
-    name = cluster.wait_for("the bare Job", lambda: running(""))[0][0]
-    for _ in range(JOB_EVICTIONS):
-        began, old = time.time(), name
-        cluster.evict(NAMESPACE, old)
-        name, started = cluster.wait_for("the bare Job's next pod", lambda: running(old), 120)[0]  # noqa: B023
-        found.append(started - began)
-    return found
+    def evict(self) -> float:
+        """Seconds from an eviction of its pod to the first line of the next one."""
+        began = time.time()
+        self._cluster.evict(NAMESPACE, self._pod)
+        self._pod, started = self._next(self._pod)
+        return started - began
+
+    def _next(self, before: str) -> tuple[str, float]:
+        """The pod after that one, and when its process began."""
+        where = f"--namespace={NAMESPACE}"
+
+        def look() -> list[tuple[str, float]]:
+            for pod in self._cluster.json("get", "pods", where, "--selector=bench=bare")["items"]:
+                name = pod["metadata"]["name"]
+                running = any("running" in one["state"] for one in pod["status"].get("containerStatuses", ()))
+                if name != before and running and (line := self._cluster.kubectl("logs", where, name).strip()):
+                    return [(name, float(line))]
+            return []
+
+        return self._cluster.wait_for("the bare Job's next pod", look, 120)[0]
+
+
+def rank(seconds: list[float], share: float) -> float:
+    """The smallest of them that so large a share doesn't exceed."""
+    return round(sorted(seconds)[math.ceil(share * len(seconds)) - 1], 2)
 
 
 def main() -> None:
@@ -97,15 +121,18 @@ def main() -> None:
     cluster.kubectl("create", "namespace", NAMESPACE)
     photo = ROOT / "examples" / "deblur" / "photo"
     cluster.kubectl("create", "configmap", "photo", f"--from-file={photo}", f"--namespace={NAMESPACE}")
-    flow, job = of_flow(cluster), of_job(cluster)
+    live, bare = Flow(cluster), BareJob(cluster)
+    job = []
+    for _ in range(EVICTIONS):
+        live.evict()
+        job.append(bare.evict())
+    flow = live.seconds()
     cluster.kubectl("delete", "namespace", NAMESPACE, "--wait=false")
     answer = {
         "date": datetime.now(UTC).date().isoformat(),
         "cluster": cluster.provider,
-        "flowSeconds": [round(one, 2) for one in flow],
-        "flowMedian": round(median(flow), 2),
-        "lastToFirst": round(flow[-1] / flow[0], 2),
-        "bareJobSeconds": [round(one, 1) for one in job],
+        "flow": {"p50": rank(flow, 0.5), "p95": rank(flow, 0.95), "seconds": [round(one, 2) for one in flow]},
+        "bareJob": {"p50": rank(job, 0.5), "p95": rank(job, 0.95), "seconds": [round(one, 2) for one in job]},
     }
     target = ROOT / "build" / "bench" / "recovery.json"
     target.parent.mkdir(parents=True, exist_ok=True)

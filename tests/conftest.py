@@ -25,9 +25,24 @@ def pytest_addoption(parser):
     parser.addoption("--thorough", action="store_true", help="run the full matrices too (marked `thorough`)")
 
 
+class AtOnce:
+    """Says what failed when it fails, so that a run that is cut off has said it."""
+
+    def __init__(self, config) -> None:
+        self._config = config
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_logreport(self, report) -> None:
+        if report.failed:
+            terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+            terminal.ensure_newline()
+            terminal.write_line(f"FAILED {report.nodeid} ({report.when})\n{report.longreprtext}", red=True)
+
+
 def pytest_configure(config):
     if not hasattr(config, "workerinput"):  # the one that starts the workers
         programs.sweep()
+        config.pluginmanager.register(AtOnce(config))
         if getattr(config.option, "numprocesses", None):
             programs.hide()  # workers make up their own minds
     for one in programs.HARMLESS:

@@ -3,6 +3,9 @@
 from collections.abc import Iterable
 from typing import ClassVar
 
+BEGIN_ANEW = "edit spec.flow, if only its seed, with upgrade.mode Restart"
+"""How a resource's flow begins anew, where `cflow run` has --fresh."""
+
 
 class FlowError(Exception):
     """An error with a path into the YAML and a remedy; `code` is the engine's exit code for it.
@@ -11,15 +14,17 @@ class FlowError(Exception):
         message: What is wrong, without a full stop.
         path: Where, as a path into the YAML such as `flow.terms[1].atom`; empty when it has no place there.
         remedy: What to do about it, a sentence.
+        on_cluster: The same where the flow is a resource, if that is something else.
     """
 
     code: ClassVar[int] = 70
     reason: ClassVar[str] = "InternalError"
 
-    def __init__(self, message: str, *, path: str = "", remedy: str = "") -> None:
+    def __init__(self, message: str, *, path: str = "", remedy: str = "", on_cluster: str = "") -> None:
         self.message = message
         self.path = path
         self.remedy = remedy
+        self.on_cluster = on_cluster or remedy
         super().__init__(str(self))
 
     def __str__(self) -> str:

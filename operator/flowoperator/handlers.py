@@ -39,7 +39,7 @@ def registry(
     found = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=found)
-    def login(**_: Any) -> kopf.ConnectionInfo | None:
+    async def login(**_: Any) -> kopf.ConnectionInfo | None:  # Kopf would keep a thread for any other function
         return connect()
 
     def handler(kind: str) -> Callable[..., Awaitable[None]]:
@@ -71,4 +71,5 @@ def settings() -> kopf.OperatorSettings:
         found.watching.label_selectors[group, version, plural] = FLOW_LABEL
     found.persistence.diffbase_storage = _NoDifferences()
     found.scanning.disabled = True
+    found.process.ultimate_exiting_timeout = None  # Kopf would kill the process then, though its watches began again
     return found

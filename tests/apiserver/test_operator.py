@@ -1,6 +1,7 @@
 """The operator's process: fresh installs, restarts at any point, many flows at once, flows that cost nothing."""
 
 import asyncio
+import signal
 
 import aiohttp
 import kopf
@@ -65,6 +66,14 @@ def test_two_hundred_flows_start_and_end(scene):
     statuses = [one["status"] for one in wait_for("all to be completed", all_completed, 400)]
     assert len(ended) == len(statuses) == 200
     assert {one["attempt"]["number"] for one in statuses} == {1}
+
+
+def test_watches_that_have_ended_kill_the_process_at_no_later_time(scene, loop):
+    """Kopf would, ten minutes after they were begun again."""
+    scene.flow().apply(spec())
+    scene.flow().next_pod()
+    scene.operator.kill()
+    assert [timer for timer in loop.loop._scheduled if timer._callback is signal.pthread_kill] == []
 
 
 def test_settled_flows_cost_nothing(scene):

@@ -41,7 +41,7 @@ def reference(cluster, namespace, uninterrupted):
         key = f"{revision_of(spec)} {spec['flow']['stop']}"
         if key not in uninterrupted:
             found.apply(spec)
-            uninterrupted[key] = found.phase("Completed", 180)["result"]["sha256"]["x"]
+            uninterrupted[key] = found.phase("Completed")["result"]["sha256"]["x"]
             assert found.status()["recoveries"]["count"] == 0
         return uninterrupted[key]
 

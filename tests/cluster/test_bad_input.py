@@ -94,7 +94,7 @@ def test_what_runs_goes_on_under_an_invalid_edit_and_mending_it_is_enough(flow):
     flow.stalled("InvalidSpec")
     assert flow.pod() == pod
     flow.apply(spec())
-    status = flow.phase("Completed", 180)
+    status = flow.phase("Completed")
     assert status["attempt"]["number"] == 1
 
 

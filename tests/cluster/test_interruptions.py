@@ -24,7 +24,7 @@ def test_five_evictions_over_both_nodes_lose_nothing(cluster, flow, reference):
             flow.beyond(reached, epoch=attempt + 1)
         finally:
             cluster.uncordon(nodes[-1])
-    status = flow.phase("Completed", 180)
+    status = flow.phase("Completed")
     assert len(set(nodes)) == 2
     assert status["recoveries"]["evictions"] == 5
     assert status["recoveries"]["lostIterations"] == 0
@@ -60,7 +60,7 @@ def test_a_killed_engine_loses_no_more_than_the_cadence_allows(cluster, flow, re
     flow.kill()
     after = flow.beyond(SELDOM, epoch=2)
     assert 0 < after.lost_iterations <= SELDOM + WHILE_SAVING
-    status = flow.phase("Completed", 180)
+    status = flow.phase("Completed")
     assert status["recoveries"]["crashes"] == 1
     assert status["recoveries"]["lostIterations"] == after.lost_iterations
     assert status["result"]["sha256"]["x"] == whole
@@ -80,7 +80,7 @@ def test_an_eviction_while_the_operator_is_away_loses_nothing(cluster, flow, ref
     finally:
         cluster.kubectl("scale", DEPLOYMENT, SYSTEM, "--replicas=1")
     cluster.kubectl("rollout", "status", DEPLOYMENT, SYSTEM, "--timeout=60s")
-    status = flow.phase("Completed", 180)
+    status = flow.phase("Completed")
     assert status["recoveries"]["count"] == 1
     assert status["recoveries"]["lostIterations"] == 0
     assert status["result"]["sha256"]["x"] == whole
@@ -96,7 +96,7 @@ def test_a_killed_operator_changes_nothing(cluster, flow):
     )
     cluster.kubectl("rollout", "status", DEPLOYMENT, SYSTEM, "--timeout=60s")
     assert flow.pod() == pod
-    status = flow.phase("Completed", 180)
+    status = flow.phase("Completed")
     assert status["attempt"]["number"] == 1
     assert status["recoveries"]["count"] == 0
 
@@ -118,7 +118,7 @@ def test_what_was_lost_while_the_operator_was_away_is_reported_by_the_next_engin
     finally:
         cluster.kubectl("scale", DEPLOYMENT, SYSTEM, "--replicas=1")
     cluster.kubectl("rollout", "status", DEPLOYMENT, SYSTEM, "--timeout=60s")
-    status = flow.phase("Completed", 180)
+    status = flow.phase("Completed")
     assert again.lost_iterations > 0
     assert status["recoveries"]["lostIterations"] == again.lost_iterations
     assert status["recoveries"]["count"] == 1

@@ -82,7 +82,7 @@ def test_an_iteration_of_the_users_survives_an_eviction(cluster, namespace, flow
     flow.apply(walk())
     flow.beyond(EVERY)
     flow.evict()
-    status = flow.phase("Completed", 180)
+    status = flow.phase("Completed")
     assert status["recoveries"]["evictions"] == 1
     assert status["recoveries"]["lostIterations"] == 0
     assert set(status["result"]["sha256"]) == {"x"}

@@ -32,7 +32,7 @@ def test_sigterm_in_a_pods_first_moments_is_obeyed(cluster, flow, rounds):
     wanted = spec(terminationGracePeriodSeconds=GRACE)
     flow.apply(wanted)
     for number in range(rounds):
-        pod = cluster.wait_for("a pod that runs", flow.pod, 60)
+        pod = cluster.wait_for("a pod that runs", flow.pod)
         time.sleep(rng.uniform(0, 2))  # the moment is what is tested: any of its first seconds
         if number % 2:
             flow.evict()
@@ -40,7 +40,7 @@ def test_sigterm_in_a_pods_first_moments_is_obeyed(cluster, flow, rounds):
             flow.apply(wanted | {"suspend": True})
         stopped_within(cluster, flow, pod, GRACE / 2)
         flow.apply(wanted)
-    status = flow.phase("Completed", 180)
+    status = flow.phase("Completed")
     assert status["recoveries"]["crashes"] == 0
 
 
@@ -57,7 +57,7 @@ def test_a_deleted_claim_is_a_loss_that_is_said_and_never_a_silent_start_at_0(cl
     flow.apply(spec() | {"retryNonce": "begin anew"})
     report = flow.beyond(EVERY)
     assert report.restored_from is None
-    assert flow.phase("Completed", 180)["result"]["iteration"] == LENGTH
+    assert flow.phase("Completed")["result"]["iteration"] == LENGTH
 
 
 def test_two_edits_in_a_row_keep_the_warm_start_of_the_first_revision(flow):
@@ -86,7 +86,7 @@ def test_a_flow_that_diverges_ends_once(cluster, namespace, flow):
         },
         "checkpoint": {"everyIterations": 1000, "everySeconds": 0, "volume": {"size": "1Gi"}},
     })  # fmt: skip
-    flow.stalled("Diverged", 90)
+    flow.stalled("Diverged")
     status = flow.status()
     assert status["recoveries"]["crashes"] == 0
     assert status["attempt"]["number"] == 1
@@ -95,13 +95,13 @@ def test_a_flow_that_diverges_ends_once(cluster, namespace, flow):
 @pytest.mark.thorough
 def test_an_engine_without_enough_memory_says_so(flow):
     flow.apply(spec(engine={"resources": {"limits": {"memory": "96Mi"}}}, retry={"limit": 0}))
-    assert "want of memory (limit 96Mi)" in flow.stalled("RetriesExhausted", 90)
+    assert "want of memory (limit 96Mi)" in flow.stalled("RetriesExhausted")
 
 
 @pytest.mark.thorough
 def test_a_service_account_that_is_not_there_is_named(flow):
     flow.apply(spec(engine={"serviceAccountName": "nobody"}))
-    assert 'serviceaccount "nobody" not found' in flow.stalled("PodCannotStart", 60)
+    assert 'serviceaccount "nobody" not found' in flow.stalled("PodCannotStart")
 
 
 @pytest.mark.thorough
@@ -110,7 +110,7 @@ def test_a_quota_is_said_and_waited_for(cluster, namespace, flow):
     flow.apply(spec(iterations=3000))
     cluster.wait_for("it to say so", lambda: "exceeded quota: none" in flow.condition("Reconciling")[2])
     cluster.kubectl("delete", "quota", "none", f"--namespace={namespace}")
-    flow.phase("Completed", 180)
+    flow.phase("Completed")
 
 
 @pytest.mark.thorough

@@ -18,7 +18,7 @@ def test_an_edit_continues_from_the_last_good_checkpoint(flow):
     assert report.restored_from is not None
     assert (report.restored_from.revision, report.restored_from.reason) == (revision_of(a), "Continue")
     assert report.restored_from.iteration >= 2 * EVERY
-    status = flow.phase("Completed", 180)
+    status = flow.phase("Completed")
     assert status["result"]["iteration"] == LENGTH
     assert status["revision"]["current"] == revision_of(b)
 
@@ -30,7 +30,7 @@ def test_restart_begins_afresh(flow, reference):
     flow.apply(spec())
     flow.beyond(EVERY)
     flow.apply(b | {"upgrade": {"mode": "Restart"}})
-    status = flow.phase("Completed", 180)
+    status = flow.phase("Completed")
     assert "restoredFrom" not in status
     assert status["result"]["sha256"]["x"] == whole
 
@@ -55,7 +55,7 @@ def test_a_revert_goes_on_from_its_own_checkpoint_and_so_does_the_revert_of_that
     assert again.restored_from.revision == revision_of(b)
     assert again.restored_from.iteration >= first_b.iteration
     flow.apply(a)
-    status = flow.phase("Completed", 180)
+    status = flow.phase("Completed")
     assert status["result"]["sha256"]["x"] == whole
     assert status["recoveries"]["lostIterations"] == 0
     assert "RollbackStarted" in flow.events()
@@ -88,7 +88,7 @@ def test_suspend_stops_at_a_checkpoint_and_resume_goes_on(cluster, flow, referen
     assert after.lost_iterations == 0
     told = cluster.wait_for("the status to say from where", lambda: flow.status().get("restoredFrom"))
     assert told["checkpoint"] == after.restored_from.id
-    status = flow.phase("Completed", 180)
+    status = flow.phase("Completed")
     assert status["result"]["sha256"]["x"] == whole
     assert status["recoveries"]["count"] == 0
 
@@ -106,7 +106,7 @@ def test_retain_keeps_the_volume_and_the_same_flow_goes_on_with_it(cluster, name
     assert after.restored_from is not None
     assert after.restored_from.iteration >= 2 * EVERY
     assert after.lost_iterations == 0
-    status = flow.phase("Completed", 180)
+    status = flow.phase("Completed")
     assert status["result"]["sha256"]["x"] == whole
 
 
@@ -119,7 +119,7 @@ def test_another_flow_on_a_retained_volume_starts_afresh(cluster, flow, referenc
     flow.delete()
     cluster.wait_for("no pod", lambda: not flow.pods())
     flow.apply(b)
-    status = flow.phase("Completed", 180)
+    status = flow.phase("Completed")
     assert "restoredFrom" not in status
     assert status["result"]["sha256"]["x"] == whole
 
@@ -151,4 +151,4 @@ def test_a_drained_node_sends_the_flow_to_the_other(cluster, flow, reference):
     finally:
         cluster.uncordon(node)
     cluster.kubectl("rollout", "status", "deployment/computable-flows", "--namespace=computable-flows-system")
-    assert flow.phase("Completed", 180)["result"]["sha256"]["x"] == whole
+    assert flow.phase("Completed")["result"]["sha256"]["x"] == whole

@@ -57,7 +57,7 @@ def test_the_cluster_commands_run(cluster, tmp_path) -> None:
     env = {**os.environ, "KUBECONFIG": str(kubeconfig), "PATH": f"{cluster.kubectl_path.parent}:{os.environ['PATH']}"}
     for command in (f"kubectl config set-context --current --namespace={namespace}", *commands[1:-1]):
         subprocess.run(["bash", "-euc", command], cwd=ROOT, env=env, check=True, capture_output=True)
-    assert LiveFlow(cluster, namespace, "tv-deblur").phase("Completed", 180)["result"]["reason"] in {
+    assert LiveFlow(cluster, namespace, "tv-deblur").phase("Completed")["result"]["reason"] in {
         "Converged",
         "IterationLimit",
     }

@@ -8,7 +8,7 @@ from typing import Any
 from flowapi.report import RunReport
 from flowapi.revision import RevisionTuple
 from flowapi.spec import API_VERSION, KIND, parse_spec
-from kit.cluster import Cluster
+from kit.cluster import HANGS_SECONDS, Cluster
 from kit.cluster.errors import KitError
 
 FLOW_LABEL = "computableflow.dev/flow"
@@ -28,12 +28,15 @@ class LiveFlow:
         body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": self.name}, "spec": spec}
         self.cluster.apply([body], self.namespace)
 
+    def _get(self, group: str, path: str, timeout: float = 30) -> Any:
+        return self.cluster.get(f"/{group}/namespaces/{self.namespace}/{path}", timeout)
+
     def _kubectl(self, *arguments: str) -> str:
         return self.cluster.kubectl(*arguments, f"--namespace={self.namespace}")
 
     def body(self) -> dict[str, Any]:
         """The whole resource."""
-        found: dict[str, Any] = json.loads(self._kubectl("get", "computableflow", self.name, "-o", "json"))
+        found: dict[str, Any] = self._get(f"apis/{API_VERSION}", f"computableflows/{self.name}")
         return found
 
     def status(self) -> dict[str, Any]:
@@ -51,9 +54,7 @@ class LiveFlow:
 
     def pods(self) -> list[dict[str, Any]]:
         """Its pods, whatever their state."""
-        found: list[dict[str, Any]] = json.loads(
-            self._kubectl("get", "pods", f"--selector={FLOW_LABEL}={self.name}", "-o", "json")
-        )["items"]
+        found: list[dict[str, Any]] = self._get("api/v1", f"pods?labelSelector={FLOW_LABEL}={self.name}")["items"]
         return found
 
     def pod(self) -> str:
@@ -75,13 +76,12 @@ class LiveFlow:
         pod = self.pod()
         if not pod:
             return None
-        path = f"/api/v1/namespaces/{self.namespace}/pods/{pod}:{PORT}/proxy/status"
         try:
-            return RunReport.model_validate_json(self.cluster.kubectl("get", "--raw", path, timeout=3))
+            return RunReport.model_validate(self._get("api/v1", f"pods/{pod}:{PORT}/proxy/status", timeout=3))
         except KitError:
             return None
 
-    def beyond(self, iteration: int, *, epoch: int = 0, seconds: float = 120) -> RunReport:
+    def beyond(self, iteration: int, *, epoch: int = 0, seconds: float = HANGS_SECONDS) -> RunReport:
         """Wait until an engine (of this epoch or a later one) runs and is beyond an iteration; its report."""
 
         def look() -> list[RunReport]:
@@ -92,7 +92,7 @@ class LiveFlow:
 
         return self.cluster.wait_for(f"{self.name} beyond iteration {iteration}", look, seconds)[0]
 
-    def phase(self, wanted: str, seconds: float = 120) -> dict[str, Any]:
+    def phase(self, wanted: str, seconds: float = HANGS_SECONDS) -> dict[str, Any]:
         """Wait until the status speaks of the spec as it is now and has this phase; the status."""
 
         def look() -> dict[str, Any]:
@@ -106,7 +106,7 @@ class LiveFlow:
         except KitError as error:
             raise KitError(f"{error}; it is {json.dumps(self.status())}") from error
 
-    def stalled(self, reason: str, seconds: float = 60) -> str:
+    def stalled(self, reason: str, seconds: float = HANGS_SECONDS) -> str:
         """Wait until the flow is stalled for a reason; the message."""
 
         def look() -> str:
@@ -140,7 +140,7 @@ class LiveFlow:
 
     def events(self) -> set[str]:
         """Reasons of the events about it."""
-        items = json.loads(self._kubectl("get", "events", "-o", "json"))["items"]
+        items = self._get("api/v1", "events")["items"]
         return {
             one["reason"]
             for one in items

@@ -40,6 +40,13 @@ def run(*arguments: object, code: int = 0) -> str:
 
 def here(*arguments: object, code: int = 0) -> str:
     """As `run`, but in this process: for commands that say something and compute nothing, of which many are tried."""
+    ended, said = ended_here(*arguments)
+    assert ended == code, (ended, said)
+    return said
+
+
+def ended_here(*arguments: object) -> tuple[int, str]:
+    """A command in this process: its exit code, and what it says."""
     for name in ("jax.numpy", "jaxlib.mlir.dialects.mhlo"):  # whole: other tests need what a start leaves out of them
         importlib.import_module(name)
     said, ended = io.StringIO(), None
@@ -55,8 +62,8 @@ def here(*arguments: object, code: int = 0) -> str:
             entry.main()
         except SystemExit as end:
             ended = end.code
-    assert (ended or 0) == code, (ended, said.getvalue())
-    return said.getvalue()
+    assert ended is None or isinstance(ended, int), ended
+    return ended or 0, said.getvalue()
 
 
 def summary(root: Path) -> dict[str, Any]:

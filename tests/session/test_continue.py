@@ -24,10 +24,10 @@ def test_spec_rollback_and_continue(template, weight, tmp_path) -> None:
     pod.settings = pod.settings.replace("600", "900")
     manifest.write_text(text.replace(f"weight: {weight}", "weight: 0.3"))
     b = pod.edit(manifest)
-    code, report = pod.run(2, "--start", f"{a}/latest", "--jump", "j1", "--retain", f"{a},{b}")
+    code, report = pod.run(2, "--start", f"{a}/latest", "--start-id", "j1", "--retain", f"{a},{b}")
     assert (code, report.revision) == (0, b)
     assert (report.restored_from.revision, report.restored_from.reason) == (a, "Continue")
-    code, report = pod.run(3, "--start", f"{a}/latest", "--jump", "j1", "--retain", f"{a},{b}")
+    code, report = pod.run(3, "--start", f"{a}/latest", "--start-id", "j1", "--retain", f"{a},{b}")
     assert (code, report.restored_from.reason) == (0, "Resume")
     manifest.write_text(text)
     assert pod.edit(manifest) == a
@@ -54,11 +54,11 @@ def test_an_entry_point_continues_from_its_whole_state(tmp_path, monkeypatch) ->
     assert code == 0
     manifest.write_text(text.replace("0.01", "0.005"))
     b = pod.edit(manifest)
-    code, report = pod.run(2, "--start", f"{a}/latest", "--jump", "j1", "--retain", f"{a},{b}")
+    code, report = pod.run(2, "--start", f"{a}/latest", "--start-id", "j1", "--retain", f"{a},{b}")
     assert (code, report.restored_from.reason) == (0, "Continue")
     assert report.result.energy < first.result.energy
     pod.edit(tmp_path / "flow" / "flow.yaml")
-    code, report = pod.run(3, "--start", f"{b}/latest", "--jump", "j2", "--retain", f"{a},{b},{terms}")
+    code, report = pod.run(3, "--start", f"{b}/latest", "--start-id", "j2", "--retain", f"{a},{b},{terms}")
     assert (code, report.error.path, report.error.remedy) == (65, "spec.upgrade.mode", "Use Restart.")
 
 
@@ -76,12 +76,12 @@ def test_continue_leads_to_a_point_of_the_manifold_or_nowhere(tmp_path) -> None:
     assert pod.run(1)[0] == 0
     manifest.write_text((text % ", manifold: spd").replace("init: g", "init: h"))
     pod.edit(manifest)
-    code, report = pod.run(2, "--start", f"{a}/latest", "--jump", "j1", "--retain", a)
+    code, report = pod.run(2, "--start", f"{a}/latest", "--start-id", "j1", "--retain", a)
     assert (code, report.error.path, report.error.remedy) == (65, "spec.upgrade.mode", "Use Restart.")
     assert "manifold" in report.error.message
     manifest.write_text(text % ", manifold: stiefel")
     pod.edit(manifest)
-    assert pod.run(3, "--start", f"{a}/latest", "--jump", "j2", "--retain", a)[0] == 0
+    assert pod.run(3, "--start", f"{a}/latest", "--start-id", "j2", "--retain", a)[0] == 0
     found = np.load(next((pod.volume / "result").glob("x.npy")))
     assert np.abs(found.T @ found - np.eye(2)).max() < 1e-12
 
@@ -91,5 +91,5 @@ def test_continue_with_another_shape_is_incompatible(tmp_path) -> None:
     a = pod.edit(tmp_path / "flow" / "flow.yaml")
     assert pod.run(1)[0] == 0
     pod.edit(write_flow(tmp_path / "flow", DENOISE, size=32, limit=200, dtype="float32"))
-    code, report = pod.run(2, "--start", f"{a}/latest", "--jump", "j", "--retain", a)
+    code, report = pod.run(2, "--start", f"{a}/latest", "--start-id", "j", "--retain", a)
     assert (code, report.error.reason, report.error.path) == (65, "IncompatibleCheckpoint", "spec.upgrade.mode")

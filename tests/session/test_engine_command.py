@@ -2,10 +2,13 @@
 
 import json
 import signal
+import socket
 
 import pytest
 
 from flowapi.report import RunReport
+from flowengine.run.board import Board
+from flowengine.run.server import StatusServer
 from kit.pod import Pod
 from kit.runs import saved, wait_until
 
@@ -93,3 +96,24 @@ def test_damaged_settings_are_exit_64(tmp_path, settings) -> None:
     pod = Pod(tmp_path, limit=200)
     pod.settings = settings
     assert pod.run(1)[0] == 64
+
+
+@pytest.mark.parametrize("why", ["taken", "no port"])
+def test_a_port_that_can_not_be_served_stops_no_run(tmp_path, why) -> None:
+    pod = Pod(tmp_path, limit=300)
+    with socket.socket() as other:
+        if why == "taken":
+            other.bind(("0.0.0.0", pod.port))
+            other.listen()
+        else:
+            pod.port = 70_000
+        code, report = pod.run(1)
+    assert (code, report.state, report.result.iteration) == (0, "Finished", 300)
+    assert any(f"port {pod.port} can't be served" in one for one in report.warnings)
+
+
+def test_the_hosts_name_is_asked_of_nobody(monkeypatch) -> None:
+    """A name service that is down would hold up each start."""
+    monkeypatch.setattr(socket, "gethostbyaddr", lambda _: pytest.fail("the name service was asked"))
+    with StatusServer(Board(RunReport(revision="", attempt=1)), 0) as server:
+        assert (server.trouble, server.port > 0) == ("", True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flowengine.store import Layout
+from flowengine.store import Layout, list_checkpoints
 from kit.manifests import write_flow
 from kit.mounts import mounted
 from kit.runs import CFLOW, kill_when, progress, run, saved, start, summary
@@ -230,22 +230,32 @@ def test_without_any_of_it_the_remedy_is_named(tmp_path, small) -> None:
     assert "IterationLimit at iteration 200" in run("resume", root)
 
 
-def test_fresh_by_mistake_can_be_undone_until_it_has_saved(tmp_path) -> None:
+def back(out: str) -> list[str]:
+    """What a fresh start says goes back."""
+    return next(line for line in out.splitlines() if "cflow resume" in line).split()[1:]
+
+
+def test_fresh_by_mistake_can_be_undone(tmp_path) -> None:
+    """Also when the fresh run has saved, until the next one that is asked for."""
     manifest, root = write_flow(tmp_path / "flow", limit=500, size=16), tmp_path / "root"
     run("run", manifest, "--root", root, "--until", "300", code=75)
     out = run("run", manifest, "--root", root, "--fresh", "--until", "50", code=75)
     assert "--fresh leaves " in out
     assert "the newest at iteration 300" in out
-    command = next(line for line in out.splitlines() if "cflow resume" in line).split()
-    assert command[:3] == ["cflow", "resume", str(root)]
-    assert "there is no checkpoint" in run(*command[1:], code=65)  # the fresh run has saved
+    assert saved(root) == 300
+    assert "going on from iteration 300" in run(*back(out))
+    again = run("run", manifest, "--root", root, "--fresh", "--until", "50", code=75)
+    assert "the newest at iteration 500" in again
+    assert "there is no checkpoint" in run(*back(out), code=65)
+    assert "going on from iteration 500" in run(*back(again))
 
-    other = tmp_path / "other"
-    run("run", manifest, "--root", other, "--until", "300", code=75)
-    process = start("run", manifest.parent / "flow.yaml", "--root", other, "--fresh")
-    out = kill_when(process, lambda: len(list((other / "fence").glob("*.base"))) > 1)  # it has claimed, and not saved
-    command = next(line for line in out.splitlines() if "cflow resume" in line).split()
-    assert "going on from iteration 300" in run(*command[1:])
+
+def test_fresh_by_mistake_can_be_undone_before_it_has_saved(tmp_path) -> None:
+    manifest, root = write_flow(tmp_path / "flow", limit=500, size=16), tmp_path / "root"
+    run("run", manifest, "--root", root, "--until", "300", code=75)
+    process = start("run", manifest, "--root", root, "--fresh")
+    out = kill_when(process, lambda: len(list((root / "fence").glob("*.base"))) > 1)  # it has claimed, and not saved
+    assert "going on from iteration 300" in run(*back(out))
 
 
 @pytest.mark.parametrize(("answer", "code"), [("n", 75), ("", 75), ("y", 0), ("--yes", 0)])
@@ -266,4 +276,5 @@ def test_on_a_terminal_fresh_asks(tmp_path, small, answer, code) -> None:
     os.write(ours, f"{answer}\n".encode())
     process.communicate(timeout=60)
     os.close(ours)
-    assert (process.returncode, saved(root)) == ((75, newest) if code else (75, 150))
+    visible = [one.ref.iteration for one in list_checkpoints(root) if one.visible]
+    assert (process.returncode, visible[0]) == (75, newest if code else 150)

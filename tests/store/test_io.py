@@ -36,8 +36,9 @@ def test_a_failed_sync_or_close_is_an_error(tmp_path, monkeypatch, name) -> None
 def test_a_folders_names_are_synced(tmp_path, monkeypatch) -> None:
     asked = failing(monkeypatch, "fsync")
     before = open_files()
-    with pytest.raises(OSError, match="broken"):
+    with pytest.raises(OSError, match="broken") as refused:
         IO().fsync_folder(tmp_path)
+    assert refused.value.filename == str(tmp_path)  # the system knows its number alone
     assert len(asked) == 1
     assert open_files() == before
 

@@ -5,7 +5,7 @@ import errno
 import pytest
 
 from flowapi.errors import DataError, VolumeError
-from flowengine.store import IO, Retention, list_checkpoints, pin
+from flowengine.store import IO, Fresh, Retention, keep_left, list_checkpoints, pin
 from kit.store.faulty import Faulty, fail_with
 from kit.store.volume import A, iterations, meta, state, take
 
@@ -72,3 +72,18 @@ def test_a_pin_set_while_retention_decides_holds(tmp_path) -> None:
     store.collect(Retention(A, keep=1))
     assert iterations(tmp_path) == [2, 1]
     store.close()
+
+
+def test_a_fresh_start_keeps_one_that_it_leaves_and_no_pin_of_a_persons_is_lost(tmp_path) -> None:
+    store, _ = take(tmp_path)
+    ids = [store.save(k, state(k), meta()).id for k in (1, 2, 3, 4)]
+    store.close()
+    pin(tmp_path, ids[0])
+    for name in (ids[1], ids[1], ids[2], ids[0]):
+        keep_left(tmp_path, name)
+        assert {one.ref.id for one in list_checkpoints(tmp_path) if one.pinned} == {ids[0], name}
+    store, _ = take(tmp_path, start=Fresh())
+    store.save(1, state(1), meta())
+    store.collect(Retention(A, keep=1))
+    store.close()
+    assert iterations(tmp_path) == [1, 1]

@@ -88,3 +88,11 @@ def test_the_mount_that_is_nearest_names_the_type(tmp_path) -> None:
     mounts.write_text("".join(f"device {where} {kind} rw 0 0\n" for where, kind in kinds.items()))
     assert mount_type(tmp_path / "flow", mounts) == "fuse.mountpoint-s3"
     assert mount_type(tmp_path / "flow", tmp_path / "none") == ""
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EROFS, errno.ESTALE])
+def test_a_volume_that_is_broken_or_read_only_is_not_called_one_of_the_wrong_kind(tmp_path, number) -> None:
+    with pytest.raises(VolumeError, match="can't make a folder") as refused:
+        probe(Faulty(at=1, fault=fail_with(number)), tmp_path)
+    assert "POSIX" not in refused.value.remedy
+    assert str(tmp_path) in refused.value.message

@@ -1,4 +1,4 @@
-"""`make torture`: random faults, real flows killed again and again, and every mutant of the store's protocol.
+"""`make torture`: random faults, power cuts on ext4, xfs and btrfs, real flows killed again and again, and every mutant of the store, of what a run saves, and of what it leaves.
 
     make torture SEED=7 FAULTS=1000
 
@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from rich.progress import Progress
 
@@ -70,6 +71,40 @@ class Faults:
             self._disk.close()
 
 
+class PowerCuts:
+    """The power cut at many moments of a run, on every file system that this machine can mount."""
+
+    def __init__(self, folder: Path, rng: random.Random) -> None:
+        from kit.store import cuts  # as above
+
+        self._cuts, self._rng, self._folder = cuts, rng, folder
+        self.images = 0
+        self.lost: list[str] = []
+        self.left_out: list[str] = []
+
+    @property
+    def kinds(self) -> list[str]:
+        """The file systems to try."""
+        return list(self._cuts.MAKE)
+
+    def one(self, kind: str, count: int) -> None:
+        """So many moments on a file system of this kind; and the control, a run that syncs nothing, which must lose."""
+        if missing := self._cuts.lacking(kind):
+            self.left_out.append(f"{kind}: {missing}")
+            return
+        self.lost += self._losses(kind, count, None)
+        if not self._losses(kind, 6, self._cuts.Unsynced()):
+            self.lost.append(f"{kind}: a run that syncs nothing loses nothing, so these cuts show nothing")
+
+    def _losses(self, kind: str, count: int, io: Any) -> list[str]:
+        cuts = self._cuts
+        with tempfile.TemporaryDirectory(dir=self._folder, prefix=f"cuts-{kind}-") as name:
+            run = cuts.record(Path(name), kind, io)
+            found = list(cuts.losses(run, Path(name), cuts.places(run, count), self._rng))
+        self.images += len(found)
+        return [one for one in found if one]
+
+
 class Flows:
     """Real flows, each killed at random moments until it has ended, beside one that nobody touched."""
 
@@ -108,9 +143,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make torture", description=__doc__)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--faults", type=int, default=1000)
-    parser.add_argument(
-        "--no-mutants", action="store_true", help="leave out the mutants, which take a quarter of an hour"
-    )
+    parser.add_argument("--cuts", type=int, default=48, help="moments at which the power goes, on each file system")
+    parser.add_argument("--no-mutants", action="store_true", help="leave out the mutants, which take an hour")
     asked = parser.parse_args()
     rng = random.Random(asked.seed)
     mutants = "mutants left out"
@@ -119,23 +153,27 @@ def main() -> int:
         survived, mutants = _mutants()
     in_flows = int(asked.faults * SHARE_OF_FLOWS)
     with tempfile.TemporaryDirectory(prefix="cflow-torture-") as name, Progress() as progress:
-        faults, flows = Faults(Path(name), rng), Flows(Path(name), rng)
+        faults, flows, cuts = Faults(Path(name), rng), Flows(Path(name), rng), PowerCuts(Path(name), rng)
         try:
+            for kind in progress.track(cuts.kinds, description="power cuts"):
+                cuts.one(kind, asked.cuts)
             for _ in progress.track(range(asked.faults - in_flows), description="faults"):
                 faults.one()
             for number in progress.track(range(max(1, in_flows // 10)), description="flows killed ten times each"):
                 flows.one(number, min(10, in_flows) or 1)
         finally:
             faults.close()
-    for sentence in (*faults.lost, *flows.different):
+    for sentence in (*faults.lost, *flows.different, *cuts.lost):
         print(sentence)
+    for sentence in cuts.left_out:
+        print(f"power cuts left out: {sentence}")
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(faults.counts.items()))
     print(
         f"torture: seed {asked.seed}: {sum(faults.counts.values()) + flows.kills} faults ({kinds}, {flows.kills} kills of a "
-        f"flow); {len(faults.lost)} acknowledged checkpoints lost or wrong, {len(flows.different)} flows with another "
+        f"flow) and {cuts.images} images after power cuts; {len(faults.lost) + len(cuts.lost)} acknowledged checkpoints lost or wrong, {len(flows.different)} flows with another "
         f"SHA-256; {mutants}"
     )
-    return int(bool(faults.lost or flows.different or survived))
+    return int(bool(faults.lost or flows.different or cuts.lost or survived))
 
 
 def _mutants() -> tuple[int, str]:

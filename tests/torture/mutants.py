@@ -1,30 +1,16 @@
-"""Mutants of the store's protocol: every call of an operation on the volume and every raise, dropped, ignored, delayed.
+"""Mutants of what keeps a run safe: calls, raises and conditions, each changed alone.
 
-Dropped: the statement is gone. Ignored: its failure is. Delayed: it changes places with the statement after it.
+Dropped: the statement is gone. Ignored: its failure is. Delayed: it changes places with the statement after it. Negated: an
+`if` holds where it didn't. Of the store every call of an operation on the volume is tried, of the rest every call.
 """
 
 import ast
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-FOLDER = Path(__file__).parent.parent.parent / "engine" / "flowengine" / "store"
-MODULES = (
-    "io",
-    "layout",
-    "writer",
-    "fence",
-    "owner",
-    "reader",
-    "codec",
-    "chain",
-    "gc",
-    "manifest",
-    "probe",
-    "listing",
-    "store",
-)
+ENGINE = Path(__file__).parent.parent.parent / "engine"
 OPERATIONS = frozenset({
     "create", "write", "fsync", "close", "rename", "link", "mkdir", "unlink", "rmdir", "fsync_folder",
     "put_file", "put_files", "replace_file", "check", "check_fence", "make_folder", "discard",
@@ -32,34 +18,105 @@ OPERATIONS = frozenset({
 
 
 @dataclass(frozen=True)
+class Part:
+    """A package whose modules are changed.
+
+    Attributes:
+        package: Its name.
+        modules: Those that decide.
+        tests: Files below `tests/` of which one must fail, the quickest first.
+        loaded: What is imported once, before any mutant: it must not import a module that is changed.
+        every_call: Whether every call counts, not only operations on the volume; and every `if`.
+    """
+
+    package: str
+    modules: Sequence[str]
+    tests: Sequence[str]
+    loaded: Sequence[str]
+    every_call: bool = False
+
+    def file(self, module: str) -> Path:
+        """Its source."""
+        return ENGINE.joinpath(*self.package.split("."), f"{module}.py")
+
+    @property
+    def prefix(self) -> str:
+        """How names of its mutants begin."""
+        return f"{self.package.rpartition('.')[2]}/" if self.every_call else ""
+
+
+LIBRARIES = ("hypothesis.extra.numpy", "ml_dtypes", "numpy", "safetensors.numpy", "xxhash", "flowapi.report")
+STORE = Part(
+    "flowengine.store",
+    (
+        "io", "layout", "writer", "fence", "owner", "reader", "codec", "chain", "gc", "manifest", "probe", "listing",
+        "store",
+    ),
+    [f"store/test_{name}.py" for name in (
+        "io", "probe", "failed_operations", "poor_volumes", "owners", "retention", "pins", "reading", "one_process",
+        "fencing", "hostile", "codec", "corruption", "replay", "crash",
+    )],
+    LIBRARIES,
+)  # fmt: skip
+FILES = Part(
+    "flowengine.store",
+    ("files",),
+    ("unit/engine/test_capsule.py", "store/test_beside.py"),
+    (*LIBRARIES, "pyarrow.parquet"),
+)
+CAPSULE = Part(
+    "flowengine.capsule",
+    ("parts", "result"),
+    ("unit/engine/test_capsule.py", "store/test_beside.py"),
+    (*LIBRARIES, "pyarrow.parquet", "flowengine.store"),
+    every_call=True,
+)
+RUN = Part(
+    "flowengine.run",
+    ("cadence", "reporting", "saver", "telemetry", "saves", "ending", "opening", "session"),
+    ("unit/engine/test_run.py", "session/test_saver.py", "session/test_session.py", "session/test_crash.py"),
+    (*LIBRARIES, "pyarrow.parquet", "flowengine.store", "flowengine.capsule", "flowengine.compiler", "flowengine.loop"),
+    every_call=True,
+)
+PARTS = (STORE, FILES, CAPSULE, RUN)
+
+
+@dataclass(frozen=True)
 class Mutant:
     """A change to one statement. `name` is stable as long as the statement and its place in its function are."""
 
     name: str
+    part: Part
     module: str
     source: str
 
 
-def generate() -> list[Mutant]:
+def unchanged(part: Part) -> Mutant:
+    """No change, for a look whether the tests pass."""
+    module = part.modules[0]
+    return Mutant("no change", part, module, part.file(module).read_text(encoding="utf-8"))
+
+
+def generate(parts: Sequence[Part] = PARTS) -> list[Mutant]:
     """Every mutant of every module, in order."""
-    return [mutant for module in MODULES for mutant in _of_module(module)]
+    return [mutant for part in parts for module in part.modules for mutant in _of_module(part, module)]
 
 
-def _of_module(module: str) -> Iterator[Mutant]:
-    tree = ast.parse((FOLDER / f"{module}.py").read_text(encoding="utf-8"))
+def _of_module(part: Part, module: str) -> Iterator[Mutant]:
+    tree = ast.parse(part.file(module).read_text(encoding="utf-8"))
     seen: dict[str, int] = {}
-    for function, node in _lambdas(tree):
+    for function, node in [] if part.every_call else list(_lambdas(tree)):
         body, node.body = node.body, ast.Constant(None)
         name = f"{module}.{function}: drop `{ast.unparse(body)[:60]}`"
-        yield Mutant(name, module, ast.unparse(ast.fix_missing_locations(copy.deepcopy(tree))))
+        yield Mutant(name, part, module, ast.unparse(ast.fix_missing_locations(copy.deepcopy(tree))))
         node.body = body
     for function, block, index in _places(tree):
-        for kind, change in _changes(block, index):
+        for kind, change in _changes(block, index, every_call=part.every_call):
             what = ast.unparse(block[index]).splitlines()[0][:60]
-            label = f"{module}.{function}: {kind} `{what}`"
+            label = f"{part.prefix}{module}.{function}: {kind} `{what}`"
             seen[label] = seen.get(label, 0) + 1
             name = label if seen[label] == 1 else f"{label} #{seen[label]}"
-            yield Mutant(name, module, _with(tree, block, change))
+            yield Mutant(name, part, module, _with(tree, block, change))
 
 
 def _places(tree: ast.Module) -> Iterator[tuple[str, list[ast.stmt], int]]:
@@ -91,16 +148,24 @@ def _lambdas(tree: ast.Module) -> Iterator[tuple[str, ast.Lambda]]:
                     yield function.name, node
 
 
-def _changes(block: list[ast.stmt], index: int) -> Iterator[tuple[str, list[ast.stmt]]]:
+def _changes(block: list[ast.stmt], index: int, *, every_call: bool) -> Iterator[tuple[str, list[ast.stmt]]]:
     statement = block[index]
-    rest = block[index + 1 :]
+    before, rest = block[:index], block[index + 1 :]
     if isinstance(statement, ast.Raise):
-        yield "drop", [*block[:index], ast.Pass(), *rest]
-    elif isinstance(statement, ast.Expr) and _operates(statement):
-        yield "drop", [*block[:index], ast.Pass(), *rest]
-        yield "ignore", [*block[:index], _ignored(statement), *rest]
+        yield "drop", [*before, ast.Pass(), *rest]
+    elif isinstance(statement, ast.Expr) and (_operates(statement) or (every_call and _calls(statement))):
+        yield "drop", [*before, ast.Pass(), *rest]
+        if not every_call:
+            yield "ignore", [*before, _ignored(statement), *rest]
         if rest and not isinstance(rest[0], ast.Return | ast.Raise | ast.Continue):
-            yield "delay", [*block[:index], rest[0], statement, *rest[1:]]
+            yield "delay", [*before, rest[0], statement, *rest[1:]]
+    elif every_call and isinstance(statement, ast.If):
+        negated = ast.If(ast.UnaryOp(ast.Not(), statement.test), statement.body, statement.orelse)
+        yield "negate", [*before, negated, *rest]
+
+
+def _calls(statement: ast.Expr) -> bool:
+    return isinstance(statement.value, ast.Call)
 
 
 def _operates(statement: ast.stmt) -> bool:

@@ -1,9 +1,11 @@
-"""Runs the store's own tests against every mutant of the store: each must be caught by a test, or be named equivalent.
+"""Runs the tests of each part against every mutant of it: each must be caught by a test, or be named equivalent.
 
-Each mutant lives in a forked process that has everything heavy loaded but the store itself.
+Each mutant lives in a forked process that has everything heavy loaded but the part itself. Alone, for one part or for mutants
+whose names contain a word: `python -P -m torture.mutation run/ fence.check`.
 """
 
 import contextlib
+import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -18,17 +20,14 @@ from pathlib import Path
 
 import pytest
 
+from kit import programs
 from torture.equivalent import EQUIVALENT
-from torture.mutants import FOLDER, Mutant, generate
+from torture.mutants import PARTS, Mutant, Part, generate, unchanged
 
-TESTS = Path(__file__).parent.parent / "store"
-QUICKEST_FIRST = (
-    "io", "probe", "failed_operations", "poor_volumes", "owners", "retention", "pins", "reading", "one_process", "fencing",
-    "hostile", "codec", "corruption", "replay", "crash",
-)  # fmt: skip
+TESTS = Path(__file__).parent.parent
 SECONDS = 900  # many times what the tests take: on a busy machine a slow mutant must not pass for a caught one
-PACKAGE = "flowengine.store"
-OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-W", "ignore::pytest.PytestAssertRewriteWarning")
+OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-W", "ignore::pytest.PytestAssertRewriteWarning",
+           "-W", "ignore::pytest.PytestUnraisableExceptionWarning")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -53,14 +52,22 @@ def verdicts(names: Sequence[str] = (), workers: int = 2) -> Iterator[Verdict]:
     Raises:
         RuntimeError: the tests fail without any mutant, or what is named equivalent is none.
     """
-    _preload()
-    nothing = Mutant("no change", "io", (FOLDER / "io.py").read_text(encoding="utf-8"))
-    if caught := _outcome(*_start(nothing)):
-        raise RuntimeError(f"the tests fail without a mutant: {caught}")
     known = {one.name for one in generate()}
     if stale := set(EQUIVALENT) - known:
         raise RuntimeError(f"named equivalent, but no mutant: {', '.join(sorted(stale))}")
-    left = [one for one in generate() if not names or any(name in one.name for name in names)]
+    for part in PARTS:
+        left = [one for one in generate([part]) if not names or any(name in one.name for name in names)]
+        if left:
+            yield from _of_part(part, left, workers)
+
+
+def _of_part(part: Part, left: list[Mutant], workers: int) -> Iterator[Verdict]:
+    """The parts come in the order of their layers: what one loads, no earlier one changes."""
+    programs.keep()
+    for name in part.loaded:
+        importlib.import_module(name)
+    if caught := _outcome(*_start(unchanged(part))):
+        raise RuntimeError(f"the tests fail without a mutant: {caught}")
     running: dict[int, tuple[Mutant, int, Path]] = {}
     while left or running:
         while left and len(running) < workers:
@@ -70,16 +77,6 @@ def verdicts(names: Sequence[str] = (), workers: int = 2) -> Iterator[Verdict]:
         child, status = os.wait()
         mutant, pipe, folder = running.pop(child)
         yield Verdict(mutant, _read(status, pipe, folder))
-
-
-def _preload() -> None:
-    import hypothesis.extra.numpy  # noqa: F401
-    import ml_dtypes  # noqa: F401
-    import numpy  # noqa: F401, ICN001
-    import safetensors.numpy  # noqa: F401
-    import xxhash  # noqa: F401
-
-    import flowapi.report  # noqa: F401
 
 
 def _start(mutant: Mutant) -> tuple[int, int, Path]:
@@ -100,7 +97,7 @@ def _start(mutant: Mutant) -> tuple[int, int, Path]:
         os.dup2(quiet, 2)
         sys.meta_path.insert(0, _Finder(mutant))
         seen = _First()
-        files = [str(TESTS / f"test_{name}.py") for name in QUICKEST_FIRST]
+        files = [str(TESTS / name) for name in mutant.part.tests]
         code = pytest.main([*OPTIONS, *files], plugins=[seen])
         os.write(writer, (seen.failed or ("nothing" if not code else f"pytest ended with {code!r}")).encode())
     except BaseException as error:
@@ -141,16 +138,16 @@ class _First:
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Loads one module of the store from a mutant's source."""
+    """Loads one module from a mutant's source."""
 
     def __init__(self, mutant: Mutant) -> None:
         self._mutant = mutant
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> importlib.machinery.ModuleSpec | None:
         """The spec of the mutated module; None for every other."""
-        if name != f"{PACKAGE}.{self._mutant.module}":
+        if name != f"{self._mutant.part.package}.{self._mutant.module}":
             return None
-        return importlib.util.spec_from_loader(name, self, origin=str(FOLDER / f"{self._mutant.module}.py"))
+        return importlib.util.spec_from_loader(name, self, origin=str(self._mutant.part.file(self._mutant.module)))
 
     def exec_module(self, module: object) -> None:
         """Run the mutant's source as the module."""

@@ -38,9 +38,9 @@ def main(arguments: Sequence[str]) -> int:
             board.update(state="Stopped")
             _last_words(board.report)
 
-    with StopRequest(leave) as stop, Beside(_Log().observe) as log, StatusServer(board, asked.port):
+    with StopRequest(leave) as stop, Beside(_Log().observe) as log, StatusServer(board, asked.port) as server:
         try:
-            return int(_run(board, stop, asked, log))
+            return int(_run(board, stop, asked, log, server.trouble))
         finally:
             _last_words(board.report)
 
@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--attempt", type=int, required=True, help="the operator's number of this start")
     add("--settings", required=True, help="run-time settings as JSON")
     add("--start", default="latest", help="latest, fresh, or HASH/CHECKPOINT (HASH/latest)")
-    add("--jump", default="", help="id of a start that happens once")
+    add("--start-id", default="", help="id of a start that happens once")
     add("--lineage", default="", help="revisions to continue from, nearest first, while this one has no checkpoint")
     add("--expect-checkpoint", action="store_true", help="refuse to begin at iteration 0: a checkpoint is known")
     add("--retain", default="", help="the other revisions that keep a checkpoint, by commas; all, when left out")
@@ -63,19 +63,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(board: Board, stop: StopRequest, asked: argparse.Namespace, log: Beside) -> int:
+def _run(board: Board, stop: StopRequest, asked: argparse.Namespace, log: Beside, trouble: str) -> int:
     try:
         request = _request(asked)
         board.update(revision=request.revision.hash)
         threads = request.revision.document(request.settings).policy.threads
         dropped = platform.prepare(threads, Layout(request.root).cache)
         settings = load_jax()
-        request = replace(request, notes=environment.ignored(dropped), settings_of_jax=settings)
+        notes = (*([trouble] if trouble else ()), *environment.ignored(dropped))
+        request = replace(request, notes=notes, settings_of_jax=settings)
         from flowengine.run.session import Session  # noqa: PLC0415 - jax comes after `prepare`
 
         code = Session(request, board, stop, log.observe).run()
     except Exception as error:  # noqa: BLE001 - whatever it is, the report and the exit code have to say so
-        known = sentence_for(error)
+        known = _known(error)
         board.update(state="Failed", error=_run_error(known or error), **_held(error))
         if known:
             log.call(partial(_log, str(known), level="error", code=known.code, reason=known.reason))
@@ -84,6 +85,14 @@ def _run(board: Board, stop: StopRequest, asked: argparse.Namespace, log: Beside
         return ExitCode.INTERNAL
     log.call(partial(_log, "ended", code=int(code), iteration=board.report.iteration))
     return code
+
+
+def _known(error: Exception) -> FlowError | None:
+    """An error that has a sentence for a person, with what to do where the flow is a resource."""
+    found = sentence_for(error)
+    if found is not None:
+        found.remedy = found.on_cluster
+    return found
 
 
 def _held(error: Exception) -> dict[str, object]:
@@ -103,7 +112,7 @@ def _request(asked: argparse.Namespace) -> RunRequest:
     kept = frozenset(asked.retain.split(",")) if asked.retain else None
     start = _start(asked.start, tuple(asked.lineage.split(",")) if asked.lineage else ())
     return RunRequest(
-        revision, known, asked.root, asked.inputs, owner, asked.attempt, start, asked.jump, asked.adopt, kept,
+        revision, known, asked.root, asked.inputs, owner, asked.attempt, start, asked.start_id, asked.adopt, kept,
         at="spec.flow", expected=asked.expect_checkpoint,
     )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from contextlib import ExitStack
@@ -25,7 +26,7 @@ from flowengine.run.board import Board
 from flowengine.run.jax_import import load_jax
 from flowengine.run.request import RunRequest
 from flowengine.run.signals import StopRequest
-from flowengine.store import Fresh, Latest, Layout, Start, list_checkpoints
+from flowengine.store import Fresh, Latest, Layout, Start, keep_left, list_checkpoints
 
 if TYPE_CHECKING:
     from flowengine.compiler import CompiledFlow
@@ -63,24 +64,30 @@ def resume(root: Path, checkpoint: str, *, quiet: bool, as_json: bool) -> None:
 
 
 def _leave_behind(request: RunRequest, *, sure: bool) -> None:
-    """Say what a fresh start hides, and on a terminal ask."""
+    """Say what a fresh start hides, on a terminal ask, and keep the newest good one of it."""
     own = [one for one in list_checkpoints(request.root) if one.ref.revision == request.revision.hash]
     hidden = [one for one in own if one.visible]
     if not hidden:
         return
-    newest = hidden[0].ref
+    newest = next((one for one in hidden if one.good and not one.problem), hidden[0]).ref
     back = shlex.join(["cflow", "resume", str(request.root), "--from", newest.id])
     sys.stderr.write(
-        f"cflow: --fresh leaves {len(hidden)} checkpoints behind, the newest at iteration {newest.iteration}; the "
-        f"first save of the fresh run removes them. Until then this goes back to it:\n  {back}\n"
+        f"cflow: --fresh leaves {len(hidden)} checkpoints behind, the newest at iteration {newest.iteration}. That one "
+        f"is kept until the next --fresh, the others go when the fresh run saves; this goes back to it:\n  {back}\n"
     )
-    if sure or not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
-        return
-    sys.stderr.write("Start afresh? [y/N] ")
-    sys.stderr.flush()
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+    if not (sure or _agreed()):
         sys.stderr.write("cflow: nothing was changed\n")
         raise SystemExit(int(ExitCode.STOPPED))
+    keep_left(request.root, newest.id)
+
+
+def _agreed() -> bool:
+    """What somebody at a terminal answers; where nobody is, the option alone says it."""
+    if not (sys.stdin and sys.stdin.isatty() and sys.stderr.isatty()):
+        return True
+    sys.stderr.write("Start afresh? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def plan(file: Path, *, as_json: bool) -> None:
@@ -201,7 +208,7 @@ def _shown_folder(request: RunRequest) -> Path:
     """Where the result is: behind the link for people, where that points at it."""
     layout = Layout(request.root)
     folder = layout.result(request.revision.hash)
-    return layout.result_link if layout.result_link.resolve() == folder.resolve() else folder
+    return layout.result_link if os.path.realpath(layout.result_link) == os.path.realpath(folder) else folder
 
 
 def _same_command() -> str:

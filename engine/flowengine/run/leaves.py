@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from flowapi.errors import IncompatibleError
+from flowapi.errors import BEGIN_ANEW, IncompatibleError
 from flowengine.loop import Carry
 from flowengine.store import Leaf
 from flowengine.xla import placed
@@ -37,6 +37,7 @@ def to_carry(leaves: Mapping[str, Leaf], template: T) -> T:
         raise IncompatibleError(
             f"the checkpoint has other arrays than this flow ({different})",
             remedy="Start afresh with --fresh, or run the version that wrote it.",
+            on_cluster=f"Run the image that wrote it, or {BEGIN_ANEW}.",
         )
     arrays = jax.device_put([_array(name, leaves[name], wanted[name]) for name in wanted], may_alias=False)
     carry: T = jax.tree_util.tree_unflatten(form, arrays)
@@ -71,6 +72,7 @@ def _array(name: str, leaf: Leaf, like: jax.Array) -> jax.Array | np.ndarray:
         raise IncompatibleError(
             f"{name} is {leaf.array.dtype}{leaf.array.shape} in the checkpoint, {like.dtype}{like.shape} here",
             remedy="Start afresh with --fresh, or run the version that wrote it.",
+            on_cluster=f"Run the image that wrote it, or {BEGIN_ANEW}.",
         )
     return leaf.array
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import jax
 
-from flowapi.errors import IncompatibleError, VolumeLostError
+from flowapi.errors import BEGIN_ANEW, IncompatibleError, VolumeLostError
 from flowapi.frozen import frozen
 from flowapi.report import RestoredFrom
 from flowengine.compiler import CompiledFlow, compile_flow, stops_of
@@ -79,7 +79,7 @@ def resume(request: RunRequest, compiled: CompiledFlow, program: Program) -> Ope
             request.revision.hash,
             request.revision.to_bytes(),
             request.start,
-            jump=request.jump,
+            jump=request.start_id,
             holder=f"{socket.gethostname()}/{os.getpid()}",
         )
         _not_lost(request, claimed)
@@ -179,8 +179,10 @@ def _same_problem(base: Restored, compiled: CompiledFlow) -> None:
     if base.manifest.lineage.problem_digest != compiled.digest:
         by_code = compiled.document.entrypoint is not None
         what = "the input data, or the entry point's code," if by_code else "the input data"
+        old = "data and code" if by_code else "data"
         raise IncompatibleError(
             f"{what} are not those that the checkpoint was computed from",
             path="spec.inputs and spec.flow.entrypoint" if by_code else "spec.inputs",
-            remedy=f"Put the old {'data and code' if by_code else 'data'} back, or start afresh with --fresh.",
+            remedy=f"Put the old {old} back, or start afresh with --fresh.",
+            on_cluster=f"Put the old {old} back, or {BEGIN_ANEW}.",
         )

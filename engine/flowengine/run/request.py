@@ -22,7 +22,7 @@ class RunRequest:
         owner: Whose volume it must be.
         attempt: The operator's number; 0 for a local run.
         start: Where to start from.
-        jump: The id of a start that happens once.
+        start_id: Of a start that happens once.
         adopt: The uid of a deleted flow of this name whose volume may be taken over.
         retain: Other revisions that keep their newest checkpoint; None: all.
         expected: Whether a checkpoint is known to have been saved: without one the run is refused.
@@ -39,7 +39,7 @@ class RunRequest:
     owner: Owner
     attempt: int = 0
     start: Start = field(default_factory=Latest)
-    jump: str = ""
+    start_id: str = ""
     adopt: str = ""
     retain: frozenset[str] | None = None
     expected: bool = False

@@ -3,9 +3,11 @@
 import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 
 from flowapi.report import RunReport
 from flowengine.run.board import Board
+from flowengine.store.io import reason
 
 PORT = 8080
 POLL_SECONDS = 0.02  # how long `close` waits for the thread
@@ -13,21 +15,30 @@ _STATES_ALIVE = ("Starting", "Loading", "Compiling", "Restoring", "Running", "St
 
 
 class StatusServer:
-    """Serves the board in a thread of its own, from before jax is imported until the process ends."""
+    """Serves the board in a thread of its own, from before jax is imported until the process ends.
+
+    Attributes:
+        trouble: Why nobody can be answered; the run goes on without. Empty where all is well.
+    """
 
     def __init__(self, board: Board, port: int = PORT) -> None:
+        self.trouble = ""
+        self._server: ThreadingHTTPServer | None = None
         handler = type("Handler", (_Handler,), {"board": board})
-        self._server = ThreadingHTTPServer(("0.0.0.0", port), handler)  # noqa: S104 - the pod's address
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(POLL_SECONDS,), name="status", daemon=True
-        )
-        self._thread.start()
+        try:
+            self._server = _Server(("0.0.0.0", port), handler)  # noqa: S104 - the pod's address
+            threading.Thread(
+                target=self._server.serve_forever, args=(POLL_SECONDS,), name="status", daemon=True
+            ).start()
+        except (OSError, OverflowError, RuntimeError) as error:  # taken, no port, no more threads
+            self._forget()
+            what = reason(error) if isinstance(error, OSError) else error
+            self.trouble = f"port {port} can't be served ({what}): nobody sees this run's progress but in its log"
 
     @property
     def port(self) -> int:
-        """Where it listens."""
-        return int(self._server.server_address[1])
+        """Where it listens; 0 where it doesn't."""
+        return int(self._server.server_address[1]) if self._server else 0
 
     def __enter__(self) -> "StatusServer":
         return self
@@ -37,8 +48,23 @@ class StatusServer:
 
     def close(self) -> None:
         """Stop listening."""
-        self._server.shutdown()
-        self._server.server_close()
+        if self._server:
+            self._server.shutdown()
+            self._server.server_close()
+
+    def _forget(self) -> None:
+        if self._server:
+            self._server.server_close()
+        self._server = None
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def server_bind(self) -> None:
+        """Bind, and leave out the base class's question for the host's name: a name service may be down, or slow."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = "", self.server_address[1]
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -8,7 +8,7 @@ from flowengine.store.files import Files
 from flowengine.store.gc import Retention
 from flowengine.store.io import IO
 from flowengine.store.layout import Layout
-from flowengine.store.listing import Listed, list_checkpoints, pin, read_checkpoint, thin_out
+from flowengine.store.listing import Listed, keep_left, list_checkpoints, pin, read_checkpoint, thin_out
 from flowengine.store.manifest import Health, Lineage, SaveReason
 from flowengine.store.owner import Owner
 from flowengine.store.reader import CheckpointRef, PassedOver, Restored
@@ -36,6 +36,7 @@ __all__ = [
     "SaveMeta",
     "SaveReason",
     "Start",
+    "keep_left",
     "list_checkpoints",
     "pin",
     "read_checkpoint",

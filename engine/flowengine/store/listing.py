@@ -10,10 +10,12 @@ from pathlib import Path
 from flowapi.errors import DataError, FencedError, VolumeError
 from flowapi.frozen import frozen
 from flowengine.store import fence, gc, layout
-from flowengine.store.io import IO, put_file, reason, refused
+from flowengine.store.io import IO, put_file, read_file, reason, refused
 from flowengine.store.owner import Lock
 from flowengine.store.reader import CheckpointRef, Reader, Restored, ref_of
 from flowengine.store.writer import discard
+
+LEFT = b"left by a fresh start\n"
 
 
 @frozen
@@ -96,8 +98,8 @@ def _newest(io: IO, paths: layout.Layout, reader: Reader) -> Restored:
     return newest
 
 
-def pin(root: Path, name: str, *, wanted: bool = True, io: IO | None = None) -> None:
-    """Keep a checkpoint whatever retention says, or no longer.
+def pin(root: Path, name: str, *, wanted: bool = True, why: bytes = b"", io: IO | None = None) -> None:
+    """Keep a checkpoint whatever retention says, or no longer; `why` stands in the mark.
 
     Raises:
         DataError: there is none of that name.
@@ -109,7 +111,7 @@ def pin(root: Path, name: str, *, wanted: bool = True, io: IO | None = None) -> 
     try:
         pinned = layout.PIN_MARK in io.names(folder)
         if wanted and not pinned:
-            put_file(io, folder / layout.PIN_MARK, b"")
+            put_file(io, folder / layout.PIN_MARK, why)
         elif pinned and not wanted:
             io.unlink(folder / layout.PIN_MARK)
         io.fsync_folder(folder)
@@ -118,6 +120,31 @@ def pin(root: Path, name: str, *, wanted: bool = True, io: IO | None = None) -> 
             raise DataError(f"checkpoint {name} was just removed", remedy="Pin a newer one.")
     except OSError as error:
         raise refused(error, f"checkpoint {name} can't be pinned") from error
+
+
+def keep_left(root: Path, name: str, io: IO | None = None) -> None:
+    """Keep a checkpoint that a fresh start leaves behind, and no longer the one that an earlier fresh start had left.
+
+    Errors as `pin`.
+    """
+    io = io or IO()
+    with _looking(root) as paths:
+        revision, identity = _find(io, paths, name)
+        earlier = [
+            one
+            for one in layout.checkpoint_ids(io, paths, revision)
+            if one != identity and _pin_of(io, paths.checkpoint(revision, one)) == LEFT
+        ]
+    pin(root, name, why=LEFT, io=io)
+    for one in earlier:
+        pin(root, str(one), wanted=False, io=io)
+
+
+def _pin_of(io: IO, folder: Path) -> bytes | None:
+    try:
+        return read_file(io, folder / layout.PIN_MARK, len(LEFT))
+    except (FileNotFoundError, ValueError):
+        return None
 
 
 def thin_out(root: Path, keep: int, *, dry_run: bool = False, io: IO | None = None) -> list[tuple[str, str]]:

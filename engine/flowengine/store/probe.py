@@ -5,17 +5,19 @@ read back before a file is closed for good. Better a sentence at the start than 
 """
 
 import contextlib
+import errno
 import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 from flowapi.errors import VolumeError
-from flowengine.store.io import FULL, IO, put_file, read_file, refused
+from flowengine.store.io import FULL, IO, TRANSIENT, put_file, read_file, refused
 from flowengine.store.layout import PROBE_PREFIX
 
 T = TypeVar("T")
 STALE_SECONDS = 60.0
+UNWELL = TRANSIENT | {errno.EROFS}  # nothing about its kind: another one of the same kind would do
 _OLD, _NEW = b"old\n", b"new\n"
 _REMEDY = "Use one with a POSIX file system (a disk, block storage, NFS 4, CephFS); docs/volumes.md has a table."
 
@@ -62,6 +64,8 @@ def _step(root: Path, what: str, action: Callable[[], T]) -> T:
     except OSError as error:
         if error.errno in FULL:
             raise refused(error, f"the volume at {root} has no room for a claim") from error
+        if error.errno in UNWELL:
+            raise refused(error, f"the volume at {root} can't {what}") from error
         raise _unfit(root, what, error) from error
 
 

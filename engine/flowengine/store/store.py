@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from flowapi.errors import CorruptError, DataError, FencedError, VolumeError
+from flowapi.errors import BEGIN_ANEW, CorruptError, DataError, FencedError, VolumeError
 from flowapi.frozen import frozen
 from flowapi.report import PreviousEpoch
 from flowengine.store import fence, gc, layout, owner, probe, writer
@@ -129,7 +129,9 @@ class CheckpointStore:
             if not lock.take() and attempt <= newest:
                 lock.release()
                 raise FencedError(
-                    f"another process runs in {root}", remedy="Wait for it to end, or use another --root."
+                    f"another process runs in {root}",
+                    remedy="Wait for it to end, or use another --root.",
+                    on_cluster="Wait for it to end.",
                 )
             try:
                 adopted = owner.take_ownership(io, paths, owner_, adopt=adopt, max_attempt=newest)
@@ -226,10 +228,10 @@ class CheckpointStore:
             case At(source, checkpoint):
                 found = self._newest(source, checkpoint, passed_over)
                 if found is None:
-                    here = source == revision
                     raise DataError(
                         f"revision {source} has no good checkpoint {checkpoint} to start from",
-                        remedy="See `cflow checkpoints list`." if here else "Use upgrade mode Restart.",
+                        remedy="See `cflow checkpoints list`.",
+                        on_cluster="" if source == revision else "Use upgrade mode Restart.",
                     )
                 return (found, None) if source == revision else (None, found)
 
@@ -239,6 +241,7 @@ class CheckpointStore:
             raise CorruptError(
                 f"no checkpoint of revision {revision} is intact ({len(passed_over)} corrupt)",
                 remedy="Start afresh with --fresh, or restore the volume from a backup.",
+                on_cluster=f"Restore the volume from a backup, or {BEGIN_ANEW}.",
             )
         return found
 

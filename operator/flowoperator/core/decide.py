@@ -176,4 +176,6 @@ def _suspend(observed: Observed, valid: ValidSpec, status: FlowStatus, now: date
         return closed(observed, status, verdict, now, stopping, requeue_after=SUSPENDING_SECONDS)
     if any(not job.finished for job in observed.jobs):
         return closed(observed, status, conditions.waiting("Suspending", "Stopping at a checkpoint."), now, stopping)
-    return closed(observed, status, conditions.suspended(), now, stopping)
+    lost = volume_trouble(observed, valid, status)
+    verdict = lost if lost is not None and lost.reason == "VolumeLost" else conditions.suspended()
+    return closed(observed, status, verdict, now, stopping)

@@ -206,7 +206,7 @@ def _arguments(settings: RuntimeSettings, attempt: Attempt) -> list[str]:
         "--settings", settings.to_json(),
     ]  # fmt: skip
     texts = {
-        "jump": attempt.start.id,
+        "start-id": attempt.start.id,
         "lineage": ",".join(attempt.start.lineage),
         "retain": ",".join(attempt.retain),
         "adopt": attempt.adopt,

@@ -14,11 +14,10 @@ from kit.apiserver.api import Api, ApiError
 from kit.cluster import tools
 from kit.cluster.errors import KitError
 from kit.cluster.operator import CHART, NAMESPACE, RELEASE
-from kit.cluster.run import run
+from kit.cluster.run import WITH_PARENT, run
 
 ENGINE = "engine.example/computable-flows-engine:0.1.0"
 _UP_SECONDS = 180
-_WITH_PARENT = ["setpriv", "--pdeathsig", "KILL"]  # a component dies with the tests that started it, however those end
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ def start(folder: Path) -> Iterator[Plane]:
 
     def component(name: str, *arguments: str) -> None:
         with (folder / f"{name}.log").open("wb") as log:
-            children.append(subprocess.Popen([*_WITH_PARENT, found[name], *arguments], stdout=log, stderr=log))
+            children.append(subprocess.Popen([*WITH_PARENT, found[name], *arguments], stdout=log, stderr=log))
 
     try:
         component(

@@ -243,7 +243,7 @@ def scene(plane: Plane, loop: Loop, *, started: bool = True, everywhere: bool = 
     finally:
         operator.kill()
         janitor.stopped.set()
-        janitor.join(5)
+        janitor.join(60)
         loop.run(proxy.close())
         loop.run(to_apiserver.cleanup())
         loop.run(to_engines.cleanup())

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from kit.cluster import debian, images, operator, tools, volumes
 from kit.cluster.errors import KitError
-from kit.cluster.handle import Cluster
+from kit.cluster.handle import HANGS_SECONDS, Cluster
 from kit.cluster.paths import cache
 from kit.cluster.provider import Provider, choose
 
-__all__ = ["Cluster", "KitError", "choose", "down", "ensure", "locked", "prepare", "replenish"]
+__all__ = ["HANGS_SECONDS", "Cluster", "KitError", "choose", "down", "ensure", "locked", "prepare", "replenish"]
 
 
 @contextmanager

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from kit.cluster.errors import KitError
+from kit.cluster.reading import reader
 from kit.cluster.run import run
 
 KIT_NAMESPACE = "cflow-test-kit"
+HANGS_SECONDS = 300.0  # only what will never come is waited for as long: machines that build beside are slow
 T = TypeVar("T")
 
 
@@ -47,19 +49,27 @@ class Cluster:
         """The same, as JSON."""
         return json.loads(self.kubectl(*arguments, "-o", "json"))
 
+    def get(self, path: str, timeout: float = 30) -> Any:
+        """The JSON below a path of the apiserver, such as `/api/v1/nodes`.
+
+        Raises:
+            KitError: there is none, or no answer in time.
+        """
+        return reader(self.kubectl_path, self.kubeconfig).get(path, timeout)
+
     def apply(self, objects: Sequence[dict[str, Any]], namespace: str = "") -> None:
         """Apply objects, as a person would apply a file."""
         where = (f"--namespace={namespace}",) if namespace else ()
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
         self.kubectl("apply", *where, "-f", "-", data=text)
 
-    def wait_for(self, what: str, look: Callable[[], T], seconds: float = 60) -> T:
+    def wait_for(self, what: str, look: Callable[[], T], seconds: float = HANGS_SECONDS) -> T:
         """What `look` finds, as soon as it finds something; an object that is not there yet is no error.
 
         Raises:
             KitError: nothing within the time, which is for hangs only.
         """
-        end, why = time.monotonic() + seconds, ""
+        end, why, pause = time.monotonic() + seconds, "", 0.1
         while True:
             try:
                 if found := look():
@@ -68,7 +78,8 @@ class Cluster:
                 why = f": {error}"
             if time.monotonic() > end:
                 raise KitError(f"waited {seconds:.0f} s for {what}{why}")
-            time.sleep(0.1)
+            time.sleep(pause)
+            pause = min(1.2 * pause, 0.5)  # looking takes time of a core, which the engine may need
 
     def nodes(self) -> tuple[str, ...]:
         """Names of the nodes that take pods."""

@@ -1,5 +1,6 @@
 """Child processes, with errors that say what failed; progress for people."""
 
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,6 +10,8 @@ from rich.console import Console
 from kit.cluster.errors import KitError
 
 console = Console(stderr=True, highlight=False)
+# a program that serves a test's process dies with it, however that ends
+WITH_PARENT = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
 
 
 def say(text: str) -> None:

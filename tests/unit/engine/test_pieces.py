@@ -12,66 +12,7 @@ from safetensors.numpy import save_file
 
 from flowapi.errors import DataError
 from flowapi.flow import FlowDocument
-from flowengine import capsule
 from flowengine.compiler.load import load_data
-from flowengine.run.cadence import Cadence, Pace
-from flowengine.store import Files
-
-
-def test_cadence_counts_absolute_iterations_and_waits() -> None:
-    cadence = Cadence(every_iterations=100, every_seconds=10, saved_iteration=0, saved_at=0)
-    assert not cadence.due(90, 60)
-    assert not cadence.due(100, 9)
-    assert cadence.due(130, 10)
-    after = cadence.begun(130, 10)
-    assert not after.due(190, 60)
-    assert after.due(200, 60)
-    assert after.next_multiple(130) == 200
-    assert Cadence(100, 0, 130, 10).due(200, 10)
-
-
-def test_a_failed_save_is_tried_again_soon_and_later_each_time() -> None:
-    cadence = Cadence(every_iterations=100, every_seconds=10, saved_iteration=0, saved_at=0).begun(100, 20)
-    failed = cadence.failed(0, 21)
-    assert not failed.due(150, 21.9)
-    assert failed.due(150, 22)
-    again = failed.begun(150, 22).failed(0, 22)
-    assert not again.due(200, 23.9)
-    assert again.due(200, 24)
-    for now in range(24, 2000, 60):
-        again = again.begun(200, now).failed(0, now)
-    assert not again.due(300, now + 59)
-    assert again.due(300, now + 60)
-    assert again.begun(300, now + 60).succeeded().failures == 0
-
-
-def test_two_parts_of_one_iteration_are_both_kept(tmp_path) -> None:
-    kept = capsule.Capsule(tmp_path, {"run_id": "r", "flow_name": "f", "revision": "a", "epoch": 1}, Files())
-    for event in ("RUN_STARTED", "RUN_FINISHED"):
-        kept.event(event, 400, 1)
-        kept.flush(400)
-    assert [row["event"] for row in capsule.read(tmp_path, "events")] == ["RUN_STARTED", "RUN_FINISHED"]
-
-
-def test_rows_wait_for_room_but_not_without_bound(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(capsule.parts, "MOST_PENDING", 3)
-    folder = tmp_path / "telemetry"
-    folder.write_text("in the way")
-    kept = capsule.Capsule(folder, {"run_id": "r", "flow_name": "f", "revision": "a", "epoch": 1}, Files())
-    for k in range(5):
-        kept.event("CHECKPOINT_CREATED", k, k)
-        with pytest.raises(OSError, match="."):
-            kept.flush(k)
-    folder.unlink()
-    kept.flush(9)
-    assert [row["iter"] for row in capsule.read(folder, "events")] == [2, 3, 4]
-
-
-def test_pace_grows_slowly_and_stays_within_the_ring() -> None:
-    pace = Pace(1, most=500)
-    assert pace.measured(1, 1e-9).iterations == 4
-    assert pace.measured(10, 5.0).iterations == 1
-    assert Pace(400, most=500).measured(400, 1e-9).iterations == 500
 
 
 def source(spec, tmp_path, dtype="float64"):
@@ -126,16 +67,6 @@ def test_a_picture_in_colour_is_read_as_it_is_asked_for_and_never_made_grey_in_s
         assert np.allclose(source({"image": name}, tmp_path), colours[..., 0] / 255)
     whole = source({"image": "grey.png", "mode": "colour"}, tmp_path)
     assert np.allclose(whole, np.repeat(colours[..., :1], 3, axis=-1) / 255)
-
-
-def test_telemetry_has_one_name_once_a_flow_has_ended(tmp_path) -> None:
-    parts = capsule.Capsule(tmp_path, {"run_id": "r", "flow_name": "f", "revision": "a", "epoch": 1}, Files())
-    parts.row(iter=10, t_wall_ms=10)
-    parts.flush(10)
-    before = capsule.read(tmp_path, "telemetry")
-    parts.compact()
-    assert [one.name for one in tmp_path.iterdir()] == ["telemetry.parquet"]
-    assert capsule.read(tmp_path, "telemetry") == before
 
 
 def bomb() -> bytes:
@@ -211,29 +142,3 @@ def test_config_maps_own_links_are_followed(tmp_path) -> None:
     (tmp_path / "..data").symlink_to("..2026")
     (tmp_path / "a.npy").symlink_to("..data/a.npy")
     assert np.array_equal(source({"npy": "a.npy"}, tmp_path), [1, 1])
-
-
-def test_capsule_parts_are_compacted_without_losing_a_row(tmp_path) -> None:
-    for epoch in (1, 2):
-        parts = capsule.Capsule(tmp_path, {"run_id": "r", "flow_name": "f", "revision": "a", "epoch": epoch}, Files())
-        for k in (10, 20):
-            parts.row(iter=k, t_wall_ms=k, E=1.0 / k)
-            parts.event("CHECKPOINT_CREATED", k, k, "x")
-            parts.flush(k)
-    before = capsule.read(tmp_path, "telemetry")
-    parts.compact()
-    assert capsule.read(tmp_path, "telemetry") == before
-    assert [(row["epoch"], row["iter"]) for row in before] == [(1, 10), (1, 20), (2, 10), (2, 20)]
-    assert before[0]["gap"] is None
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["events.parquet", "telemetry.parquet"]
-
-
-def test_result_is_whole_or_absent(tmp_path) -> None:
-    folder, files = tmp_path / "result", Files()
-    x = np.arange(3.0)
-    summary = {"sha256": {"x": capsule.digest(x)}}
-    assert capsule.read_result(files, folder) is None
-    capsule.write_result(files, folder, {"x": x}, summary)
-    assert capsule.read_result(files, folder) == summary
-    np.save(folder / "x.npy", x + 1)
-    assert capsule.read_result(files, folder) is None

@@ -199,7 +199,7 @@ def test_a_revert_resumes_the_earlier_revision_and_so_does_the_revert_of_that(ru
     running.edit(spec(weight=0.2))
     running.settle()
     assert (running.status.revision.current, running.argument("start")) == (second, "latest")
-    assert running.argument("jump") == ""
+    assert running.argument("start-id") == ""
 
 
 def test_a_third_revision_after_a_revert_continues_from_the_one_that_ran(running):
@@ -236,6 +236,29 @@ def test_suspend_stops_the_job_and_resume_goes_on(running):
     assert running.status.recoveries.count == 0
 
 
+@pytest.mark.parametrize("again", [{}, {"retryNonce": "anew"}], ids=["resumed", "given up"])
+def test_a_claim_that_goes_while_its_flow_is_suspended_is_a_loss_that_is_said(running, again):
+    claim, jobs = running.claim, running.job.attempt
+    running.edit(spec(suspend=True))
+    running.settle()
+    running.claim = None
+    running.settle()
+    assert running.condition("Stalled") == ("True", "VolumeLost")
+    running.claim = claim
+    running.settle()
+    assert running.status.phase == "Suspended"
+    running.claim = None
+    running.settle()
+    running.edit(spec(**again))
+    running.settle()
+    if again:
+        assert running.job.attempt > jobs
+        assert not running.expects_checkpoint
+    else:
+        assert not running.jobs
+        assert running.condition("Stalled") == ("True", "VolumeLost")
+
+
 def test_a_suspended_flow_resumes_once_and_nothing_is_counted(running):
     running.edit(spec(suspend=True))
     running.end(75)
@@ -264,7 +287,7 @@ def test_the_first_revision_comes_back_to_its_own_checkpoint_even_if_none_was_se
     world.settle()
     world.edit(spec())
     world.settle()
-    assert (world.argument("start"), world.argument("jump")) == ("latest", "")
+    assert (world.argument("start"), world.argument("start-id")) == ("latest", "")
 
 
 def test_changed_settings_restart_the_same_revision(running):
