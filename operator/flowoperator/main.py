@@ -6,8 +6,9 @@ import logging
 import os
 import random
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import aiohttp
 import kopf
@@ -180,7 +181,7 @@ class Operator:
                 self.watching.clear()
 
     async def _kopf(self, access: Access) -> None:
-        await kopf.operator(
+        tasks = await kopf.spawn_tasks(
             registry=handlers.registry(self.queue, self.informer, access.login),
             ready_flag=self.watching,
             settings=handlers.settings(),
@@ -189,6 +190,20 @@ class Operator:
             namespaces=self.settings.namespaces,
             clusterwide=not self.settings.namespaces,
         )
+        await kopf.run_tasks(tasks, ignored=_Everything())
+
+
+class _Everything(Collection[asyncio.Task[Any]]):
+    """For Kopf, whose end would cancel what was begun after it and is not in here: our own workers."""
+
+    def __contains__(self, _: object) -> bool:
+        return True
+
+    def __iter__(self) -> Iterator[asyncio.Task[Any]]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
 
 
 async def run(settings: Settings, access: Access, http: aiohttp.ClientSession) -> None:

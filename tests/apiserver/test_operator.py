@@ -8,6 +8,7 @@ import kopf
 import pytest
 from kubernetes.aio import client
 
+from flowoperator.handlers import CHILDREN
 from flowoperator.main import RESYNC_SECONDS, Settings
 from flowoperator.main import Operator as OperatorProcess
 from flowoperator.shell.cluster import Cluster
@@ -66,6 +67,53 @@ def test_two_hundred_flows_start_and_end(scene):
     statuses = [one["status"] for one in wait_for("all to be completed", all_completed, 400)]
     assert len(ended) == len(statuses) == 200
     assert {one["attempt"]["number"] for one in statuses} == {1}
+
+
+def test_watches_that_are_begun_again_end_nothing_else(idle_scene, plane, loop):
+    """Kopf would cancel whatever was begun after it: the workers, and what asks engines."""
+    url = idle_scene.operator.url
+    login = kopf.ConnectionInfo(server=url, scheme="Bearer", token=plane.token)
+    access = type("Access", (), {"login": staticmethod(lambda: login)})
+
+    async def begin():
+        configuration = client.Configuration(host=url, api_key={"authorization": f"Bearer {plane.token}"})
+        api, http = client.ApiClient(configuration), aiohttp.ClientSession()
+        operator = OperatorProcess(Settings("engine:1", (idle_scene.namespace,), 0), Cluster(api), http)
+        return api, http, operator, [asyncio.create_task(operator.work()), asyncio.create_task(operator.watch(access))]
+
+    async def again(operator):
+        await operator.watching.wait()
+        operator.dead_watch.set()
+        while operator.dead_watch.is_set():
+            await asyncio.sleep(0.01)
+        await operator.watching.wait()
+
+    async def of_kopf():
+        names = [task.get_name().split(" ")[0] for task in asyncio.all_tasks()]
+        return names.count("watcher"), names.count("spawner")
+
+    async def end(api, http, operator, tasks):
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        operator.engines.close()
+        await http.close()
+        await api.close()
+
+    api, http, operator, tasks = loop.run(begin())
+    try:
+        idle_scene.flow("before").apply(spec())
+        idle_scene.flow("before").next_pod().run(100, 90)
+        wait_for("all watches", lambda: loop.run(of_kopf())[0] == len(CHILDREN) + 1)
+        before = loop.run(of_kopf())
+        for _ in range(3):
+            loop.run(again(operator), 60)
+        idle_scene.flow("after").apply(spec())
+        idle_scene.flow("after").next_pod()
+        assert not any(task.done() for task in tasks)
+        wait_for("Kopf to have left nothing behind", lambda: loop.run(of_kopf()) == before)
+    finally:
+        loop.run(end(api, http, operator, tasks))
 
 
 def test_watches_that_have_ended_kill_the_process_at_no_later_time(scene, loop):

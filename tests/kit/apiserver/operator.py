@@ -112,6 +112,11 @@ class Operator:
                 self._loop.loop.call_soon(self.start)
 
     @property
+    def url(self) -> str:
+        """Where it finds the apiserver."""
+        return self._url
+
+    @property
     def alive(self) -> bool:
         """Whether it runs."""
         return self._running is not None and not self._running.done()
