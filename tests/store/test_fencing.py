@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from flowapi.errors import DataError, FencedError
-from flowengine.store import IO, At, Fresh, Retention, list_checkpoints
+from flowengine.store import IO, At, Fresh, Retention, fence, list_checkpoints
 from flowengine.store import writer as writer_module
 from kit.store.volume import A, B, found, meta, open_store, resumed, state, take, value_of
 
@@ -232,3 +232,15 @@ def test_a_save_whose_folder_the_newer_owner_removed_is_fenced_not_failed(tmp_pa
     with pytest.raises(FencedError):
         old.save(1, state(1), meta())
     old.close()
+
+
+def test_a_claim_that_goes_between_two_looks_is_gone_and_no_other_processs(tmp_path, monkeypatch) -> None:
+    store, _ = take(tmp_path)
+
+    def gone(*_):
+        raise FileNotFoundError
+
+    with monkeypatch.context() as moment:
+        moment.setattr(fence, "read_file", gone)
+        with pytest.raises(FencedError, match="is gone from"):
+            store.check_fence()

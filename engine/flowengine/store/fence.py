@@ -152,24 +152,28 @@ def check(io: IO, layout: Layout, claim: Claim) -> None:
         newest = max(epochs(io, layout), default=0)
     except OSError as error:
         raise refused(error, "the claims can't be read") from error
-    if newest < claim.epoch:
+    record = _record(io, layout, claim.epoch) if newest == claim.epoch else b""
+    if newest < claim.epoch or record is None:
         raise FencedError(
             f"the claim of this run (epoch {claim.epoch}) is gone from {layout.root}: the folder was moved, or put "
             "back to an older state, or its `fence` was removed",
             remedy="Nothing more is written; run again where the folder is now.",
         )
-    if newest != claim.epoch or not _is_still(io, layout, claim):
+    if newest != claim.epoch or record != claim.record:
         what = f"epoch {claim.epoch} lost the volume to epoch {newest}"
         if newest == claim.epoch:
             what = f"epoch {newest} is another process's now"
         raise FencedError(what, remedy="A newer attempt runs; this one ends.")
 
 
-def _is_still(io: IO, layout: Layout, claim: Claim) -> bool:
+def _record(io: IO, layout: Layout, epoch: int) -> bytes | None:
+    """What a claim's file holds; None where it has gone since it was listed."""
     try:
-        return read_file(io, layout.claim(claim.epoch), MAX_RECORD_BYTES) == claim.record
-    except (ValueError, FileNotFoundError):
-        return False
+        return read_file(io, layout.claim(epoch), MAX_RECORD_BYTES)
+    except FileNotFoundError:
+        return None
+    except ValueError:  # longer than any record
+        return b""
 
 
 def write_progress(io: IO, layout: Layout, epoch: int, iteration: int, wall_ms: int) -> None:
