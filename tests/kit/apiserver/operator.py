@@ -126,7 +126,7 @@ class Operator:
         self._revive = False
         if self._running is not None:
             self._running.cancel()
-            if not self._ended.wait(20):
+            if not self._ended.wait(60):
                 raise AssertionError("the operator did not end when it was killed")
             self._running = None
 
