@@ -7,12 +7,8 @@ from pathlib import Path
 from typing import Any, cast
 from unittest import mock
 
-from flowapi.reader import read_one
 from flowapi.report import RunReport
-from flowapi.revision import RevisionFile, RevisionTuple, RuntimeSettings
-from flowapi.spec import load_manifest
 from flowengine import capsule
-from flowengine.cli import remembering
 from flowengine.run.board import Board
 from flowengine.run.request import RunRequest
 from flowengine.store import IO, CheckpointRef, CheckpointStore
@@ -108,15 +104,6 @@ class Seen:
     last: RunReport
     code: int | None = None
     error: BaseException | None = None
-
-
-def request_of(manifest: Path, root: Path, **changes: Any) -> RunRequest:
-    """As `cflow run` makes it of a manifest."""
-    read = load_manifest(read_one(manifest))
-    tuple_, own = RevisionTuple.of(read.spec), remembering.owner(read.name)
-    revision = RevisionFile(hash=tuple_.hash, name=own.name, namespace=own.namespace, uid=own.uid, tuple=tuple_)
-    settings = RuntimeSettings.of(read.spec, read.document)
-    return RunRequest(revision, settings, root, manifest.parent, own, **changes)
 
 
 def share(

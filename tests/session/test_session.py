@@ -11,8 +11,9 @@ from flowengine.run import opening, saves
 from flowengine.run.saver import Saver
 from flowengine.store import CheckpointStore, Latest, list_checkpoints, read_checkpoint
 from kit.manifests import write_flow
+from kit.requests import request_of
 from kit.runs import progress, summary
-from kit.sessions import Asked, compiled_once, events, request_of, share
+from kit.sessions import Asked, compiled_once, events, share
 
 END = 70
 
