@@ -55,6 +55,7 @@ class SavedCheckpoint(Model):
     iteration: Whole
     digest: Short
     good: bool = True
+    green: bool = Field(default=False, description="Whether its certificates held when it was saved.")
 
 
 class RestoredFrom(Model):

@@ -78,20 +78,27 @@ class UpgradeSpec(SpecPart):
     mode: Literal["Continue", "Restart"] = Field("Continue", description="Continue or Restart.")
 
 
-class RollbackSpec(SpecPart):
-    """Going back by itself when a new revision fails."""
+class StableAfterSpec(SpecPart):
+    """What makes a revision stable: one to go back to."""
 
-    automatic: Flag = Field(default=False, description="Not available in this version: false.")
-    later: ClassVar[frozenset[str]] = frozenset({"deadlineSeconds", "stableAfter"})
-    rules: ClassVar[tuple[Rule, ...]] = (
-        Rule(
-            "!has(self.automatic) || !self.automatic",
-            lambda self: not self.automatic,
-            "automatic rollback is not available in this version",
-            "Write false, and roll back by reverting the spec.",
-            at="automatic",
-        ),
+    checkpoints: Annotated[int, Field(strict=True, ge=1, le=100)] = Field(
+        1, description="So many checkpoints of its own, saved while its certificates held (GREEN)."
     )
+    seconds: Annotated[int, Field(strict=True, ge=0, le=2_592_000)] = Field(
+        0, description="So many seconds for which its engine has run."
+    )
+
+
+class RollbackSpec(SpecPart):
+    """Going back by itself to the last stable revision when a new one fails; the spec stays as it is."""
+
+    automatic: Flag = Field(
+        default=True, description="Whether the last stable revision runs again when a new one fails."
+    )
+    deadline_seconds: Annotated[int, Field(strict=True, ge=1, le=2_592_000)] = Field(
+        600, description="A new revision whose engine has run for so long without a GREEN checkpoint has failed."
+    )
+    stable_after: StableAfterSpec = StableAfterSpec()
 
 
 class RetrySpec(SpecPart):

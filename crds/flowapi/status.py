@@ -8,6 +8,7 @@ from flowapi.lenient import SENTENCE, what_fits
 from flowapi.model import Model
 from flowapi.report import LAST_ATTEMPT, MOST_DIGESTS
 
+MOST_FAILED = 10
 Phase = Literal["Pending", "Running", "Suspended", "Completed", "Stalled"]
 ConditionType = Literal["Ready", "Reconciling", "Stalled", "Checkpointed", "Certified", "RolledBack", "Completed"]
 Short = Annotated[str, StringConstraints(max_length=253)]
@@ -30,11 +31,30 @@ class Condition(Model):
     last_transition_time: Time = Field(description="When `status` changed last.")
 
 
+class FailedRevision(Model):
+    """A revision that was given up for the last stable one, and under which circumstances."""
+
+    hash: Short = Field("", description="Hash of the revision that failed.")
+    settings: Short = Field("", description="A hash of the run-time settings that it failed with.")
+    inputs: Short = Field("", description="A fingerprint of the inputs that it failed with.")
+    time: Time = Field("", description="When it was given up.")
+    message: Sentence = Field("", description="Why it failed.")
+
+
 class RevisionStatus(Model):
-    """Which revision runs, and which one the spec asks for."""
+    """Which revision runs, which one the spec asks for, and which one to go back to."""
 
     current: Short = Field("", description="Hash of the revision that runs, or ran last.")
     desired: Short = Field("", description="Hash of the revision that the spec asks for.")
+    stable: Short = Field("", description="Hash of the newest stable revision: the one to go back to.")
+    failed: Annotated[tuple[FailedRevision, ...], Field(max_length=MOST_FAILED)] = Field(
+        (), description="Revisions that failed and were given up, the newest last."
+    )
+
+    @property
+    def replaced(self) -> bool:
+        """Whether another revision runs than the one that the spec asks for, which has failed."""
+        return bool(self.failed) and self.failed[-1].hash == self.desired != self.current
 
 
 class CheckpointStatus(Model):
@@ -59,6 +79,8 @@ class RevisionRecord(Model):
         "Running", description="What became of it."
     )
     checkpoint: CheckpointStatus | None = Field(None, description="Its newest checkpoint that is known.")
+    green: Whole = Field(0, description="How many of its checkpoints were seen that were saved while GREEN.")
+    ran_seconds: Whole = Field(0, description="How long its engine ran in attempts that are over.")
 
 
 class AttemptStatus(Model):
@@ -73,6 +95,7 @@ class AttemptStatus(Model):
     pod_name: Short = Field("", description="The newest pod of that Job.")
     node_name: Short = Field("", description="The node that this pod is on.")
     started_at: Time = Field("", description="When it was started.")
+    running_since: Time = Field("", description="When its engine first said that it runs, in the pod that is there.")
     epoch: Whole = Field(0, description="The lease on the volume whose losses have been counted.")
     since: Whole = Field(0, description="The first attempt on this volume; what earlier ones saved is given up.")
     saved: bool = Field(

@@ -74,7 +74,7 @@ def test_a_good_spec_is_taken(dry_run, spec):
         ({"flow": FLOW, "inputs": [{"name": "a", "claimName": "a..b"}]}, "spec.inputs[0].claimName", "no name of a Kubernetes"),
         ({"flow": FLOW, "inputs": [{"name": "a", "claimName": "b"}] * 2}, "spec.inputs[1]", "Duplicate value"),
         ({"flow": FLOW, "upgrade": {"mode": "Sometimes"}}, "spec.upgrade.mode", '"Continue", "Restart"'),
-        ({"flow": FLOW, "rollback": {"automatic": True}}, "spec.rollback.automatic", "not available in this version"),
+        ({"flow": FLOW, "rollback": {"deadlineSeconds": 0}}, "spec.rollback.deadlineSeconds", "greater than or equal to 1"),
         ({"flow": FLOW, "checkpoint": {"everyIterations": 0}}, "spec.checkpoint.everyIterations", "greater than or equal to 1"),
         ({"flow": FLOW, "checkpoint": {"volume": {"claimName": "a", "size": "1Gi"}}}, "spec.checkpoint.volume", "Keep one kind."),
         ({"flow": FLOW, "checkpoint": {"volume": {"size": "0"}}}, "spec.checkpoint.volume.size", "more than 0 bytes"),

@@ -61,6 +61,15 @@ def revert(scene):
     return flow
 
 
+def fail(scene):
+    flow, _ = begun(scene)
+    flow.apply(spec(weight=0.2))
+    run(scene, flow, iteration=3).end(76)
+    run(scene, flow, iteration=100)
+    flow.until("the stable revision's iterations", lambda status: status["progress"]["iteration"] == 100, SECONDS)
+    return flow
+
+
 def suspend(scene):
     flow, _ = begun(scene)
     flow.edit(suspend=True)
@@ -78,7 +87,7 @@ def delete(scene):
     return flow
 
 
-WORKLOADS = {one.__name__: one for one in (create, evict, edit, revert, suspend, delete)}
+WORKLOADS = {one.__name__: one for one in (create, evict, edit, revert, fail, suspend, delete)}
 
 
 def end_of(scene, flow):

@@ -155,6 +155,39 @@ def wiped() -> World:
     return failed(running(), 65, error=error)
 
 
+def edited() -> World:
+    """A stable revision, and another one whose engine runs."""
+    world = running()
+    world.edit(spec(weight=0.2))
+    world.settle()
+    world.say(3, 0, controller="AMBER")
+    world.step()
+    return world
+
+
+def rolled_back() -> World:
+    world = edited()
+    error = RunError(code=76, reason="Diverged", message="the energy grows", remedy="Lower policy.step.")
+    world.end(76, job="Failed", error=error)
+    world.settle()
+    world.say(150, 140, base=100)
+    return world
+
+
+def overdue() -> World:
+    world = edited()
+    world.now += timedelta(seconds=601)
+    return world
+
+
+def stable_forgotten() -> World:
+    world = edited()
+    world.maps.pop(f"denoise-{world.status.revision.stable}")
+    world.end(76, job="Failed")
+    world.settle()
+    return world
+
+
 SITUATIONS: dict[str, Callable[[], World]] = {
     "Something in `flow` is wrong": invalid,
     "Data are missing, of the wrong shape, NaN": bad_data,
@@ -188,6 +221,9 @@ SITUATIONS: dict[str, Callable[[], World]] = {
     "A container injected into the pod outlives the engine": lambda: with_pod(engine_ended=True, outlives=("proxy",)),
     "The engine runs, but can't be asked": unreachable,
     "It dies again and again before it saves anything": out_of_memory,
+    "A new revision fails, and there is a stable one": rolled_back,
+    "A new revision saves no GREEN checkpoint by its deadline": overdue,
+    "The stable revision is to run, and its ConfigMap was deleted": stable_forgotten,
     "Iterates leave the finite numbers": lambda: failed(started(), 76),
 }
 

@@ -1,6 +1,5 @@
 """A cluster in memory: just what the Job controller and the engine do to the things that `decide` sees."""
 
-import json
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -21,8 +20,8 @@ from flowoperator.core.observed import (
     TerminationRecord,
     ValidSpec,
 )
+from flowoperator.core.parse import whole_revision_map
 from flowoperator.core.plan import Action, Create, Delete, Plan, SetClaimOwners
-from flowoperator.objects.configmap import KEY
 from flowoperator.objects.meta import ATTEMPT_LABEL, REVISION_LABEL, SETTINGS_ANNOTATION, FlowRef
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -99,10 +98,8 @@ class World:
             case Create(body) if body["kind"] == "Job":
                 self.create_job(body)
             case Create(body) if body["kind"] == "ConfigMap":
-                meta = body["metadata"]
-                revision, owner = meta["labels"][REVISION_LABEL], meta["ownerReferences"][0]["uid"]
-                image = json.loads(body["data"][KEY])["resolvedImage"]
-                self.maps[meta["name"]] = RevisionMap(meta["name"], f"map-{len(self.maps)}", owner, revision, image)
+                meta = {**body["metadata"], "uid": f"map-{len(self.maps)}"}
+                self.maps[meta["name"]] = whole_revision_map({**body, "metadata": meta})
             case Create(body):
                 owners = frozenset(owner["uid"] for owner in body["metadata"]["ownerReferences"])
                 self.claim = Claim(body["metadata"]["name"], ours=True, flow_uids=owners)
@@ -150,11 +147,12 @@ class World:
     def say(self, iteration: int, saved: int, *, base: int = 0, epoch: int = 1, lost: int = 0, **more: Any) -> None:
         """The engine of the running attempt reports."""
         revision, attempt = self.status.revision.current, self.status.attempt.number
-        checkpoint = SavedCheckpoint(revision=revision, id=f"c{saved}", iteration=saved, digest="d") if saved else None
+        green = more.get("controller", "GREEN") == "GREEN"
+        checkpoint = SavedCheckpoint(revision=revision, id=f"c{saved}", iteration=saved, digest="d", green=green)
         from_ = RestoredFrom(revision=revision, id=f"c{base}", iteration=base, digest="d", arrays_sha256="a")
         self.report = RunReport(
             revision=revision, attempt=attempt, epoch=epoch, state="Running", iteration=iteration, controller="GREEN",
-            saved=checkpoint, restored_from=from_ if base else None, lost_iterations=lost,
+            saved=checkpoint if saved else None, restored_from=from_ if base else None, lost_iterations=lost,
         ).model_copy(update=more)  # fmt: skip
 
     def end(

@@ -150,8 +150,11 @@ class Saves:
     def _saved(self, ref: CheckpointRef, job: Job) -> None:
         """A checkpoint is durable."""
         self._telemetry.event("CHECKPOINT_CREATED", ref.iteration, ref.id)
-        good = job.meta.health.good
-        saved = SavedCheckpoint(revision=ref.revision, id=ref.id, iteration=ref.iteration, digest=ref.digest, good=good)
+        health = job.meta.health
+        saved = SavedCheckpoint(
+            revision=ref.revision, id=ref.id, iteration=ref.iteration, digest=ref.digest, good=health.good,
+            green=health.controller == "GREEN",
+        )  # fmt: skip
         self._cadence = self._cadence.succeeded()
         self._reporter.withdraw("WriteFailed")
         self._reporter.show(saved=saved, durable=ref.iteration, write_failed="")

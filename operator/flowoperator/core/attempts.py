@@ -1,15 +1,17 @@
-"""Attempts: when the next one is due, and what interruptions have cost."""
+"""Attempts: when the next one is due, how long their engines ran, and what interruptions have cost."""
 
 from flowapi.numbers import LARGEST_EXACT_INTEGER
 from flowapi.report import LAST_ATTEMPT, RunReport
 from flowapi.status import AttemptStatus, FlowStatus, RecoveriesStatus
 from flowoperator.core.observed import Observed, TerminationRecord
 from flowoperator.core.revisions import with_outcome
+from flowoperator.core.troubles import moment
 from flowoperator.objects.meta import job_name
 
 
 def next_attempt(status: FlowStatus, flow: str, now: str, reason: str, *, above: int = 0) -> FlowStatus:
     """The status with the next attempt of the current revision written down, before its Job is made."""
+    status = paused(status)
     number = min(max(status.attempt.number, above) + 1, LAST_ATTEMPT)
     attempt = AttemptStatus(
         number=number,
@@ -21,6 +23,23 @@ def next_attempt(status: FlowStatus, flow: str, now: str, reason: str, *, above:
     )
     status = with_outcome(status, "Running", status.checkpoint)
     return status.model_copy(update={"attempt": attempt, "result": None})
+
+
+def paused(status: FlowStatus) -> FlowStatus:
+    """The status once the engine that ran does so no more: its time, as far as it was seen, is its revision's."""
+    if not status.attempt.running_since or not status.revisions:
+        return status
+    seconds = running_seconds(status, status.progress.updated_at)
+    mine = status.revisions[-1].model_copy(update={"ran_seconds": round(seconds)})
+    attempt = status.attempt.model_copy(update={"running_since": ""})
+    return status.model_copy(update={"revisions": (*status.revisions[:-1], mine), "attempt": attempt})
+
+
+def running_seconds(status: FlowStatus, until: str) -> float:
+    """How long engines of the current revision have run, up to a time."""
+    before = float(status.revisions[-1].ran_seconds) if status.revisions else 0.0
+    since, end = moment(status.attempt.running_since), moment(until)
+    return before + (max((end - since).total_seconds(), 0.0) if since is not None and end is not None else 0.0)
 
 
 def interrupted(observed: Observed) -> TerminationRecord | None:

@@ -44,6 +44,20 @@ def stalled(reason: str, message: str) -> Verdict:
     return Verdict("Stalled", reason, message)
 
 
+def standing(status: FlowStatus, verdict: Verdict) -> Verdict:
+    """The verdict on the flow, given that on its run: a stable revision may run in place of one that has failed."""
+    revision = status.revision
+    if not revision.replaced or verdict.phase == "Suspended" or verdict.reason == "InvalidSpec":
+        return verdict
+    does = {"Running": "runs in its place.", "Completed": "stands in its place, with its result."}
+    said = does.get(verdict.phase, f"is to run in its place. {verdict.message}")
+    message = (
+        f"Revision {revision.desired} failed: {revision.failed[-1].message} Revision {revision.current} {said} "
+        "Correct the spec or revert it; another spec.retryNonce tries it again."
+    )
+    return stalled(verdict.reason if verdict.phase == "Stalled" else "RevisionFailed", message)
+
+
 def with_verdict(status: FlowStatus, verdict: Verdict, generation: int, now: str) -> FlowStatus:
     """The status with phase, Ready, Reconciling, Stalled and Completed as the verdict says."""
     phase = verdict.phase

@@ -12,6 +12,8 @@ from flowoperator.core.observed import InvalidSpec, Observed, TerminationRecord,
 from flowoperator.core.plan import Event, Plan
 from flowoperator.core.reporting import observed_status
 from flowoperator.core.revisions import record, switched
+from flowoperator.core.rollback import placed
+from flowoperator.core.stability import with_stability
 from flowoperator.core.starting import start
 from flowoperator.core.volume import claim_repairs, says_lost, volume_trouble, without_checkpoints
 from flowoperator.core.watching import watch
@@ -29,12 +31,25 @@ def decide(observed: Observed, now: datetime) -> Plan:
     """
     if observed.flow.deleting:
         return Plan()
-    status = observed_status(observed, stamp_of(now))
+    status = with_stability(observed_status(observed, stamp_of(now)), observed, stamp_of(now))
     spec = observed.flow.spec
     if isinstance(spec, InvalidSpec):
-        return _invalid(observed, spec, status, now)
+        return _with_news(_invalid(observed, spec, status, now), observed)
+    spec, status = placed(observed, spec, status, now)
     plan = _suspend(observed, spec, status, now) if spec.spec.suspend else _run(observed, spec, status, now)
-    return with_repairs(plan, observed, spec)
+    return _with_news(with_repairs(plan, observed, spec), observed)
+
+
+def _with_news(plan: Plan, observed: Observed) -> Plan:
+    """An event for what a report, or the spec alone, has changed about revisions."""
+    if plan.status is None:
+        return plan
+    old, new, events = observed.flow.status.revision, plan.status.revision, list[Event]()
+    if new.stable != old.stable:
+        events.append(Event("RevisionStable", f"Revision {new.stable} is stable: the one to go back to."))
+    if old.replaced and new.desired == new.current == old.current:
+        events.append(Event("SpecReverted", f"The spec asks for revision {new.current} again, which runs already."))
+    return replace(plan, events=(*events, *plan.events))
 
 
 def _invalid(observed: Observed, spec: InvalidSpec, status: FlowStatus, now: datetime) -> Plan:
@@ -60,12 +75,12 @@ def _run(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetime
     if job is not None and not job.deleting and job.settings != valid.settings_hash:
         return again(observed, status, now, Event("Restarted", "Run-time settings changed; going on at a checkpoint."))
     if job is not None and not job.deleting and not job.finished and ending is not None and ending.final:
-        return ended(observed, status, job, now)
+        return ended(observed, valid, status, job, now)
     if (cut := interrupted(observed)) is not None and advanced(observed):
         return _recover(observed, status, cut, now)
     if job is None or job.deleting:
         return _missing(observed, valid, status, now)
-    return ended(observed, status, job, now) if job.finished else watch(observed, valid, status, now)
+    return ended(observed, valid, status, job, now) if job.finished else watch(observed, valid, status, now)
 
 
 def _is_settled(observed: Observed, status: FlowStatus) -> bool:
@@ -119,8 +134,12 @@ def _missing(observed: Observed, valid: ValidSpec, status: FlowStatus, now: date
 def _switch(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetime) -> Plan:
     """The spec asks for another revision: write its first attempt down; whatever else runs goes in the next pass."""
     stamp, flow, revision = stamp_of(now), observed.flow, valid.hash
-    back, first = record(status, revision) is not None, not status.revision.current
-    if first:
+    known, first = record(status, revision), not status.revision.current
+    retried = status.revision.replaced and status.revision.desired == revision
+    back = known is not None and not retried
+    if retried:
+        event, reason = Event("Retried", f"Revision {revision}, which has failed, is tried again."), "Upgrading"
+    elif first:
         event, reason = Event("Created", f"Revision {revision} starts."), "Scheduling"
     elif back:
         event, reason = (
@@ -166,7 +185,7 @@ def _suspend(observed: Observed, valid: ValidSpec, status: FlowStatus, now: date
     job = observed.job
     if status.revision.current == valid.hash:
         if job is not None and job.finished == "Complete":
-            return ended(observed, status, job, now)
+            return ended(observed, valid, status, job, now)
         if _is_settled(observed, status):
             return closed(observed, status, completed(observed, status), now)
     stopping = stop(observed, observed.jobs)

@@ -7,21 +7,22 @@ from flowapi.report import LAST_ATTEMPT, ExitCode
 from flowapi.status import FlowStatus
 from flowoperator.core import conditions
 from flowoperator.core.moves import again, closed
-from flowoperator.core.observed import Job, Observed
+from flowoperator.core.observed import Job, Observed, ValidSpec
 from flowoperator.core.plan import Event, Plan
-from flowoperator.core.revisions import with_outcome
+from flowoperator.core.revisions import record, with_outcome
+from flowoperator.core.rollback import roll_back
 
 INPUTS_SECONDS = 30.0
 
 
-def ended(observed: Observed, status: FlowStatus, job: Job, now: datetime) -> Plan:
+def ended(observed: Observed, valid: ValidSpec, status: FlowStatus, job: Job, now: datetime) -> Plan:
     """The Job is over, or its engine has ended in a way that is final."""
     report, ending = observed.latest_report, observed.termination
     if job.finished == "Complete":
-        before = status.phase
+        known = record(status, status.revision.current)
         status = with_outcome(status, "Completed", status.checkpoint)
         verdict = completed(observed, status)
-        event = (Event("Completed", verdict.message),) if before != "Completed" else ()
+        event = () if known is not None and known.outcome == "Completed" else (Event("Completed", verdict.message),)
         return closed(observed, status, verdict, now, (), event)
     newest = report.max_attempt if report and report.max_attempt is not None else LAST_ATTEMPT
     if report and report.owner_uid and report.owner_uid != observed.flow.ref.uid and newest < LAST_ATTEMPT:
@@ -33,10 +34,10 @@ def ended(observed: Observed, status: FlowStatus, job: Job, now: datetime) -> Pl
     if observed.inputs and status.attempt.inputs and observed.inputs != status.attempt.inputs:
         return again(observed, status, now, Event("Retried", "The inputs have changed; trying again."))
     verdict = failure(observed, job)
+    if (back := roll_back(observed, valid, status, verdict.message, now)) is not None:
+        return back
     status = with_outcome(status, "Failed", status.checkpoint)
-    spec = observed.flow.spec
-    waits = bool(getattr(getattr(spec, "spec", None), "inputs", ()))
-    return closed(observed, status, verdict, now, requeue_after=INPUTS_SECONDS if waits else None)
+    return closed(observed, status, verdict, now, requeue_after=INPUTS_SECONDS if valid.spec.inputs else None)
 
 
 def failure(observed: Observed, job: Job) -> conditions.Verdict:

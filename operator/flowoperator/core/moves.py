@@ -9,7 +9,7 @@ from flowoperator.core.attempts import next_attempt
 from flowoperator.core.observed import Job, Observed, ValidSpec
 from flowoperator.core.plan import Action, Create, Delete, Event, Plan
 from flowoperator.core.reporting import only_progress
-from flowoperator.core.revisions import desired
+from flowoperator.core.revisions import revision_file
 from flowoperator.core.volume import claim_repairs
 from flowoperator.objects.configmap import build_configmap
 
@@ -34,7 +34,7 @@ def closed(
 
     A verdict that a person has to act on is an event too, once.
     """
-    old = observed.flow.status
+    old, verdict = observed.flow.status, conditions.standing(status, verdict)
     status = conditions.with_verdict(status, verdict, observed.flow.generation, stamp_of(now))
     if verdict.phase in {"Stalled", "Suspended"} and not events and _says_anew(old, verdict):
         kind = verdict.reason if verdict.reason in _ALWAYS_TOLD else verdict.phase
@@ -57,7 +57,8 @@ def again(
     """The same revision in a new Job."""
     stamp, flow = stamp_of(now), observed.flow
     status = next_attempt(status, flow.ref.name, stamp, event.reason, above=max(above, highest(observed)))
-    status = conditions.with_verdict(status, conditions.waiting("Restoring", event.message), flow.generation, stamp)
+    verdict = conditions.standing(status, conditions.waiting("Restoring", event.message))
+    status = conditions.with_verdict(status, verdict, flow.generation, stamp)
     return Plan(status, (*stop_all(observed), *also), (event,), 0.0)
 
 
@@ -92,13 +93,13 @@ def _refused(observed: Observed, kind: str) -> bool:
 def _map_repairs(observed: Observed, valid: ValidSpec) -> tuple[Action, ...]:
     """Pods of a Job wait for ever for a ConfigMap that was deleted; those of forgotten revisions go."""
     job, status, ref = observed.job, observed.flow.status, observed.flow.ref
-    known = {one.hash for one in status.revisions} | {valid.hash}
+    known = {one.hash for one in status.revisions} | {valid.hash, valid.asked}
     found: list[Action] = [
         Delete("ConfigMap", one.name, one.uid)
         for one in observed.maps
         if one.owner_uid == ref.uid and one.revision not in known
     ]
-    active = job is not None and not job.finished and not job.deleting and job.revision == valid.hash
-    if active and not _refused(observed, "ConfigMap") and observed.map_of(valid.hash) is None:
-        found.append(Create(build_configmap(ref, desired(observed, valid))))
+    active = job is not None and not job.finished and not job.deleting and job.revision == valid.asked
+    if active and not _refused(observed, "ConfigMap") and observed.map_of(valid.asked) is None:
+        found.append(Create(build_configmap(ref, revision_file(observed, valid))))
     return tuple(found)

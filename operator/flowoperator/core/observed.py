@@ -18,10 +18,15 @@ FINAL = frozenset({ExitCode.DOCUMENT, ExitCode.DATA, ExitCode.DIVERGED, ExitCode
 
 @dataclass(frozen=True)
 class ValidSpec:
-    """A spec that both the resource's and the flow's models accept."""
+    """A spec that both the resource's and the flow's models accept.
+
+    Attributes:
+        stable: Hash of the revision that runs in place of the one that the spec asks for; empty while none does.
+    """
 
     spec: FlowSpec
     document: FlowDocument
+    stable: str = ""
 
     @cached_property
     def revision(self) -> RevisionTuple:
@@ -29,9 +34,14 @@ class ValidSpec:
         return RevisionTuple.of(self.spec)
 
     @cached_property
-    def hash(self) -> str:
-        """The revision's."""
+    def asked(self) -> str:
+        """Hash of the revision that the spec asks for."""
         return self.revision.hash
+
+    @property
+    def hash(self) -> str:
+        """Hash of the revision that is to run."""
+        return self.stable or self.asked
 
     @cached_property
     def settings(self) -> RuntimeSettings:
@@ -195,13 +205,18 @@ class Claim:
 
 @dataclass(frozen=True)
 class RevisionMap:
-    """The ConfigMap of a revision, with the image that was resolved when it was made."""
+    """The ConfigMap of a revision, with the image that was resolved when it was made.
+
+    Attributes:
+        tuple: What was hashed; None in the cache, which keeps no large values, and where it can't be read.
+    """
 
     name: str
     uid: str
     owner_uid: str
     revision: str
     image: str
+    tuple: RevisionTuple | None = None
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from flowapi.errors import FlowError
 from flowapi.numbers import canonical
 from flowapi.report import MAX_BYTES, RunReport
+from flowapi.revision import RevisionFile
 from flowapi.spec import KIND, FlowSpec, parse_spec
 from flowapi.status import FlowStatus
 from flowoperator.core.observed import Claim, Flow, InvalidSpec, Job, Pod, RevisionMap, TerminationRecord, ValidSpec
@@ -163,6 +165,16 @@ def revision_map(body: Json) -> RevisionMap:
     except (ValueError, AttributeError):
         image = ""
     return RevisionMap(meta["name"], meta["uid"], controller_uid(body), _label(body, REVISION_LABEL), str(image))
+
+
+def whole_revision_map(body: Json) -> RevisionMap:
+    """A revision's ConfigMap with what was hashed, if that has the hash of its label."""
+    found = revision_map(body)
+    try:
+        file = RevisionFile.model_validate_json((body.get("data") or {}).get(KEY, ""))
+    except ValueError:
+        return found
+    return replace(found, tuple=file.tuple) if file.tuple.hash == found.revision else found
 
 
 def writes_to(body: Json, claim: str) -> bool:

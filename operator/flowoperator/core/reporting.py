@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from flowapi.report import RunReport
 from flowapi.status import DisplayStatus, FlowStatus, ProgressStatus, RestoredFromStatus, ResultStatus
 from flowoperator.core import conditions
-from flowoperator.core.attempts import counted, has_saved, with_losses
+from flowoperator.core.attempts import counted, has_saved, paused, with_losses
 from flowoperator.core.observed import Observed
 from flowoperator.core.revisions import checkpoint_status, with_outcome, with_saved
 from flowoperator.core.troubles import moment
@@ -50,7 +50,8 @@ def _with_pod(observed: Observed) -> FlowStatus:
     if before not in {"", pod.name}:
         if pod.ended == "Failed":
             return status
-        status = status.model_copy(update={"recoveries": counted(status.recoveries, observed.termination_of(before))})
+        recoveries = counted(status.recoveries, observed.termination_of(before))
+        status = paused(status).model_copy(update={"recoveries": recoveries})
     names = {"pod_name": pod.name, "node_name": pod.node}
     return status.model_copy(update={"attempt": status.attempt.model_copy(update=names)})
 
@@ -74,7 +75,7 @@ def _with_report(status: FlowStatus, report: RunReport, now: str) -> FlowStatus:
     if saved is not None and saved.revision == status.revision.current:
         old = status.checkpoint
         update["checkpoint"] = checkpoint_status(saved, old.time if old and old.id == saved.id else now)
-    if report.result is not None:
+    if report.result is not None and not status.revision.replaced:
         update["result"] = ResultStatus.model_validate(report.result.model_dump())
     return status.model_copy(update=update)
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from flowapi.report import SavedCheckpoint
 from flowapi.revision import RevisionFile
-from flowapi.status import CheckpointStatus, DisplayStatus, FlowStatus, ProgressStatus, RevisionRecord
+from flowapi.status import CheckpointStatus, DisplayStatus, FlowStatus, ProgressStatus, RevisionRecord, RevisionStatus
 from flowoperator.core import conditions
 from flowoperator.core.observed import Observed, ValidSpec
 from flowoperator.objects.job import Start
@@ -12,10 +12,15 @@ from flowoperator.objects.job import Start
 Outcome = Literal["Running", "Superseded", "Completed", "Failed"]
 
 
-def desired(observed: Observed, valid: ValidSpec) -> RevisionFile:
-    """The revision that the spec asks for, with the image that was resolved when it first ran."""
-    flow, wanted, job = observed.flow, valid.revision, observed.job
+def revision_file(observed: Observed, valid: ValidSpec) -> RevisionFile:
+    """The revision that is to run, with the image that was resolved when it first ran.
+
+    What a stable revision is that runs in place of the spec's is in its ConfigMap alone. The cache does not keep that,
+    but whatever is made is decided on live objects.
+    """
+    flow, job = observed.flow, observed.job
     known = observed.map_of(valid.hash)
+    wanted = known.tuple if valid.stable and known is not None and known.tuple is not None else valid.revision
     running = job.image if job is not None and job.revision == valid.hash else ""
     return RevisionFile(
         hash=valid.hash,
@@ -35,8 +40,9 @@ def record(status: FlowStatus, revision: str) -> RevisionRecord | None:
 def switched(status: FlowStatus, revision: str, *, generation: int, now: str, limit: int) -> FlowStatus:
     """The status once another revision runs: its record last, the one before marked as superseded.
 
-    An earlier revision keeps its number and its checkpoint. The oldest records go when there are more than `limit`, but
-    never the last one that has a checkpoint. What the engine said of the revision before is no word about this one.
+    An earlier revision keeps its number and its checkpoint, and is tried once more if it had failed. The oldest records
+    go when there are more than `limit`, but never the stable one, nor the last one that has a checkpoint. What the
+    engine said of the revision before is no word about this one.
     """
     known = record(status, revision)
     number = max((one.number for one in status.revisions), default=0) + 1
@@ -44,9 +50,12 @@ def switched(status: FlowStatus, revision: str, *, generation: int, now: str, li
         number=number, hash=revision, generation=generation, started_at=now
     )  # fmt: skip
     others = [_superseded(one) for one in status.revisions if one.hash != revision]
+    kept = _kept(others, max(limit, 2) - 1, status.revision.stable)
     update = {
-        "revisions": (*_kept(others, max(limit, 2) - 1), mine),
-        "revision": status.revision.model_copy(update={"current": revision, "desired": revision}),
+        "revisions": (*kept, mine),
+        "revision": without_failure(status.revision, revision).model_copy(
+            update={"current": revision, "desired": revision}
+        ),
         "result": None,
         "restored_from": None,
         "checkpoint": mine.checkpoint,
@@ -56,11 +65,17 @@ def switched(status: FlowStatus, revision: str, *, generation: int, now: str, li
     return conditions.without(status.model_copy(update=update), "Checkpointed", "Certified")
 
 
-def _kept(records: list[RevisionRecord], most: int) -> tuple[RevisionRecord, ...]:
-    kept = records[-most:]
-    older = [one for one in records[:-most] if one.checkpoint is not None]
-    lost = older and not any(one.checkpoint is not None for one in kept)
-    return (older[-1], *kept[1:]) if lost else tuple(kept)
+def without_failure(known: RevisionStatus, revision: str) -> RevisionStatus:
+    """The same without what a revision had failed of."""
+    return known.model_copy(update={"failed": tuple(one for one in known.failed if one.hash != revision)})
+
+
+def _kept(records: list[RevisionRecord], most: int, stable: str) -> tuple[RevisionRecord, ...]:
+    kept, older = records[-most:], records[:-most]
+    spared = [one for one in older if one.hash == stable]
+    if not spared and not any(one.checkpoint is not None for one in kept):
+        spared = [one for one in older if one.checkpoint is not None][-1:]
+    return (*spared, *kept[len(spared) :])
 
 
 def _superseded(one: RevisionRecord) -> RevisionRecord:
@@ -106,9 +121,11 @@ def start_of(status: FlowStatus, mode: Literal["Continue", "Restart"]) -> Start:
 
     One with checkpoints of its own goes on from the newest: that is a resume, and a rollback too. Without any it
     continues from the nearest revision before it that has a good one (`Continue`), or begins afresh (`Restart`).
-    The volume decides which checkpoints there are; the status may not have seen them all.
+    One that runs in place of another, which has failed, takes nothing from that one. The volume decides which
+    checkpoints there are; the status may not have seen them all.
     """
-    mine, before = status.revisions[-1], status.revisions[-2::-1]
+    mine, failed = status.revisions[-1], status.revision.desired if status.revision.replaced else ""
+    before = [one for one in status.revisions[-2::-1] if one.hash != failed]
     if mode == "Restart":
         if mine.checkpoint is None and before:
             return Start("fresh", f"{mine.hash}-{mine.number}")

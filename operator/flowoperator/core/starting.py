@@ -7,10 +7,11 @@ from flowoperator.core import conditions, troubles
 from flowoperator.core.moves import closed, stop_all
 from flowoperator.core.observed import Observed, Pod, ValidSpec
 from flowoperator.core.plan import Action, Create, Plan
-from flowoperator.core.revisions import desired, start_of
+from flowoperator.core.revisions import revision_file, start_of
 from flowoperator.objects.claim import build_claim
 from flowoperator.objects.configmap import build_configmap
 from flowoperator.objects.job import Attempt, build_job
+from flowoperator.objects.meta import configmap_name
 
 WAIT_SECONDS = 1.0
 INPUT_SECONDS = 15.0
@@ -24,8 +25,11 @@ def start(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetim
     refusal = observed.refusal
     if refusal is not None and refusal.generation == observed.flow.generation and refusal.retry_in > 0:
         return closed(observed, status, troubles.refused(refusal), now, others, requeue_after=refusal.retry_in)
+    if valid.stable and ((known := observed.map_of(valid.stable)) is None or (observed.live and known.tuple is None)):
+        gone = f"ConfigMap {configmap_name(observed.flow.ref.name, valid.stable)}, which says what it is, is gone."
+        return closed(observed, status, conditions.stalled("RevisionFailed", gone), now, others)
     needs = _needs(observed, valid)
-    if observed.missing_inputs:
+    if observed.missing_inputs and not valid.stable:
         verdict = conditions.stalled("InvalidSpec", " ".join(observed.missing_inputs))
         return closed(observed, status, verdict, now, needs, requeue_after=INPUT_SECONDS)
     if observed.inputs:
@@ -72,7 +76,7 @@ def _needs(observed: Observed, valid: ValidSpec) -> tuple[Action, ...]:
     if observed.claim is None:
         found.append(Create(build_claim(flow.ref, volume, valid.spec.deletion_policy)))
     if observed.map_of(valid.hash) is None:
-        found.append(Create(build_configmap(flow.ref, desired(observed, valid))))
+        found.append(Create(build_configmap(flow.ref, revision_file(observed, valid))))
     return tuple(found)
 
 
@@ -80,7 +84,7 @@ def _job(observed: Observed, valid: ValidSpec, status: FlowStatus) -> dict[str, 
     last = observed.terminations[-1] if observed.terminations else None
     attempt = Attempt(
         number=status.attempt.number,
-        revision=desired(observed, valid),
+        revision=revision_file(observed, valid),
         start=start_of(status, valid.spec.upgrade.mode),
         retain=tuple(one.hash for one in status.revisions if one.hash != status.revision.current),
         adopt=last.report.owner_uid if last and last.report else "",

@@ -8,6 +8,8 @@ from flowoperator.core.attempts import advanced
 from flowoperator.core.moves import again, closed, stamp_of, stop_all
 from flowoperator.core.observed import Observed, Pod, ValidSpec
 from flowoperator.core.plan import Delete, Event, Plan
+from flowoperator.core.rollback import roll_back
+from flowoperator.core.stability import overdue, time_left
 from flowoperator.core.troubles import IMAGE, UNREACHABLE_SECONDS, moment, trouble, unreachable
 
 UNCLEAR_AFTER = timedelta(seconds=3)
@@ -26,10 +28,14 @@ def watch(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetim
     told = report is not None and report.attempt == status.attempt.number
     if told and report is not None and report.state == "Running":
         status = _certified(observed, status, now)
+        cause = overdue(observed, valid, status, now)
+        if cause and (back := roll_back(observed, valid, status, cause, now)) is not None:
+            return back
         said = f"Revision {report.revision} runs."
         if observed.silent > UNKNOWN_SECONDS and pod is not None:
             said = f"{said} {unreachable(pod)}"
-        return closed(observed, status, conditions.running(said), now, others)
+        left = time_left(valid, status, stamp_of(now))
+        return closed(observed, status, conditions.running(said), now, others, requeue_after=left)
     if pod is not None and pod.running and observed.silent > UNREACHABLE_SECONDS:
         return closed(observed, status, _silent(pod), now, others, requeue_after=LONGEST_SECONDS)
     verdict = conditions.waiting("Restoring", _state(observed, told=told))
@@ -66,7 +72,7 @@ def _certified(observed: Observed, status: FlowStatus, now: datetime) -> FlowSta
 def _other_default(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetime) -> Plan | None:
     """A default image that can't be pulled is nothing that the flow's owner chose: another default takes its place."""
     known = observed.map_of(valid.hash)
-    if valid.revision.image or known is None or known.image == observed.image or advanced(observed):
+    if valid.stable or valid.revision.image or known is None or known.image == observed.image or advanced(observed):
         return None
     event = Event("Restarted", "The operator's default image has changed; trying that one.")
     return again(observed, status, now, event, also=(Delete("ConfigMap", known.name, known.uid),))

@@ -100,7 +100,7 @@ class Observer:
             jobs=tuple(parse.job(one) for one in jobs),
             pods=await self._pods(namespace, name, flow.claim_name),
             claim=parse.claim(claim) if claim else None,
-            maps=tuple(parse.revision_map(one) for one in maps),
+            maps=tuple(parse.whole_revision_map(one) for one in maps),
             sharing=self.informer.sharing(flow),
             missing_inputs=missing,
             inputs=fingerprint,

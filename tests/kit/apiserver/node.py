@@ -147,8 +147,9 @@ class ScriptedPod:
     def told(self, iteration: int = 0, saved: int = 0, **more: Any) -> RunReport:
         """A report of this pod's engine."""
         checkpoint = SavedCheckpoint(
-            revision=self.revision, id=f"{saved:010}-{self.attempt}", iteration=saved, digest="d" * 64
-        )
+            revision=self.revision, id=f"{saved:010}-{self.attempt}", iteration=saved, digest="d" * 64,
+            green=more.get("controller", "GREEN") == "GREEN",
+        )  # fmt: skip
         report = RunReport(
             revision=self.revision, attempt=self.attempt, epoch=self.attempt, state="Running", iteration=iteration,
             controller="GREEN", energy=1.0, residual=0.5, max_iterations=1000, rate=100.0,

@@ -13,6 +13,7 @@ EDITS = {
     "b": lambda: spec(weight=0.2),
     "restart": lambda: spec(weight=0.4, upgrade={"mode": "Restart"}),
     "limit": lambda: spec(limit=2000),
+    "manual": lambda: spec(weight=0.2, rollback={"automatic": False}),
     "suspend": lambda: spec(suspend=True),
     "invalid": lambda: InvalidSpec("spec.flow: no"),
     "invalid and suspended": lambda: InvalidSpec("spec.flow: no", spec(suspend=True).spec),
@@ -20,7 +21,7 @@ EDITS = {
     "nonce and edit": lambda: spec(weight=0.2, retryNonce="2", revisionHistoryLimit=2),
 }
 HAPPENINGS = st.sampled_from(
-    ["step", "kubernetes", "say", "evict", "crash", "finish", "forget", "linger", "lose", *EDITS]
+    ["step", "kubernetes", "say", "evict", "crash", "diverge", "finish", "forget", "linger", "lose", *EDITS]
 )
 INTERRUPTIONS = st.sampled_from(["kubernetes", "say", "evict", "crash", "finish", "forget"])
 
@@ -39,7 +40,7 @@ def happen(world: World, what: str) -> None:
             world.forget()
         case "lose":
             world.claim = None
-        case "say" | "evict" | "crash" | "finish" if not alive or world.job.name != world.status.attempt.job_name:
+        case "say" | "evict" | "crash" | "diverge" | "finish" if not alive or world.job.name != world.status.attempt.job_name:
             return
         case "say":
             world.say(100, 90, epoch=world.status.attempt.epoch + 1)
@@ -47,6 +48,8 @@ def happen(world: World, what: str) -> None:
             world.end(75, disrupted=True)
         case "crash":
             world.end(137)
+        case "diverge":
+            world.end(76, job="Failed")
         case "finish":
             world.finish()
         case _:
@@ -70,6 +73,28 @@ def test_it_converges_and_is_idempotent(story):
     made, status = world.made, world.status
     world.settle(3)
     assert (world.made, world.status) == (made, status)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(HAPPENINGS, st.integers(0, 4)), max_size=30))
+def test_a_failed_revision_ends_with_the_stable_one_in_its_place_or_with_nothing(story):
+    world = World()
+    for what, writes in story:
+        happen(world, what)
+        world.step(writes=writes)
+    world.edit(spec(weight=0.9, retryNonce="last"))
+    world.settle(20)
+    stable = world.status.revision.stable
+    world.end(76, job="Failed")
+    world.settle(20)
+    assert world.condition("Stalled")[0] == "True"
+    known = {one.hash: one.outcome for one in world.status.revisions}
+    if stable in known and stable != world.wanted.hash:
+        assert world.status.revision.current == stable
+        assert [job.revision for job in world.jobs] == ([] if known[stable] == "Completed" else [stable])
+        assert world.status.result is None
+    else:
+        assert not world.living
 
 
 @settings(max_examples=200, deadline=None)

@@ -58,7 +58,8 @@ def test_data_paths_stay_below_the_inputs(path) -> None:
 @pytest.mark.parametrize(
     ("change", "path"),
     [
-        ({"rollback": {"automatic": True}}, "spec.rollback.automatic"),
+        ({"rollback": {"automatic": "yes"}}, "spec.rollback.automatic"),
+        ({"rollback": {"stableAfter": {"checkpoints": 0}}}, "spec.rollback.stableAfter.checkpoints"),
         ({"restore": {"nonce": "a"}}, "spec.restore"),
         ({"engine": {"processes": 2}}, "spec.engine.processes"),
         ({"engine": {"imgae": "x"}}, "spec.engine.imgae"),

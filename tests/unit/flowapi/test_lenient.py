@@ -13,7 +13,7 @@ REPORT = {
     "schema": "computableflow.dev/run-report/1", "revision": "0123456789", "attempt": 3, "epoch": 2, "state": "Running",
     "iteration": 120, "maxIterations": 1000, "energy": 1.5, "residual": 0.25, "gap": 0.5, "controller": "GREEN",
     "rate": 10.0, "eta": 88.0,
-    "saved": {"revision": "0123456789", "id": "c1", "iteration": 100, "digest": "d" * 64, "good": True},
+    "saved": {"revision": "0123456789", "id": "c1", "iteration": 100, "digest": "d" * 64, "good": True, "green": True},
     "durable": 100,
     "restoredFrom": {
         "revision": "0123456789", "id": "c0", "iteration": 50, "digest": "e" * 64, "arraysSha256": "f" * 64,
@@ -34,14 +34,18 @@ STATUS = {
          "lastTransitionTime": "2026-01-01T00:00:00Z"}
         for kind in ("Ready", "Checkpointed")
     ],
-    "revision": {"current": "r1", "desired": "r2"},
+    "revision": {
+        "current": "r1", "desired": "r2", "stable": "r1",
+        "failed": [{"hash": "r2", "settings": "s", "inputs": "i", "time": "t", "message": "It fell."}],
+    },
     "revisions": [
-        {"number": n, "hash": f"r{n}", "generation": n, "startedAt": "t", "outcome": "Superseded", "checkpoint": CHECKPOINT}
+        {"number": n, "hash": f"r{n}", "generation": n, "startedAt": "t", "outcome": "Superseded", "checkpoint": CHECKPOINT,
+         "green": 1, "ranSeconds": 5}
         for n in (1, 2)
     ],
     "retryNonce": "again",
     "attempt": {"number": 5, "since": 2, "reason": "Evicted", "inputs": "f", "jobName": "j", "podName": "p", "nodeName": "n",
-                "startedAt": "t", "epoch": 3, "saved": True},
+                "startedAt": "t", "runningSince": "t", "epoch": 3, "saved": True},
     "progress": {"iteration": 9, "maxIterations": 10, "energy": 1.25, "residual": 0.5, "health": "GREEN",
                  "iterationsPerSecond": 2.5, "estimatedCompletionTime": "t", "updatedAt": "t"},
     "display": {"iteration": "9/10", "energy": "1.25", "eta": "1s", "residual": "0.5", "rate": "2.5"},

@@ -47,7 +47,8 @@ WHOLE = {
     "inputs": [{"name": "a", "claimName": "b"}, {"name": "c", "configMapName": "d"}],
     "checkpoint": {"everyIterations": 5, "everySeconds": 0.5, "keep": 2,
                    "volume": {"size": "1Gi", "storageClassName": "s", "accessMode": "ReadWriteOnce"}},
-    "upgrade": {"mode": "Restart"}, "rollback": {"automatic": False}, "retry": {"limit": 1}, "retryNonce": "1",
+    "rollback": {"automatic": False, "deadlineSeconds": 60, "stableAfter": {"checkpoints": 2, "seconds": 30}},
+    "upgrade": {"mode": "Restart"}, "retry": {"limit": 1}, "retryNonce": "1",
     "suspend": True, "terminationGracePeriodSeconds": 30, "revisionHistoryLimit": 3, "deletionPolicy": "Delete",
 }  # fmt: skip
 SPECS = [

@@ -1,0 +1,68 @@
+"""Which revision is stable, one to go back to; and when a new one has had its time without becoming so."""
+
+from datetime import datetime
+
+from flowapi.report import RunReport
+from flowapi.spec import RollbackSpec
+from flowapi.status import FlowStatus, RevisionRecord
+from flowoperator.core.attempts import has_saved, running_seconds
+from flowoperator.core.observed import Observed, ValidSpec
+from flowoperator.core.reporting import duration
+
+
+def with_stability(status: FlowStatus, observed: Observed, now: str) -> FlowStatus:
+    """The status with what the engine's report says for the current revision: GREEN checkpoints, time, and a verdict.
+
+    Stable is a revision with a result, or with enough GREEN checkpoints of its own and enough time of its engine.
+    """
+    report = observed.latest_report
+    if report is None or report.revision != status.revision.current or not status.revisions:
+        return status
+    if report.state == "Running" and not status.attempt.running_since:
+        attempt = status.attempt.model_copy(update={"running_since": now})
+        status = status.model_copy(update={"attempt": attempt})
+    mine = status.revisions[-1]
+    if _is_new_and_green(report, observed.flow.status):
+        mine = mine.model_copy(update={"green": mine.green + 1})
+        status = status.model_copy(update={"revisions": (*status.revisions[:-1], mine)})
+    spec = observed.flow.spec.spec
+    wanted = spec.rollback if spec is not None else RollbackSpec()
+    if report.result is None and not _suffices(mine, status, wanted, now):
+        return status
+    return status.model_copy(update={"revision": status.revision.model_copy(update={"stable": mine.hash})})
+
+
+def _is_new_and_green(report: RunReport, before: FlowStatus) -> bool:
+    saved = report.saved
+    if saved is None or not (saved.green and saved.good and has_saved(report)):
+        return False
+    known = next((one.checkpoint for one in before.revisions if one.hash == saved.revision), None)
+    return known is None or known.id != saved.id
+
+
+def _suffices(mine: RevisionRecord, status: FlowStatus, wanted: RollbackSpec, now: str) -> bool:
+    after = wanted.stable_after
+    return mine.green >= after.checkpoints and running_seconds(status, now) >= after.seconds
+
+
+def goes_back(valid: ValidSpec, status: FlowStatus) -> bool:
+    """Whether there is a stable revision to go back to from the current one, and the spec allows it."""
+    revision = status.revision
+    known = any(one.hash == revision.stable for one in status.revisions)
+    return valid.spec.rollback.automatic and not valid.stable and known and revision.stable != revision.current
+
+
+def time_left(valid: ValidSpec, status: FlowStatus, now: str) -> float | None:
+    """Seconds of running that a new revision still has to become stable; None for one that needs no such thing."""
+    if not goes_back(valid, status):
+        return None
+    return valid.spec.rollback.deadline_seconds - running_seconds(status, now)
+
+
+def overdue(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetime) -> str:
+    """Why a revision that runs has failed all the same; empty while it has not. Missing evidence is no failure."""
+    report, left = observed.report, time_left(valid, status, now.isoformat())
+    if report is None or left is None or left > 0 or observed.silent or report.controller == "GREEN":
+        return ""
+    limit = duration(valid.spec.rollback.deadline_seconds)
+    return f"it has run for {limit} and saved no GREEN checkpoint (spec.rollback.deadlineSeconds)"
