@@ -92,6 +92,25 @@ def test_a_flow_that_diverges_ends_once(cluster, namespace, flow):
     assert status["attempt"]["number"] == 1
 
 
+def test_an_edit_that_diverges_ends_with_the_bits_of_the_stable_revision(flow, reference):
+    whole, wrong = reference(spec()), spec()
+    wrong["flow"] |= {"terms": wrong["flow"]["terms"][:1], "policy": {"step": 2.01}}
+    wrong["flow"].pop("operators")
+    flow.apply(spec())
+    flow.beyond(2 * EVERY)
+    stable = revision_of(spec())
+    flow.cluster.wait_for("it to be stable", lambda: flow.status()["revision"]["stable"] == stable)
+    flow.apply(wrong)
+    assert revision_of(wrong) in flow.stalled("RevisionFailed")
+    flow.cluster.wait_for("its end", lambda: "with its result" in flow.condition("Stalled")[2])
+    status = flow.status()
+    assert (status["revision"]["current"], status["revision"]["desired"]) == (stable, revision_of(wrong))
+    assert status["restoredFrom"]["revision"] == stable
+    assert status["recoveries"]["crashes"] == 0
+    flow.apply(spec())
+    assert flow.phase("Completed")["result"]["sha256"]["x"] == whole
+
+
 @pytest.mark.thorough
 def test_an_engine_without_enough_memory_says_so(flow):
     flow.apply(spec(engine={"resources": {"limits": {"memory": "96Mi"}}}, retry={"limit": 0}))

@@ -27,7 +27,7 @@ def with_stability(status: FlowStatus, observed: Observed, now: str) -> FlowStat
         status = status.model_copy(update={"revisions": (*status.revisions[:-1], mine)})
     spec = observed.flow.spec.spec
     wanted = spec.rollback if spec is not None else RollbackSpec()
-    if report.result is None and not _suffices(mine, status, wanted, now):
+    if report.state != "Finished" and not _suffices(mine, status, wanted, now):
         return status
     return status.model_copy(update={"revision": status.revision.model_copy(update={"stable": mine.hash})})
 

@@ -40,7 +40,9 @@ def happen(world: World, what: str) -> None:
             world.forget()
         case "lose":
             world.claim = None
-        case "say" | "evict" | "crash" | "diverge" | "finish" if not alive or world.job.name != world.status.attempt.job_name:
+        case "say" | "evict" | "crash" | "diverge" | "finish" if (
+            not alive or world.job.name != world.status.attempt.job_name
+        ):
             return
         case "say":
             world.say(100, 90, epoch=world.status.attempt.epoch + 1)
