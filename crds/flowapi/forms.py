@@ -22,6 +22,9 @@ SIZE = r"^[0-9]+(\.[0-9]+)?(k|[KMGTPE]i|[MGTPE]|[eE]\+?[0-9]{1,2})?$"
 RESOURCE = rf"^(cpu|memory|ephemeral-storage|{_SUBDOMAIN}/[A-Za-z0-9]([-A-Za-z0-9_.]{{0,61}}[A-Za-z0-9])?)$"
 IMAGE = rf"^({_HOST}/)?{_PART}(/{_PART})*(:[A-Za-z0-9_][-A-Za-z0-9_.]{{0,127}})?(@[a-z0-9]+:[0-9a-f]{{32,128}})?$"
 ENTRY = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*$"
+REVISION = "^[0-9a-f]{10}$"
+CHECKPOINT = "^[0-9]{12}-e[0-9]{6,10}-[0-9a-f]{6}$"
+CHECKPOINT_OF = "^[0-9a-f]{10}/[0-9]{12}-e[0-9]{6,10}-[0-9a-f]{6}$"
 WAVELET = r"^[a-z]+[0-9.]*$"
 LONGEST_PREFIX = 253
 
@@ -63,6 +66,11 @@ FORMS = {
     ),
     IMAGE: Form("reference to an image", "Write it like registry.example/name:tag or name@sha256:…, in lower case."),
     WAVELET: Form("name of a wavelet", "Write it like `haar`, `db4` or `sym8`."),
+    REVISION: Form("hash of a revision", "It has ten hexadecimal digits: see status.revisions."),
+    CHECKPOINT: Form("name of a checkpoint", "Write it like 000000012000-e000003-1a2b3c: see status.checkpoint.id."),
+    CHECKPOINT_OF: Form(
+        "checkpoint of a revision", "Write it like 1a2b3c4d5e/000000012000-e000003-1a2b3c: see status.revisions."
+    ),
     ENTRY: Form("entry point", "Write it like `package.module:function`."),
 }
 

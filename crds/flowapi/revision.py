@@ -7,9 +7,10 @@ as written. Everything else is a run-time setting: changing it restarts the pod 
 import hashlib
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from flowapi.flow import FlowDocument, Stop, Telemetry
+from flowapi.forms import CHECKPOINT, REVISION
 from flowapi.inputs import EnvVar, InputSpec
 from flowapi.model import Model
 from flowapi.numbers import canonical_json
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 HASH_VERSION = 1
 HASH_DIGITS = 10
-RevisionHash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{10}$")]
+MOST_PINS = 10
+RevisionHash = Annotated[str, StringConstraints(pattern=REVISION)]
+CheckpointName = Annotated[str, StringConstraints(pattern=CHECKPOINT, max_length=31)]
 _NOT_HASHED = ("name", "stop", "telemetry")
 
 
@@ -65,6 +68,7 @@ class CheckpointSettings(Model):
     every_iterations: int = 100
     every_seconds: float = 10.0
     keep: int = 3
+    pin: Annotated[tuple[CheckpointName, ...], Field(max_length=MOST_PINS)] = ()
 
 
 class RuntimeSettings(Model):

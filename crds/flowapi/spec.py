@@ -8,13 +8,14 @@ from pydantic import Field, JsonValue, StringConstraints
 from flowapi.bounded import Count, Flag
 from flowapi.errors import DocumentError, DocumentErrors
 from flowapi.flow import FlowDocument
-from flowapi.forms import LABEL
+from flowapi.forms import CHECKPOINT_OF, LABEL, REVISION
 from flowapi.frozen import frozen
 from flowapi.inputs import DnsName, InputSpec
 from flowapi.model import nearest
 from flowapi.numbers import canonical
 from flowapi.pod import EngineSpec
 from flowapi.quantities import BOUND, Size, amount
+from flowapi.revision import MOST_PINS, CheckpointName
 from flowapi.rules import Rule, SpecPart, once
 from flowapi.sentences import given
 
@@ -69,7 +70,37 @@ class CheckpointSpec(SpecPart):
     keep: Annotated[int, Field(strict=True, ge=1, le=100)] = Field(
         3, description="How many checkpoints of the current revision stay on the volume."
     )
+    pin: Annotated[tuple[CheckpointName, ...], Field(max_length=MOST_PINS)] = Field(
+        (), description="Names of checkpoints that stay on the volume until they are named here no more."
+    )
     volume: VolumeSpec = VolumeSpec()
+
+
+class RestoreSpec(SpecPart):
+    """A start from a checkpoint that a person chose; it happens once for each nonce."""
+
+    nonce: Annotated[str, StringConstraints(min_length=1, max_length=63)] = Field(
+        description="Any text; another one asks for another restore."
+    )
+    revision: Annotated[str, StringConstraints(pattern=REVISION, max_length=10)] | None = Field(
+        None, description="Hash of the revision from whose newest good checkpoint the flow goes on."
+    )
+    checkpoint: Annotated[str, StringConstraints(pattern=CHECKPOINT_OF, max_length=42)] | None = Field(
+        None, description="The checkpoint from which the flow goes on, as REVISION/NAME."
+    )
+    rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "has(self.revision) != has(self.checkpoint)",
+            lambda self: (self.revision is None) != (self.checkpoint is None),
+            "a restore goes on either from a revision or from a checkpoint",
+            "Keep one of the two keys.",
+        ),
+    )
+
+    @property
+    def place(self) -> str:
+        """Where to start, as the engine is told: REVISION/NAME, or REVISION/latest."""
+        return self.checkpoint or f"{self.revision}/latest"
 
 
 class UpgradeSpec(SpecPart):
@@ -122,6 +153,7 @@ class FlowSpec(SpecPart):
     upgrade: UpgradeSpec = UpgradeSpec()
     rollback: RollbackSpec = RollbackSpec()
     retry: RetrySpec = RetrySpec()
+    restore: RestoreSpec | None = Field(None, description="A start from a checkpoint of your choice.")
     retry_nonce: Annotated[str, StringConstraints(max_length=63)] = Field(
         "", description="Write another text to have a stalled flow tried again."
     )
@@ -135,7 +167,7 @@ class FlowSpec(SpecPart):
     deletion_policy: Literal["Retain", "Delete"] = Field(
         "Retain", description="Whether the claim of the checkpoints stays when the flow is deleted, or goes with it."
     )
-    later: ClassVar[frozenset[str]] = frozenset({"restore", "ttlSecondsAfterFinished"})
+    later: ClassVar[frozenset[str]] = frozenset({"ttlSecondsAfterFinished"})
 
 
 @frozen

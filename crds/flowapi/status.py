@@ -136,6 +136,14 @@ class RestoredFromStatus(Model):
     reason: Short = Field("", description="Resume, Rollback, Continue or Restore.")
 
 
+class RestoreStatus(Model):
+    """The `spec.restore` that was acted on."""
+
+    nonce: Short = Field("", description="Its nonce.")
+    revision: Short = Field("", description="Hash of the revision that was started by it.")
+    start: Short = Field("", description="Where that starts, until it has saved a checkpoint of its own since.")
+
+
 class RecoveriesStatus(Model):
     """What interruptions cost so far."""
 
@@ -173,6 +181,7 @@ class FlowStatus(Model):
         (), description="Revisions that ran; the current one comes last."
     )
     retry_nonce: Short = Field("", description="The spec.retryNonce that was acted on.")
+    restore: RestoreStatus = RestoreStatus()
     attempt: AttemptStatus = AttemptStatus()
     progress: ProgressStatus = ProgressStatus()
     display: DisplayStatus = DisplayStatus()

@@ -30,6 +30,20 @@ def test_retention_keeps_what_is_needed(tmp_path) -> None:
     store.close()
 
 
+def test_checkpoints_that_the_policy_names_stay_also_where_there_is_no_room(tmp_path) -> None:
+    store, _ = take(tmp_path, A)
+    for k in (1, 2, 3):
+        store.save(k, state(k), meta(A))
+    pinned = frozenset(one.ref.id for one in list_checkpoints(tmp_path) if one.ref.iteration == 1)
+    policy = Retention(A, keep=1, pinned=pinned)
+    store.collect(policy)
+    assert [one.ref.iteration for one in list_checkpoints(tmp_path)] == [3, 1]
+    store.save(4, state(4), meta(A))
+    store.collect(policy.least)
+    assert [one.ref.iteration for one in list_checkpoints(tmp_path)] == [4, 1]
+    store.close()
+
+
 def test_the_base_in_use_is_kept_until_there_is_a_newer_one(tmp_path) -> None:
     store, _ = take(tmp_path)
     store.save(1, state(1), meta())

@@ -26,7 +26,6 @@ from flowengine.store.io import FULL, refused
 
 MIXED = 1.05  # an R-hat above it says that chains still differ
 APART = 1e-2  # a violation above it, relative, says that constraints may contradict each other
-Retained = frozenset[str] | None
 LIMITS = {"IterationLimit": "stop.maxIterations", "TimeLimit": "stop.wallTime"}
 
 
@@ -63,26 +62,24 @@ def write_result(
     }
     if isinstance(compiled.choice.method, Sampler):
         summary["acceptance"] = round(float(carry.state.acceptance.mean()), 4)
-    _put(opened.store, request.revision.hash, arrays, summary, request.retain)
+    _put(opened.store, arrays, summary, request.retention)
     return summary
 
 
-def _put(
-    store: CheckpointStore, revision: str, arrays: Mapping[str, np.ndarray], summary: dict[str, Any], retain: Retained
-) -> None:
+def _put(store: CheckpointStore, arrays: Mapping[str, np.ndarray], summary: dict[str, Any], policy: Retention) -> None:
     """Put the result in place; on a full volume once more, after every checkpoint has gone that may go.
 
     Raises:
         FencedError: a newer attempt has the volume.
         VolumeError: it can't be written; the last checkpoint is there, and a start makes the result again.
     """
-    folder = store.layout.result(revision)
+    folder = store.layout.result(policy.current)
     store.check_fence()
     try:
         try:
             capsule.write_result(store.files, folder, arrays, summary)
         except OSError as error:
-            if error.errno not in FULL or not store.collect(Retention(revision, 1, retain).least):
+            if error.errno not in FULL or not store.collect(policy.least):
                 raise
             capsule.write_result(store.files, folder, arrays, summary)
     except OSError as error:

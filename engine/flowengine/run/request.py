@@ -7,7 +7,7 @@ from typing import Any
 
 from flowapi.frozen import frozen
 from flowapi.revision import RevisionFile, RuntimeSettings
-from flowengine.store import Latest, Owner, Start
+from flowengine.store import Latest, Owner, Retention, Start
 
 
 @frozen
@@ -47,3 +47,9 @@ class RunRequest:
     at: str = "spec.flow"
     notes: tuple[str, ...] = ()
     settings_of_jax: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def retention(self) -> Retention:
+        """Which checkpoints stay."""
+        asked = self.settings.checkpoint
+        return Retention(self.revision.hash, asked.keep, self.retain, frozenset(asked.pin))

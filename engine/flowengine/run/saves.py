@@ -18,7 +18,7 @@ from flowengine.run.request import RunRequest
 from flowengine.run.saver import Job, Outcome, Saver, seconds_for
 from flowengine.run.telemetry import Telemetry, wall_ms
 from flowengine.run.watchdog import Watchdog
-from flowengine.store import CheckpointRef, Health, Lineage, Retention, SaveMeta, SaveReason
+from flowengine.store import CheckpointRef, Health, Lineage, SaveMeta, SaveReason
 
 HEARTBEAT_SECONDS = 0.25
 ITERATING = "iterating"  # for the watchdog: what rests while the loop waits for a save
@@ -51,8 +51,7 @@ class Saves:
         first = base.ref.iteration if base else 0
         self._cadence = Cadence(asked.every_iterations, asked.every_seconds, first, began)
         self._beat_at = 0.0
-        policy = Retention(self._revision, asked.keep, request.retain)
-        self._saver = Saver(opened.store, policy, telemetry.flush, watchdog)
+        self._saver = Saver(opened.store, request.retention, telemetry.flush, watchdog)
 
     def close(self) -> None:
         """End the thread that saves, after the save in hand."""

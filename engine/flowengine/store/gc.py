@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 
 from flowapi.errors import DataError, IncompatibleError, VolumeError
 from flowapi.frozen import frozen
@@ -27,18 +28,20 @@ class Retention:
         current: The revision that runs.
         keep: Good checkpoints that the current revision keeps.
         retain: Other revisions that keep their newest good one; None: all of them do.
+        pinned: Names of checkpoints that stay, beside those with a mark of their own.
         evidence: Whether corrupt checkpoints stay, for a look at them, as long as good ones of their age would.
     """
 
     current: str
     keep: int
     retain: frozenset[str] | None = None
+    pinned: frozenset[str] = frozenset()
     evidence: bool = True
 
     @property
     def least(self) -> "Retention":
         """What a full volume is reduced to: of each revision the newest good one, beside what is pinned or in use."""
-        return Retention(self.current, 1, self.retain, evidence=False)
+        return replace(self, keep=1, evidence=False)
 
 
 @frozen
@@ -68,7 +71,7 @@ def disposable(
     for revision, ones in standings.items():
         left = _kept(revision, policy)
         for one in sorted(ones, key=lambda one: one.id, reverse=True):
-            if one.pinned or (revision, str(one.id)) in in_use:
+            if one.pinned or str(one.id) in policy.pinned or (revision, str(one.id)) in in_use:
                 left -= one.good and one.committed and one.visible
             elif not one.committed or not one.visible:
                 if one.id.epoch < epoch:

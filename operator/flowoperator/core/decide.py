@@ -11,7 +11,7 @@ from flowoperator.core.moves import again, closed, highest, stamp_of, stop, stop
 from flowoperator.core.observed import InvalidSpec, Observed, TerminationRecord, ValidSpec
 from flowoperator.core.plan import Event, Plan
 from flowoperator.core.reporting import observed_status
-from flowoperator.core.revisions import record, switched
+from flowoperator.core.revisions import record, restores, switched, with_restore
 from flowoperator.core.rollback import placed
 from flowoperator.core.stability import with_stability
 from flowoperator.core.starting import start
@@ -66,7 +66,10 @@ def _run(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetime
     job, ending = observed.job, observed.termination
     recorded = status.revisions[-1].hash if status.revisions else ""
     if not status.revision.current == recorded == valid.hash:
-        return _switch(observed, valid, _with_nonce(status, valid), now)
+        return _switch(observed, valid, with_restore(_with_nonce(status, valid), valid), now)
+    if restores(status, valid):
+        event = Event("Restoring", f"spec.restore: going on from {valid.spec.restore and valid.spec.restore.place}.")
+        return again(observed, with_restore(_with_nonce(status, valid), valid), now, event)
     if valid.spec.retry_nonce != status.retry_nonce:
         return _retry(observed, valid, status, now)
     settled = _is_settled(observed, status)

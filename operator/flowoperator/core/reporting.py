@@ -64,6 +64,7 @@ def _with_report(status: FlowStatus, report: RunReport, now: str) -> FlowStatus:
         del update["progress"]
     if has_saved(report):
         update["attempt"] = attempt.model_copy(update={"saved": True})
+        update["restore"] = status.restore.model_copy(update={"start": ""})
     if base is not None:
         rolled_back = base.reason == "Resume" and attempt.reason == "Rollback"
         update["restored_from"] = RestoredFromStatus(

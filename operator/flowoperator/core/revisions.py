@@ -1,10 +1,19 @@
 """The history of revisions: in `status.revisions` the one that runs comes last, after the one it came from."""
 
+import hashlib
 from typing import Literal
 
 from flowapi.report import SavedCheckpoint
 from flowapi.revision import RevisionFile
-from flowapi.status import CheckpointStatus, DisplayStatus, FlowStatus, ProgressStatus, RevisionRecord, RevisionStatus
+from flowapi.status import (
+    CheckpointStatus,
+    DisplayStatus,
+    FlowStatus,
+    ProgressStatus,
+    RestoreStatus,
+    RevisionRecord,
+    RevisionStatus,
+)
 from flowoperator.core import conditions
 from flowoperator.core.observed import Observed, ValidSpec
 from flowoperator.objects.job import Start
@@ -82,6 +91,21 @@ def _superseded(one: RevisionRecord) -> RevisionRecord:
     return one.model_copy(update={"outcome": "Superseded"}) if one.outcome == "Running" else one
 
 
+def with_restore(status: FlowStatus, valid: ValidSpec) -> FlowStatus:
+    """The status once `spec.restore` is acted on; the same where there is none, or no other than before."""
+    asked = valid.spec.restore
+    if not restores(status, valid) or asked is None:
+        return status
+    restore = RestoreStatus(nonce=asked.nonce, revision=valid.asked, start=asked.place)
+    return status.model_copy(update={"restore": restore})
+
+
+def restores(status: FlowStatus, valid: ValidSpec) -> bool:
+    """Whether the spec asks for a restore that has not happened yet."""
+    asked = valid.spec.restore
+    return asked is not None and asked.nonce != status.restore.nonce
+
+
 def with_outcome(status: FlowStatus, outcome: Outcome, checkpoint: CheckpointStatus | None) -> FlowStatus:
     """The status with what became of the revision that runs."""
     if not status.revisions:
@@ -122,8 +146,11 @@ def start_of(status: FlowStatus, mode: Literal["Continue", "Restart"]) -> Start:
     One with checkpoints of its own goes on from the newest: that is a resume, and a rollback too. Without any it
     continues from the nearest revision before it that has a good one (`Continue`), or begins afresh (`Restart`).
     One that runs in place of another, which has failed, takes nothing from that one. The volume decides which
-    checkpoints there are; the status may not have seen them all.
+    checkpoints there are; the status may not have seen them all. A restore goes before all of that, once.
     """
+    restore = status.restore
+    if restore.start and restore.revision == status.revision.current:
+        return Start(restore.start, f"restore-{hashlib.sha256(restore.nonce.encode()).hexdigest()[:10]}")
     mine, failed = status.revisions[-1], status.revision.desired if status.revision.replaced else ""
     before = [one for one in status.revisions[-2::-1] if one.hash != failed]
     if mode == "Restart":

@@ -10,7 +10,7 @@ from flowoperator.core.attempts import next_attempt
 from flowoperator.core.moves import highest, stamp_of, stop_all
 from flowoperator.core.observed import Observed, ValidSpec
 from flowoperator.core.plan import Event, Plan
-from flowoperator.core.revisions import record, switched, with_outcome, without_failure
+from flowoperator.core.revisions import record, restores, switched, with_outcome, without_failure
 from flowoperator.core.stability import goes_back
 
 _OF_THE_VOLUME = frozenset({ExitCode.VOLUME, ExitCode.FENCED})  # another revision would meet the same
@@ -20,8 +20,8 @@ _LONGEST = 400
 def placed(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetime) -> tuple[ValidSpec, FlowStatus]:
     """What is to run: what the spec asks for, or the stable revision while all is as it was when that failed.
 
-    Another revision, other run-time settings, other inputs or another `retryNonce`: what the spec asks for is tried. A
-    spec that asks for the stable revision itself finds it running.
+    Another revision, other run-time settings, other inputs, another `retryNonce`, a restore: what the spec asks for is
+    tried. A spec that asks for the stable revision itself finds it running.
     """
     revision = status.revision
     if not revision.replaced:
@@ -31,7 +31,8 @@ def placed(observed: Observed, valid: ValidSpec, status: FlowStatus, now: dateti
     failed = revision.failed[-1]
     others = observed.inputs and failed.inputs and observed.inputs != failed.inputs
     same = (valid.asked, valid.settings_hash) == (failed.hash, failed.settings) and not others
-    if same and valid.spec.rollback.automatic and valid.spec.retry_nonce == status.retry_nonce:
+    asked_again = valid.spec.retry_nonce != status.retry_nonce or restores(status, valid)
+    if same and valid.spec.rollback.automatic and not asked_again:
         return replace(valid, stable=revision.current), status
     return valid, status
 

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from flowapi.inputs import InputSpec
 from flowapi.numbers import canonical_json
@@ -38,13 +38,13 @@ class Start:
     """Where an attempt starts.
 
     Attributes:
-        at: `latest` or `fresh`.
+        at: `latest`, `fresh`, or a checkpoint as REVISION/NAME (REVISION/latest).
         id: Of a start that happens once; empty for `latest`.
         lineage: Revisions to continue from, nearest first, while this one has no checkpoint of its own.
         expected: Whether a checkpoint is known: then an engine that finds none must not begin at iteration 0.
     """
 
-    at: Literal["latest", "fresh"]
+    at: str
     id: str = ""
     lineage: tuple[str, ...] = ()
     expected: bool = False
