@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, JsonValue, StringConstraints
 
-from flowapi.bounded import Count, Flag
+from flowapi.bounded import Count, Flag, Whole
 from flowapi.errors import DocumentError, DocumentErrors
 from flowapi.flow import FlowDocument
 from flowapi.forms import CHECKPOINT_OF, LABEL, REVISION
@@ -133,12 +133,14 @@ class RollbackSpec(SpecPart):
 
 
 class RetrySpec(SpecPart):
-    """How many failures in a row are tried again; evictions and preemptions don't count."""
+    """How many failures of the engine are tried again; evictions and preemptions don't count."""
 
     limit: Annotated[int, Field(strict=True, ge=0, le=100)] = Field(
-        6, description="Failures without a new checkpoint between them until the flow is stalled."
+        6, description="So many failures within windowSeconds are tried again; one more, and the revision has failed."
     )
-    later: ClassVar[frozenset[str]] = frozenset({"windowSeconds"})
+    window_seconds: Annotated[int, Field(strict=True, ge=1, le=2_592_000)] = Field(
+        3600, description="The time from a first failure within which the others count."
+    )
 
 
 class FlowSpec(SpecPart):
@@ -167,7 +169,9 @@ class FlowSpec(SpecPart):
     deletion_policy: Literal["Retain", "Delete"] = Field(
         "Retain", description="Whether the claim of the checkpoints stays when the flow is deleted, or goes with it."
     )
-    later: ClassVar[frozenset[str]] = frozenset({"ttlSecondsAfterFinished"})
+    ttl_seconds_after_finished: Whole | None = Field(
+        None, description="The Job of a completed flow is deleted after so many seconds; result and flow stay."
+    )
 
 
 @frozen

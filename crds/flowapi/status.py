@@ -98,6 +98,7 @@ class AttemptStatus(Model):
     running_since: Time = Field("", description="When its engine first said that it runs, in the pod that is there.")
     epoch: Whole = Field(0, description="The lease on the volume whose losses have been counted.")
     since: Whole = Field(0, description="The first attempt on this volume; what earlier ones saved is given up.")
+    fruitless: Whole = Field(0, description="Pods of it that ended without such a checkpoint, in a row.")
     saved: bool = Field(
         default=False, description="Whether it has saved a checkpoint newer than the one it started from."
     )
@@ -151,6 +152,12 @@ class RecoveriesStatus(Model):
     evictions: Whole = Field(0, description="Of them, after a pod was moved away: evicted, preempted or drained.")
     crashes: Whole = Field(0, description="Of them, after the engine failed.")
     lost_iterations: Whole = Field(0, description="Iterations that were computed twice, since no checkpoint held them.")
+    lost_seconds: Whole = Field(0, description="The time that those took, at the speed of before.")
+    down_seconds: Whole = Field(0, description="Time from interruptions until an engine ran again.")
+    last_seconds: Whole | None = Field(None, description="The same of the last interruption alone.")
+    interrupted_at: Time = Field("", description="When the engine was seen to have ended, until one runs again.")
+    failures: Whole = Field(0, description="Failures of the engine that count against spec.retry.limit.")
+    failures_since: Time = Field("", description="When the first of them was seen.")
 
 
 class ResultStatus(Model):

@@ -188,6 +188,23 @@ def stable_forgotten() -> World:
     return world
 
 
+def fruitless() -> World:
+    world = started(retry={"limit": 2})
+    for _ in range(3):
+        world.end(137, disrupted=True)
+        world.settle()
+    world.terminations = [replace(one, pod_name="denoise-1-x") for one in world.terminations]
+    return world
+
+
+def hung() -> World:
+    error = RunError(
+        code=70, reason="Hang", message="no progress in iterating for 600 s",
+        remedy="The pod's log has the stacks of all threads.",
+    )  # fmt: skip
+    return failed(started(), 70, error=error)
+
+
 SITUATIONS: dict[str, Callable[[], World]] = {
     "Something in `flow` is wrong": invalid,
     "Data are missing, of the wrong shape, NaN": bad_data,
@@ -224,6 +241,8 @@ SITUATIONS: dict[str, Callable[[], World]] = {
     "A new revision fails, and there is a stable one": rolled_back,
     "A new revision saves no GREEN checkpoint by its deadline": overdue,
     "The stable revision is to run, and its ConfigMap was deleted": stable_forgotten,
+    "Pods end again and again before they save anything new": fruitless,
+    "The engine hangs, again and again": hung,
     "Iterates leave the finite numbers": lambda: failed(started(), 76),
 }
 

@@ -75,7 +75,7 @@ def test_a_saver_that_dies_ends_the_run_with_a_save_and_a_code(tmp_path, stub, c
 HANGS = """
 import sys, threading, time
 from flowengine.run.watchdog import Watchdog
-watchdog = Watchdog(0.2)
+watchdog = Watchdog(deadline=0.2)
 exec(sys.argv[1])
 threading.Event().wait(60)
 """

@@ -74,7 +74,7 @@ def _run(board: Board, stop: StopRequest, asked: argparse.Namespace, log: Beside
         request = replace(request, notes=notes, settings_of_jax=settings)
         from flowengine.run.session import Session  # noqa: PLC0415 - jax comes after `prepare`
 
-        code = Session(request, board, stop, log.observe).run()
+        code = Session(request, board, stop, log.observe, hung=partial(_hung, board)).run()
     except Exception as error:  # noqa: BLE001 - whatever it is, the report and the exit code have to say so
         known = _known(error)
         board.update(state="Failed", error=_run_error(known or error), **_held(error))
@@ -139,6 +139,14 @@ def _run_error(error: Exception) -> RunError:
         message=error.message[:1024],
         remedy=error.remedy[:1024],
     )
+
+
+def _hung(board: Board, sentence: str) -> None:
+    error = RunError(
+        code=ExitCode.INTERNAL, reason="Hang", message=sentence, remedy="The pod's log has the stacks of all threads."
+    )
+    board.update(state="Failed", error=error)
+    _last_words(board.report)
 
 
 def _last_words(report: RunReport) -> None:

@@ -38,6 +38,7 @@ class Session:
 
     Args:
         claimed: Called once the volume is this process's.
+        hung: Told what hangs, before the process ends for it.
 
     Attributes:
         summary: Of a flow that has ended: the file `summary.json`.
@@ -50,8 +51,9 @@ class Session:
         stop: StopRequest,
         observe: Observer,
         claimed: Callable[[CheckpointStore], None] = lambda _: None,
+        hung: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._request, self._claimed = request, claimed
+        self._request, self._claimed, self._hung = request, claimed, hung
         self._board = board
         self._stop = stop
         self._observe = observe
@@ -60,7 +62,7 @@ class Session:
     def run(self) -> ExitCode:
         """Open the flow, iterate until something ends it, and leave it in order."""
         with ExitStack() as stack:
-            watchdog = Watchdog()
+            watchdog = Watchdog(self._hung)
             stack.callback(watchdog.close)
             opened = open_run(self._request, self._board)
             stack.callback(opened.store.close)

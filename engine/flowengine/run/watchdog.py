@@ -5,17 +5,24 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 
 from flowapi.report import ExitCode
 
 DEADLINE_SECONDS = 600.0
+LAST_WORDS_SECONDS = 2.0
 
 
 class Watchdog:
-    """Wants to be told of progress in whatever goes on; without it, dumps every thread's stack and exits with 70."""
+    """Wants to be told of progress in whatever goes on; without it, dumps every thread's stack and exits with 70.
 
-    def __init__(self, deadline: float = DEADLINE_SECONDS) -> None:
-        self._deadline = deadline
+    Args:
+        hung: Told what hangs, in a thread of its own that is not waited for long.
+        deadline: Seconds.
+    """
+
+    def __init__(self, hung: Callable[[str], None] = lambda _: None, deadline: float = DEADLINE_SECONDS) -> None:
+        self._hung, self._deadline = hung, deadline
         self._due: dict[str, tuple[float, float]] = {}
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
@@ -40,13 +47,16 @@ class Watchdog:
             now = time.monotonic()
             for what, (due, limit) in list(self._due.items()):
                 if now > due:
-                    _end(f"no progress in {what} for {limit:.0f} s: the stacks of all threads follow\n")
+                    _end(f"no progress in {what} for {limit:.0f} s", self._hung)
 
 
-def _end(sentence: str) -> None:
-    """Whether or not there is somewhere to write it."""
+def _end(sentence: str, hung: Callable[[str], None]) -> None:
+    """Whether or not there is somewhere to write it, and whatever else hangs."""
     try:
-        sys.stderr.write(sentence)
+        teller = threading.Thread(target=hung, args=(sentence,), daemon=True)
+        teller.start()
+        teller.join(LAST_WORDS_SECONDS)
+        sys.stderr.write(f"{sentence}: the stacks of all threads follow\n")
         faulthandler.dump_traceback()
     finally:
         os._exit(ExitCode.INTERNAL)

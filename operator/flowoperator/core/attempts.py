@@ -65,24 +65,52 @@ def has_saved(report: RunReport) -> bool:
     return report.saved.iteration > (base.iteration if base and base.revision == report.revision else 0)
 
 
-def counted(recoveries: RecoveriesStatus, ended: TerminationRecord | None) -> RecoveriesStatus:
-    """One recovery more, by its cause where that is known."""
-    update = {"count": recoveries.count + 1}
+def counted(recoveries: RecoveriesStatus, ended: TerminationRecord | None, window: int, now: str) -> RecoveriesStatus:
+    """One recovery more, by its cause where that is known; a crash counts as a failure for `window` seconds."""
+    update: dict[str, object] = {"count": recoveries.count + 1, "interrupted_at": recoveries.interrupted_at or now}
     if ended is not None and ended.disrupted:
         update["evictions"] = recoveries.evictions + 1
     elif ended is not None and ended.crashed:
-        update["crashes"] = recoveries.crashes + 1
+        failures = recent_failures(recoveries, window, now)
+        since = recoveries.failures_since if failures else now
+        update |= {"crashes": recoveries.crashes + 1, "failures": failures + 1, "failures_since": since}
     return recoveries.model_copy(update=update)
+
+
+def recent_failures(recoveries: RecoveriesStatus, window: int, now: str) -> int:
+    """Failures that count against `retry.limit`: those of the window that the first of them began."""
+    since, until = moment(recoveries.failures_since), moment(now)
+    within = since is not None and until is not None and (until - since).total_seconds() <= window
+    return recoveries.failures if within else 0
+
+
+def without_failures(status: FlowStatus) -> FlowStatus:
+    """The status once a person has asked for another try."""
+    recoveries = status.recoveries.model_copy(update={"failures": 0, "failures_since": ""})
+    return status.model_copy(update={"recoveries": recoveries})
 
 
 def with_losses(status: FlowStatus, report: RunReport) -> FlowStatus:
     """Add what the process before had lost, told by its successor from the volume; once for each epoch."""
     if report.epoch <= status.attempt.epoch:
         return status
-    lost = min(status.recoveries.lost_iterations + report.lost_iterations, LARGEST_EXACT_INTEGER)
+    recoveries, speed = status.recoveries, status.progress.iterations_per_second or 0.0
+    lost = min(recoveries.lost_iterations + report.lost_iterations, LARGEST_EXACT_INTEGER)
+    seconds = round(min(report.lost_iterations / speed, LARGEST_EXACT_INTEGER)) if speed > 0 else 0
+    update = {"lost_iterations": lost, "lost_seconds": min(recoveries.lost_seconds + seconds, LARGEST_EXACT_INTEGER)}
     return status.model_copy(
         update={
             "attempt": status.attempt.model_copy(update={"epoch": report.epoch}),
-            "recoveries": status.recoveries.model_copy(update={"lost_iterations": lost}),
+            "recoveries": recoveries.model_copy(update=update),
         }
     )
+
+
+def recovered(recoveries: RecoveriesStatus, now: str) -> RecoveriesStatus:
+    """The interruption is over: an engine runs again."""
+    since, until = moment(recoveries.interrupted_at), moment(now)
+    if since is None or until is None:
+        return recoveries
+    seconds = max(round((until - since).total_seconds()), 0)
+    update = {"down_seconds": recoveries.down_seconds + seconds, "last_seconds": seconds, "interrupted_at": ""}
+    return recoveries.model_copy(update=update)

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from flowapi.status import FlowStatus
 from flowoperator.core import conditions, troubles
-from flowoperator.core.attempts import advanced, counted, interrupted, next_attempt
+from flowoperator.core.attempts import advanced, counted, interrupted, next_attempt, recent_failures, without_failures
 from flowoperator.core.ending import completed, ended
 from flowoperator.core.moves import again, closed, highest, stamp_of, stop, stop_all, with_repairs
 from flowoperator.core.observed import InvalidSpec, Observed, TerminationRecord, ValidSpec
@@ -79,7 +79,8 @@ def _run(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetime
         return again(observed, status, now, Event("Restarted", "Run-time settings changed; going on at a checkpoint."))
     if job is not None and not job.deleting and not job.finished and ending is not None and ending.final:
         return ended(observed, valid, status, job, now)
-    if (cut := interrupted(observed)) is not None and advanced(observed):
+    cut = interrupted(observed)
+    if cut is not None and advanced(observed) and not _is_one_too_many(cut, valid, status, now):
         return _recover(observed, status, cut, now)
     if job is None or job.deleting:
         return _missing(observed, valid, status, now)
@@ -92,10 +93,16 @@ def _is_settled(observed: Observed, status: FlowStatus) -> bool:
     return known is not None and known.outcome == "Completed" and observed.flow.status.phase == "Completed"
 
 
+def _is_one_too_many(cut: TerminationRecord, valid: ValidSpec, status: FlowStatus, now: datetime) -> bool:
+    """Whether it is a failure that is tried again no more: its Job, which counts too, is about to fail."""
+    retry = valid.spec.retry
+    return cut.crashed and recent_failures(status.recoveries, retry.window_seconds, stamp_of(now)) >= retry.limit
+
+
 def _recover(observed: Observed, status: FlowStatus, cut: TerminationRecord, now: datetime) -> Plan:
     """The pod ended after a checkpoint: a new Job goes on at once, where the old one would wait for its back-off."""
     cause = observed.termination_of(status.attempt.pod_name or cut.pod_name)
-    status = status.model_copy(update={"recoveries": counted(status.recoveries, cause)})
+    status = status.model_copy(update={"recoveries": counted(status.recoveries, cause, observed.window, stamp_of(now))})
     if cut.disrupted:
         event = Event("Preempted", f"Pod {cut.pod_name} was moved away; going on at a checkpoint.")
     elif cut.crashed:
@@ -154,6 +161,7 @@ def _switch(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datet
     status = switched(
         status, revision, generation=flow.generation, now=stamp, limit=valid.spec.revision_history_limit
     )  # fmt: skip
+    status = without_failures(status)
     why = "Rollback" if back else event.reason
     status = next_attempt(status, flow.ref.name, stamp, why, above=highest(observed))
     if not first:

@@ -8,9 +8,10 @@ from flowapi.status import FlowStatus
 from flowoperator.core import conditions
 from flowoperator.core.moves import again, closed
 from flowoperator.core.observed import Job, Observed, ValidSpec
-from flowoperator.core.plan import Event, Plan
+from flowoperator.core.plan import Delete, Event, Plan
 from flowoperator.core.revisions import record, with_outcome
 from flowoperator.core.rollback import roll_back
+from flowoperator.core.troubles import moment
 
 INPUTS_SECONDS = 30.0
 
@@ -23,7 +24,9 @@ def ended(observed: Observed, valid: ValidSpec, status: FlowStatus, job: Job, no
         status = with_outcome(status, "Completed", status.checkpoint)
         verdict = completed(observed, status)
         event = () if known is not None and known.outcome == "Completed" else (Event("Completed", verdict.message),)
-        return closed(observed, status, verdict, now, (), event)
+        left = _ttl_left(valid, status, now)
+        gone = (Delete("Job", job.name, job.uid),) if left is not None and left <= 0 else ()
+        return closed(observed, status, verdict, now, gone, event, None if gone else left)
     newest = report.max_attempt if report and report.max_attempt is not None else LAST_ATTEMPT
     if report and report.owner_uid and report.owner_uid != observed.flow.ref.uid and newest < LAST_ATTEMPT:
         adopted = Event("Adopted", "The volume of the earlier flow of this name is taken over.")
@@ -38,6 +41,16 @@ def ended(observed: Observed, valid: ValidSpec, status: FlowStatus, job: Job, no
         return back
     status = with_outcome(status, "Failed", status.checkpoint)
     return closed(observed, status, verdict, now, requeue_after=INPUTS_SECONDS if valid.spec.inputs else None)
+
+
+def _ttl_left(valid: ValidSpec, status: FlowStatus, now: datetime) -> float | None:
+    """Seconds for which the Job of a completed flow stays; None: for as long as the flow does."""
+    ttl = valid.spec.ttl_seconds_after_finished
+    if ttl is None:
+        return None
+    ends = (one.last_transition_time for one in status.conditions if one.type == "Completed" and one.status == "True")
+    since = moment(next(ends, ""))
+    return ttl - (now - since).total_seconds() if since is not None else float(ttl)
 
 
 def failure(observed: Observed, job: Job) -> conditions.Verdict:

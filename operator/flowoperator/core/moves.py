@@ -5,7 +5,7 @@ from datetime import datetime
 
 from flowapi.status import FlowStatus
 from flowoperator.core import conditions
-from flowoperator.core.attempts import next_attempt
+from flowoperator.core.attempts import next_attempt, without_failures
 from flowoperator.core.observed import Job, Observed, ValidSpec
 from flowoperator.core.plan import Action, Create, Delete, Event, Plan
 from flowoperator.core.reporting import only_progress
@@ -13,6 +13,7 @@ from flowoperator.core.revisions import revision_file
 from flowoperator.core.volume import claim_repairs
 from flowoperator.objects.configmap import build_configmap
 
+_ASKED_FOR = frozenset({"Retried", "Resumed", "Restarted", "Restoring"})
 _ALWAYS_TOLD = frozenset({"Suspended", "ImagePullFailed", "VolumeLost"})
 
 
@@ -56,6 +57,7 @@ def again(
 ) -> Plan:  # fmt: skip
     """The same revision in a new Job."""
     stamp, flow = stamp_of(now), observed.flow
+    status = without_failures(status) if event.reason in _ASKED_FOR else status
     status = next_attempt(status, flow.ref.name, stamp, event.reason, above=max(above, highest(observed)))
     verdict = conditions.standing(status, conditions.waiting("Restoring", event.message))
     status = conditions.with_verdict(status, verdict, flow.generation, stamp)

@@ -8,7 +8,7 @@ from typing import Literal
 from flowapi.flow import FlowDocument
 from flowapi.report import ExitCode, RunReport
 from flowapi.revision import RevisionTuple, RuntimeSettings
-from flowapi.spec import FlowSpec
+from flowapi.spec import FlowSpec, RetrySpec
 from flowapi.status import FlowStatus
 from flowoperator.objects.job import settings_hash
 from flowoperator.objects.meta import FlowRef
@@ -180,7 +180,9 @@ class TerminationRecord:
         if self.reason == "OOMKilled":
             limit = f" (limit {self.memory})" if self.memory else ""
             return f"was killed for want of memory{limit}; raise spec.engine.resources.limits.memory"
-        return f"ended with exit code {self.exit_code}"
+        error = self.report.error if self.report is not None else None
+        said = f" ({error.message})" if error is not None and error.code == self.exit_code else ""
+        return f"ended with exit code {self.exit_code}{said}"
 
 
 @dataclass(frozen=True)
@@ -300,6 +302,12 @@ class Observed:
     def termination_of(self, pod_name: str) -> TerminationRecord | None:
         """How a pod ended; None when nobody saw it."""
         return next((one for one in self.terminations if one.pod_name == pod_name), None)
+
+    @property
+    def window(self) -> int:
+        """Seconds for which a failure of the engine counts."""
+        spec = self.flow.spec.spec
+        return (spec.retry if spec is not None else RetrySpec()).window_seconds
 
     def map_of(self, revision: str) -> RevisionMap | None:
         """The ConfigMap of a revision, made for this very flow."""

@@ -15,7 +15,7 @@ WRITE_SECONDS = 30.0
 
 def observed_status(observed: Observed, now: str) -> FlowStatus:
     """The status with what the engine of the current attempt says of itself, and what others left."""
-    status, report = _with_pod(observed), observed.latest_report
+    status, report = _with_pod(observed, now), observed.latest_report
     for one in observed.terminations:
         given_up = one.attempt < status.attempt.since
         if one.report is not None and one.report.saved is not None and not given_up:
@@ -35,7 +35,7 @@ def observed_status(observed: Observed, now: str) -> FlowStatus:
     return conditions.with_report(status, report, observed.flow.generation, now)
 
 
-def _with_pod(observed: Observed) -> FlowStatus:
+def _with_pod(observed: Observed, now: str) -> FlowStatus:
     """The status with the pod that is there now; another than the one before is a recovery from how that one ended.
 
     A failed one is none: it has recovered nothing, its own end counts once something follows it, and it may be older
@@ -50,8 +50,10 @@ def _with_pod(observed: Observed) -> FlowStatus:
     if before not in {"", pod.name}:
         if pod.ended == "Failed":
             return status
-        recoveries = counted(status.recoveries, observed.termination_of(before))
+        recoveries = counted(status.recoveries, observed.termination_of(before), observed.window, now)
         status = paused(status).model_copy(update={"recoveries": recoveries})
+        fruitless = 0 if status.attempt.saved else status.attempt.fruitless + 1
+        status = status.model_copy(update={"attempt": status.attempt.model_copy(update={"fruitless": fruitless})})
     names = {"pod_name": pod.name, "node_name": pod.node}
     return status.model_copy(update={"attempt": status.attempt.model_copy(update=names)})
 

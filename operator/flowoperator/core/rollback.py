@@ -6,7 +6,7 @@ from datetime import datetime
 from flowapi.report import ExitCode
 from flowapi.status import MOST_FAILED, FailedRevision, FlowStatus
 from flowoperator.core import conditions
-from flowoperator.core.attempts import next_attempt
+from flowoperator.core.attempts import next_attempt, without_failures
 from flowoperator.core.moves import highest, stamp_of, stop_all
 from flowoperator.core.observed import Observed, ValidSpec
 from flowoperator.core.plan import Event, Plan
@@ -64,7 +64,7 @@ def roll_back(observed: Observed, valid: ValidSpec, status: FlowStatus, cause: s
     before = without_failure(status.revision, given_up).failed
     revision = status.revision.model_copy(update={"desired": given_up, "failed": (*before, failed)[-MOST_FAILED:]})
     status = status.model_copy(update={"revision": revision})
-    status = next_attempt(status, observed.flow.ref.name, stamp, "Rollback", above=highest(observed))
+    status = next_attempt(without_failures(status), observed.flow.ref.name, stamp, "Rollback", above=highest(observed))
     if ended is not None and ended.outcome == "Completed":
         status = with_outcome(status, "Completed", status.checkpoint)
     verdict = conditions.standing(status, conditions.waiting("RollingBack", "It starts from its last good checkpoint."))

@@ -5,7 +5,7 @@ from datetime import datetime
 from flowapi.report import RunReport
 from flowapi.spec import RollbackSpec
 from flowapi.status import FlowStatus, RevisionRecord
-from flowoperator.core.attempts import has_saved, running_seconds
+from flowoperator.core.attempts import has_saved, recovered, running_seconds
 from flowoperator.core.observed import Observed, ValidSpec
 from flowoperator.core.reporting import duration
 
@@ -20,7 +20,7 @@ def with_stability(status: FlowStatus, observed: Observed, now: str) -> FlowStat
         return status
     if report.state == "Running" and not status.attempt.running_since:
         attempt = status.attempt.model_copy(update={"running_since": now})
-        status = status.model_copy(update={"attempt": attempt})
+        status = status.model_copy(update={"attempt": attempt, "recoveries": recovered(status.recoveries, now)})
     mine = status.revisions[-1]
     if _is_new_and_green(report, observed.flow.status):
         mine = mine.model_copy(update={"green": mine.green + 1})

@@ -4,7 +4,8 @@ from datetime import datetime
 
 from flowapi.status import FlowStatus
 from flowoperator.core import conditions, troubles
-from flowoperator.core.moves import closed, stop_all
+from flowoperator.core.attempts import recent_failures
+from flowoperator.core.moves import closed, stamp_of, stop_all
 from flowoperator.core.observed import Observed, Pod, ValidSpec
 from flowoperator.core.plan import Action, Create, Plan
 from flowoperator.core.revisions import revision_file, start_of
@@ -40,7 +41,7 @@ def start(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetim
         if refusal is None
         else troubles.refused(refusal)  # until a try has shown otherwise
     )
-    job = Create(_job(observed, valid, status))
+    job = Create(_job(observed, valid, status, stamp_of(now)))
     return closed(observed, status, verdict, now, (*needs, job), requeue_after=WAIT_SECONDS)
 
 
@@ -80,13 +81,15 @@ def _needs(observed: Observed, valid: ValidSpec) -> tuple[Action, ...]:
     return tuple(found)
 
 
-def _job(observed: Observed, valid: ValidSpec, status: FlowStatus) -> dict[str, object]:
+def _job(observed: Observed, valid: ValidSpec, status: FlowStatus, now: str) -> dict[str, object]:
+    retry = valid.spec.retry
     last = observed.terminations[-1] if observed.terminations else None
     attempt = Attempt(
         number=status.attempt.number,
         revision=revision_file(observed, valid),
         start=start_of(status, valid.spec.upgrade.mode),
         retain=tuple(one.hash for one in status.revisions if one.hash != status.revision.current),
+        budget=max(retry.limit - recent_failures(status.recoveries, retry.window_seconds, now), 0),
         adopt=last.report.owner_uid if last and last.report else "",
     )
     return build_job(observed.flow.ref, valid.spec, valid.settings, attempt, observed.resources)

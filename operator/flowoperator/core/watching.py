@@ -15,6 +15,7 @@ from flowoperator.core.troubles import IMAGE, UNREACHABLE_SECONDS, moment, troub
 UNCLEAR_AFTER = timedelta(seconds=3)
 UNKNOWN_SECONDS = 60.0
 LONGEST_SECONDS = 30.0
+FEWEST = 3  # pods in a row without a newer checkpoint, before anybody is told
 
 
 def watch(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetime) -> Plan:
@@ -24,6 +25,10 @@ def watch(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetim
         return mended
     if (bad := trouble(observed, now)) is not None:
         return closed(observed, status, bad, now, others, requeue_after=_later(status, now))
+    if (cause := _fruitless(observed, valid, status)) is not None:
+        return roll_back(observed, valid, status, cause, now) or closed(
+            observed, status, conditions.stalled("NoProgress", cause), now, others, requeue_after=_later(status, now)
+        )
     report = observed.report
     told = report is not None and report.attempt == status.attempt.number
     if told and report is not None and report.state == "Running":
@@ -42,6 +47,20 @@ def watch(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetim
     plan = closed(observed, status, verdict, now, others, requeue_after=_later(status, now))
     unclear = (pod is None or not pod.running) and _age(status, now) > UNCLEAR_AFTER
     return Plan(plan.status, plan.actions, plan.events, plan.requeue_after, unclear=unclear)
+
+
+def _fruitless(observed: Observed, valid: ValidSpec, status: FlowStatus) -> str | None:
+    """What to say of pods that end again and again, from whatever cause, before they have saved anything new."""
+    count = status.attempt.fruitless
+    if status.attempt.saved or count < max(valid.spec.retry.limit, FEWEST):
+        return None
+    last = observed.terminations[-1] if observed.terminations else None
+    end = "" if last is None else "was moved away" if last.disrupted else last.cause
+    how = f"; pod {last.pod_name} {end}" if last is not None else ""
+    return (
+        f"{count} pods in a row ended without a newer checkpoint{how}. The Job starts another one, later each time. "
+        "Save more often (spec.checkpoint.everySeconds, everyIterations), or see why pods are moved away."
+    )
 
 
 def _state(observed: Observed, *, told: bool) -> str:

@@ -59,6 +59,7 @@ class Attempt:
         revision: What runs.
         start: Where it starts.
         retain: Other revisions that keep a checkpoint.
+        budget: Failures of it that are tried again.
         adopt: Uid of a deleted flow whose volume is taken over.
     """
 
@@ -66,6 +67,7 @@ class Attempt:
     revision: RevisionFile
     start: Start
     retain: tuple[str, ...]
+    budget: int
     adopt: str = ""
 
 
@@ -102,7 +104,7 @@ def build_job(
         "spec": {
             "completions": 1,
             "parallelism": 1,
-            "backoffLimit": spec.retry.limit,
+            "backoffLimit": attempt.budget,
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": {"rules": _failure_rules()},
             "template": {

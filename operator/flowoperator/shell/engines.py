@@ -22,7 +22,8 @@ BYTES = 64 * 1024
 LIMITS = aiohttp.ClientTimeout(total=SECONDS, sock_connect=CONNECT_SECONDS)
 SOON_SECONDS = 0.5  # until an engine runs
 UNSAVED_SECONDS = 1.0  # until its first checkpoint is known: after a crash that decides on a new Job
-STEADY_SECONDS = 30.0
+STEADY_SECONDS = 30.0  # progress is written no more often
+STEADY_A_SECOND = 33  # of the engines that run and have saved: many flows cost no more, they are only asked less often
 AT_ONCE = 64
 SHARE = 24  # of these in one namespace
 
@@ -86,10 +87,14 @@ class Engines:
             return None
         return Answer(one.report, asyncio.get_running_loop().time() - one.answered if self._missed(one) else 0.0)
 
-    @staticmethod
-    def _missed(one: _Followed) -> bool:
+    def _missed(self, one: _Followed) -> bool:
         late = asyncio.get_running_loop().time() - one.answered
-        return one.report is None or late > 1.5 * _pause(one)
+        return one.report is None or late > 1.5 * self._pause(one)
+
+    def _pause(self, one: _Followed) -> float:
+        if one.report is None or one.report.state != "Running":
+            return SOON_SECONDS
+        return steady(len(self._followed)) if one.target.saved else UNSAVED_SECONDS
 
     def close(self) -> None:
         """Ask nobody any more."""
@@ -110,14 +115,13 @@ class Engines:
                     self._changed(key)
             elif missed > 3:
                 self._changed(key)
-            pause = _pause(one) * min(2 ** max(missed - 3, 0), 16)
-            await asyncio.sleep(min(pause, STEADY_SECONDS) * random.uniform(0.9, 1.1))  # noqa: S311 - jitter
+            pause = self._pause(one) * min(2 ** max(missed - 3, 0), 16)
+            await asyncio.sleep(min(pause, steady(len(self._followed))) * random.uniform(0.9, 1.1))  # noqa: S311 - jitter
 
 
-def _pause(one: _Followed) -> float:
-    if one.report is None or one.report.state != "Running":
-        return SOON_SECONDS
-    return STEADY_SECONDS if one.target.saved else UNSAVED_SECONDS
+def steady(engines: int) -> float:
+    """Seconds between two questions to an engine that runs and has saved, where so many engines are asked."""
+    return max(STEADY_SECONDS, engines / STEADY_A_SECOND)
 
 
 async def ask(session: aiohttp.ClientSession, ip: str) -> RunReport | None:

@@ -75,8 +75,7 @@ def test_data_paths_stay_below_the_inputs(path) -> None:
         ({"suspend": "yes"}, "spec.suspend"),
         ({"deletionPolicy": "Keep"}, "spec.deletionPolicy"),
         ({"upgrade": {"mode": "continue"}}, "spec.upgrade.mode"),
-        ({"retry": {"windowSeconds": 60}}, "spec.retry.windowSeconds: this key is not available in this version"),
-        ({"ttlSecondsAfterFinished": 60}, "spec.ttlSecondsAfterFinished: this key is not available in this version"),
+        ({"ttlSecondsAfterFinished": -1}, "spec.ttlSecondsAfterFinished"),
         ({"retryNonce": "x" * 64}, "spec.retryNonce"),
     ],
 )

@@ -45,13 +45,14 @@ STATUS = {
     ],
     "retryNonce": "again", "restore": {"nonce": "n", "revision": "r2", "start": "r1/latest"},
     "attempt": {"number": 5, "since": 2, "reason": "Evicted", "inputs": "f", "jobName": "j", "podName": "p", "nodeName": "n",
-                "startedAt": "t", "runningSince": "t", "epoch": 3, "saved": True},
+                "startedAt": "t", "runningSince": "t", "epoch": 3, "fruitless": 1, "saved": True},
     "progress": {"iteration": 9, "maxIterations": 10, "energy": 1.25, "residual": 0.5, "health": "GREEN",
                  "iterationsPerSecond": 2.5, "estimatedCompletionTime": "t", "updatedAt": "t"},
     "display": {"iteration": "9/10", "energy": "1.25", "eta": "1s", "residual": "0.5", "rate": "2.5"},
     "checkpoint": CHECKPOINT,
     "restoredFrom": {"revision": "r1", "checkpoint": "c", "iteration": 7, "digest": "d", "reason": "Resume"},
-    "recoveries": {"count": 3, "evictions": 2, "crashes": 1, "lostIterations": 8},
+    "recoveries": {"count": 3, "evictions": 2, "crashes": 1, "lostIterations": 8, "lostSeconds": 2,
+                   "downSeconds": 9, "lastSeconds": 3, "interruptedAt": "t", "failures": 1, "failuresSince": "t"},
     "result": {"reason": "Converged", "iteration": 9, "energy": 1.25, "path": "p", "sha256": {"x": "a"}, "bitIdentical": False},
 }  # fmt: skip
 

@@ -49,8 +49,8 @@ WHOLE = {
                    "volume": {"size": "1Gi", "storageClassName": "s", "accessMode": "ReadWriteOnce"}},
     "restore": {"nonce": "1", "revision": "0123456789"},
     "rollback": {"automatic": False, "deadlineSeconds": 60, "stableAfter": {"checkpoints": 2, "seconds": 30}},
-    "upgrade": {"mode": "Restart"}, "retry": {"limit": 1}, "retryNonce": "1",
-    "suspend": True, "terminationGracePeriodSeconds": 30, "revisionHistoryLimit": 3, "deletionPolicy": "Delete",
+    "upgrade": {"mode": "Restart"}, "retry": {"limit": 1, "windowSeconds": 60}, "retryNonce": "1",
+    "suspend": True, "terminationGracePeriodSeconds": 30, "revisionHistoryLimit": 3, "deletionPolicy": "Delete", "ttlSecondsAfterFinished": 60,
 }  # fmt: skip
 SPECS = [
     WHOLE,

@@ -4,6 +4,8 @@ import asyncio
 import inspect
 from types import SimpleNamespace
 
+import pytest
+
 from flowoperator import handlers
 from flowoperator.shell import engines, passes
 from flowoperator.shell.cluster import ConflictError
@@ -24,6 +26,11 @@ def run(main) -> None:
             worker.cancel()
 
     asyncio.run(with_worker())
+
+
+@pytest.mark.parametrize(("count", "seconds"), [(1, 30), (990, 30), (3300, 100)])
+def test_many_engines_are_asked_less_often_not_more_often_in_all(count, seconds):
+    assert engines.steady(count) == seconds
 
 
 def test_a_key_is_worked_on_once_however_often_it_is_added():
