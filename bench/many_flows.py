@@ -130,12 +130,13 @@ class Bench:
             time.sleep(min(5.0, max(0.0, end - time.monotonic())))
 
 
-def settled(bench: Bench, count: int) -> None:
-    """Wait until the status of all flows says that they run and have saved."""
+def settled(bench: Bench, count: int, silent: int) -> None:
+    """Wait until the status of all flows says that they run and have saved, and the silent ones run too."""
     while True:
-        bench.play()
+        pods = bench.play()
         items = bench.plane.admin.items("/apis/computableflow.dev/v1alpha1/computableflows")
-        if sum((one.get("status") or {}).get("attempt", {}).get("saved", False) for one in items) >= count:
+        saved = sum((one.get("status") or {}).get("attempt", {}).get("saved", False) for one in items)
+        if saved >= count and pods >= count + silent:
             return
         time.sleep(1)
 
@@ -167,7 +168,7 @@ def measure(count: int, burden: int) -> dict[str, Any]:
         flows = [(spaces[number % NAMESPACES], f"flow-{number}") for number in range(count)]
         for namespace, name in flows:
             bench.flow(namespace, name)
-        settled(bench, count)
+        settled(bench, count, burden // 2)
         player = threading.Thread(target=bench.iterate, args=(STEADY_SECONDS + 30,), daemon=True)
         player.start()
         time.sleep(20)
