@@ -7,9 +7,6 @@ as its container would, through a proxy that counts. Prints JSON: one row for ea
 import argparse
 import json
 import os
-import signal
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -19,28 +16,13 @@ from typing import Any
 from kit.apiserver import plane as planes
 from kit.apiserver.node import Engines, Node, ScriptedPod
 from kit.apiserver.operator import Loop, serve
+from kit.apiserver.process import OperatorProcess
 from kit.apiserver.proxy import Proxy
 from kit.apiserver.scene import spec
 
 STEADY_SECONDS = 60.0
 NAMESPACES = 10
 STUCK, SILENT = "stuck", "silent"  # namespaces: a quota without room; engines that don't answer
-_CHILD = """\
-import asyncio, sys
-import aiohttp, kopf
-from kubernetes.aio import client
-from flowoperator.main import Settings, configure_logs, run
-from flowoperator.shell.credentials import Access
-from kit.apiserver.operator import ToEngines
-url, token, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
-async def main():
-    configuration = client.Configuration(host=url, api_key={"authorization": f"Bearer {token}"})
-    access = Access(configuration, lambda: kopf.ConnectionInfo(server=url, scheme="Bearer", token=token))
-    async with aiohttp.ClientSession(connector=ToEngines(port)) as http:
-        await run(Settings("engine:1", (), 0, "warning"), access, http)
-configure_logs("warning")
-asyncio.run(main())
-"""
 
 
 class Bench:
@@ -54,35 +36,23 @@ class Bench:
         self.proxy = Proxy(plane.url, str(plane.authority))
         _, self.engines_port = loop.run(serve(self.engines.handle))
         _, self.port = loop.run(serve(self.proxy.handle))
-        self.child: subprocess.Popen[bytes] | None = None
+        self.operator: OperatorProcess | None = None
         self.known: dict[str, ScriptedPod] = {}
 
     def start(self) -> None:
         """The operator's process."""
-        command = [sys.executable, "-P", "-c", _CHILD, f"http://127.0.0.1:{self.port}", self.plane.token]
-        self.child = subprocess.Popen([*command, str(self.engines_port)])
+        self.operator = OperatorProcess(f"http://127.0.0.1:{self.port}", self.plane.token, self.engines_port)
 
     def stop(self) -> None:
         """Kill it."""
-        if self.child is not None:
-            self.child.send_signal(signal.SIGKILL)
-            self.child.wait()
-
-    def cpu(self) -> float:
-        """Seconds that it has computed."""
-        fields = Path(f"/proc/{self._pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def resident(self) -> float:
-        """MB that it holds."""
-        lines = Path(f"/proc/{self._pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
+        self.running.kill()
 
     @property
-    def _pid(self) -> int:
-        if self.child is None:
+    def running(self) -> OperatorProcess:
+        """The operator's process, which was started."""
+        if self.operator is None:
             raise RuntimeError("the operator does not run")
-        return self.child.pid
+        return self.operator
 
     def requests(self) -> int:
         """Reads and writes so far."""
@@ -172,12 +142,12 @@ def measure(count: int, burden: int) -> dict[str, Any]:
         player = threading.Thread(target=bench.iterate, args=(STEADY_SECONDS + 30,), daemon=True)
         player.start()
         time.sleep(20)
-        requests, cpu, begun = bench.requests(), bench.cpu(), time.monotonic()
+        requests, cpu, begun = bench.requests(), bench.running.cpu(), time.monotonic()
         time.sleep(STEADY_SECONDS)
         took = time.monotonic() - begun
-        steady = {"requests": (bench.requests() - requests) / took / count, "cpu": (bench.cpu() - cpu) / took}
+        steady = {"requests": (bench.requests() - requests) / took / count, "cpu": (bench.running.cpu() - cpu) / took}
         player.join()
-        resident = bench.resident()
+        resident = bench.running.resident()
         waits = latency(bench, flows[:: max(count // 50, 1)])
         bench.stop()
         start = restart(bench, count, burden // 2)

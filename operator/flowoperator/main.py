@@ -1,13 +1,12 @@
 """The operator's process: Kopf's watches, our workers, a resync, and a health port, in one event loop."""
 
 import asyncio
-import json
-import logging
 import os
 import random
+import signal
 import sys
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -20,11 +19,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from flowapi.spec import KIND
 from flowoperator import handlers
 from flowoperator.objects.meta import FLOW_LABEL
+from flowoperator.settings import Settings, configure_logs
 from flowoperator.shell import credentials
 from flowoperator.shell.cluster import ApiError, Cluster
 from flowoperator.shell.credentials import Access
 from flowoperator.shell.engines import Engines
 from flowoperator.shell.informer import KINDS, Informer, key_of
+from flowoperator.shell.lease import Lease, clock
 from flowoperator.shell.observe import Observer
 from flowoperator.shell.passes import Passes
 from flowoperator.shell.queue import WorkQueue
@@ -38,39 +39,6 @@ STUCK_SECONDS = 180.0
 NESTING = 25_000  # of JSON that can be read: the apiserver takes flows of up to 10,000 levels
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What the chart tells the operator.
-
-    Attributes:
-        image: The engine's, where a spec names none.
-        namespaces: To watch; empty: all.
-        port: Of health and metrics; 0: any.
-        resources: Requests and limits of an engine whose spec names none.
-    """
-
-    image: str
-    namespaces: tuple[str, ...] = ()
-    port: int = 8081
-    log_level: str = "info"
-    resources: Mapping[str, Mapping[str, str]] | None = None
-
-    @classmethod
-    def of(cls, env: Mapping[str, str]) -> "Settings":
-        """From the environment.
-
-        Raises:
-            ValueError: the engine's image is missing.
-        """
-        image = env.get("CFLOW_ENGINE_IMAGE", "")
-        if not image:
-            raise ValueError("CFLOW_ENGINE_IMAGE names no image; set engine.image in the chart's values")
-        names = tuple(name for name in env.get("CFLOW_NAMESPACES", "").split(",") if name)
-        resources = json.loads(env.get("CFLOW_ENGINE_RESOURCES") or "{}")
-        port, level = int(env.get("CFLOW_PORT", "8081")), env.get("CFLOW_LOG_LEVEL", "info")
-        return cls(image, names, port, level, resources)
-
-
 class Operator:
     """Wires the parts together."""
 
@@ -82,6 +50,7 @@ class Operator:
         observer = Observer(cluster, self.informer, self.engines, settings.image, settings.resources or {})
         self.passes = Passes(cluster, self.informer, self.engines, observer)
         self.queue = self.passes.queue = WorkQueue(self.passes.work)
+        self.standby: Lease | None = None
         self.synced = 0.0
         self.watching = asyncio.Event()
         self.dead_watch = asyncio.Event()
@@ -134,7 +103,9 @@ class Operator:
             self.queue.add_idle(key)
 
     def healthy(self, now: float) -> bool:
-        """Whether the apiserver answers, the watches tell what happens, and the queue moves."""
+        """Whether it asks for the Lease; or, with it, gets answers and events, and its queue moves."""
+        if self.standby is not None:
+            return clock() - self.standby.asked < STUCK_SECONDS
         stuck = not self.queue.idle and now - self.queue.progress > STUCK_SECONDS
         synced = bool(self.synced) and now - self.synced < STUCK_SECONDS
         return self.watching.is_set() and synced and not stuck
@@ -216,45 +187,57 @@ async def run(settings: Settings, access: Access, http: aiohttp.ClientSession) -
     """
     sys.setrecursionlimit(max(sys.getrecursionlimit(), NESTING))
     async with client.ApiClient(access.configuration) as api:
-        operator = Operator(settings, Cluster(api), http)
+        lease = Lease(Cluster(api), settings.lease) if settings.lease is not None else None
+        operator = Operator(settings, Cluster(api, lease.check) if lease is not None else Cluster(api), http)
+        operator.standby = lease
         runner = await operator.serve()
-        tasks = [asyncio.create_task(operator.work()), asyncio.create_task(operator.watch(access))]
         try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+            if lease is None or await _acquired(lease):
+                operator.standby = None
+                await _lead(operator, access, lease)
         finally:
-            operator.engines.close()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            if lease is not None:
+                await lease.release()
             await runner.cleanup()
+
+
+async def _acquired(lease: Lease) -> bool:
+    """Wait for the Lease; False when a signal came first."""
+    stop = asyncio.Event()
+    with suppress(RuntimeError, ValueError):  # signals are the main thread's
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    tasks = [asyncio.create_task(lease.acquire()), asyncio.create_task(stop.wait())]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return not stop.is_set()
+    finally:
+        await _end(tasks)
+        with suppress(RuntimeError, ValueError):
+            asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
+
+
+async def _lead(operator: Operator, access: Access, lease: Lease | None) -> None:
+    """Watch and work, for as long as the Lease is ours."""
+    parts = [operator.work(), operator.watch(access), *([lease.keep()] if lease is not None else [])]
+    tasks = [asyncio.create_task(part) for part in parts]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        operator.engines.close()
+        await _end(tasks)
+
+
+async def _end(tasks: list[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _run(settings: Settings) -> None:
     async with aiohttp.ClientSession(trust_env=False) as http:
         await run(settings, await credentials.access(), http)
-
-
-def configure_logs(level: str) -> None:
-    """One JSON object a line, ours and those of the libraries alike."""
-    shared: list[structlog.types.Processor] = [
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper("iso"),
-        structlog.processors.format_exc_info,
-    ]
-    renderer = structlog.stdlib.ProcessorFormatter(
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.JSONRenderer()],
-        foreign_pre_chain=shared,
-    )
-    handler = logging.StreamHandler()
-    handler.setFormatter(renderer)
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-    )
 
 
 def main() -> None:

@@ -9,8 +9,9 @@ import pytest
 from kubernetes.aio import client
 
 from flowoperator.handlers import CHILDREN
-from flowoperator.main import RESYNC_SECONDS, Settings
+from flowoperator.main import RESYNC_SECONDS
 from flowoperator.main import Operator as OperatorProcess
+from flowoperator.settings import Settings
 from flowoperator.shell.cluster import Cluster
 from kit.apiserver import plane as planes
 from kit.apiserver.scene import scene as make_scene

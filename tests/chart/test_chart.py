@@ -47,9 +47,29 @@ def test_the_crd_stays_when_the_release_goes(render):
     assert not of_kind(render("--set=crds.install=false"), "CustomResourceDefinition")
 
 
+def lease_role(objects):
+    """Where the Role is that lets operators have their Lease."""
+    (found,) = (one["metadata"] for one in of_kind(objects, "Role") if one["metadata"]["name"].endswith("-lease"))
+    return found["namespace"], found["name"]
+
+
+def test_two_operators_share_a_lease_and_are_updated_without_a_gap(render):
+    objects = render()
+    (deployment,) = of_kind(objects, "Deployment")
+    assert deployment["spec"]["replicas"] == 2
+    assert deployment["spec"]["strategy"] == {"rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
+    assert len(of_kind(objects, "PodDisruptionBudget")) == 1
+    assert not of_kind(render("--set=replicas=1"), "PodDisruptionBudget")
+    (role,) = (one for one in of_kind(objects, "Role") if one["metadata"]["name"].endswith("-lease"))
+    assert [(rule["verbs"], rule.get("resourceNames")) for rule in role["rules"]] == [
+        (["create"], None), (["get", "patch"], ["computable-flows"]),
+    ]  # fmt: skip
+
+
 def test_listed_namespaces_get_roles_and_nothing_wider(render):
     objects = render("--set=watchNamespaces={a,b}")
-    assert [one["metadata"]["namespace"] for one in of_kind(objects, "Role")] == ["a", "b"]
+    roles = {(one["metadata"]["namespace"], one["metadata"]["name"]) for one in of_kind(objects, "Role")}
+    assert roles - {lease_role(objects)} == {("a", "computable-flows"), ("b", "computable-flows")}
     assert not of_kind(objects, "ClusterRole")
     (deployment,) = of_kind(objects, "Deployment")
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
@@ -59,7 +79,8 @@ def test_listed_namespaces_get_roles_and_nothing_wider(render):
 @pytest.mark.parametrize("option", [(), ("--set=watchNamespaces={a}",)], ids=["cluster", "namespaces"])
 def test_the_operator_may_do_little(render, option):
     objects = render(*option)
-    (role,) = of_kind(objects, "ClusterRole") + of_kind(objects, "Role")
+    roles = of_kind(objects, "ClusterRole") + of_kind(objects, "Role")
+    (role,) = (one for one in roles if not one["metadata"]["name"].endswith("-lease"))
     granted = {
         (group, resource): set(rule["verbs"])
         for rule in role["rules"]
@@ -78,7 +99,6 @@ def test_the_pod_is_restricted(render):
     (deployment,) = of_kind(render(), "Deployment")
     pod = deployment["spec"]["template"]["spec"]
     (container,) = pod["containers"]
-    assert deployment["spec"]["strategy"] == {"type": "Recreate"}
     assert pod["securityContext"]["runAsNonRoot"]
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert container["securityContext"] == {

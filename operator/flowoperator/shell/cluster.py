@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -22,6 +22,7 @@ PATHS = {
     "ConfigMap": ("api/v1", "configmaps"),
     "PersistentVolumeClaim": ("api/v1", "persistentvolumeclaims"),
     "Event": ("api/v1", "events"),
+    "Lease": ("apis/coordination.k8s.io/v1", "leases"),
 }
 
 
@@ -58,10 +59,15 @@ def _status_of(data: bytes) -> Json:
 
 
 class Cluster:
-    """Requests to the apiserver. Refusals that a caller does not expect leave as `ApiError`."""
+    """Requests to the apiserver. Refusals that a caller does not expect leave as `ApiError`.
 
-    def __init__(self, api: client.ApiClient) -> None:
-        self._api = api
+    Args:
+        api: The client.
+        may_write: Called before each write; raises where this process may not write.
+    """
+
+    def __init__(self, api: client.ApiClient, may_write: Callable[[], None] = lambda: None) -> None:
+        self._api, self._may_write = api, may_write
 
     async def get(self, kind: str, namespace: str, name: str) -> Json | None:
         """One object; None when there is none."""
@@ -162,6 +168,8 @@ class Cluster:
         if method == "PATCH":
             headers["Content-Type"] = "application/merge-patch+json"
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+        if method != "GET":
+            self._may_write()
         url = f"{config.host}{path}" + (f"?{urlencode(query)}" if query else "")
         answer = await self._api.call_api(method, url, headers, body, _request_timeout=TIMEOUT_SECONDS)
         data: bytes = await answer.read()  # type: ignore[no-untyped-call]

@@ -13,7 +13,8 @@ import kopf
 from aiohttp import web
 from kubernetes.aio import client
 
-from flowoperator.main import Settings, run
+from flowoperator.main import run
+from flowoperator.settings import Settings
 from flowoperator.shell.credentials import Access
 from kit.apiserver.node import Engines
 from kit.apiserver.plane import ENGINE
@@ -85,7 +86,7 @@ class Operator:
 
     def __init__(self, loop: Loop, url: str, token: str, namespace: str, engines_port: int) -> None:
         self._loop, self._url, self._token = loop, url, token
-        self._namespaces, self._engines_port = (namespace,) if namespace else (), engines_port
+        self._namespaces, self.engines_port = (namespace,) if namespace else (), engines_port
         self._running: Future[None] | None = None
         self._ended = threading.Event()
         self._revive = False
@@ -103,7 +104,7 @@ class Operator:
         )
         settings = Settings(self.image, self._namespaces, 0, "warning")
         try:
-            async with aiohttp.ClientSession(connector=ToEngines(self._engines_port)) as http:
+            async with aiohttp.ClientSession(connector=ToEngines(self.engines_port)) as http:
                 await run(settings, access, http)
         finally:
             self._ended.set()
