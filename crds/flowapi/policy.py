@@ -85,8 +85,8 @@ class Policy(Model):
 class Output(Model):
     """A statistic of a variable's draws, all chains together: one of its kinds names the variable.
 
-    Draws up to iteration `burn` don't count. Moments see every draw; quantiles, rhat and ess the last `keep` of every
-    `thin`-th one of each chain.
+    Draws up to iteration `burn` don't count. Moments see every draw; quantiles, rhat and ess up to `keep` of each
+    chain, evenly spaced from there to the end and at least `thin` apart.
     """
 
     mean: Name | None = None

@@ -199,6 +199,7 @@ class Hypers:
         most: Above it a step that is balanced doesn't go; None where none is.
         temperature: T of a sampler's exp(−E/T); None else.
         smoothing: λ of the Moreau envelopes; None without any.
+        widths: Of a sampler's entries, the square roots of a diagonal inverse mass matrix; None: 1.
     """
 
     tau: Tree
@@ -207,6 +208,7 @@ class Hypers:
     most: Scalar | None = None
     temperature: Scalar | None = None
     smoothing: Scalar | None = None
+    widths: Tree | None = None
 
 
 @pytree()

@@ -1,11 +1,19 @@
 """Samplers against what is known exactly, within four Monte-Carlo standard errors; every seed is fixed."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.signal import lfilter
+from scipy.stats import truncnorm
 
 from flowengine.loop import rows, snapshot
+from flowengine.methods.recording import Statistic, record, start_recording
+from flowengine.problem import Unknown
+from flowengine.run.mixing import MIXED
+from flowengine.run.statistics import split_rhat
 from kit.gaussian import M, P, gaussian
 from kit.solving import carry_of, compiled, document, go, sampled, state_bytes
 
@@ -32,7 +40,7 @@ MOMENTS = ({"mean": "x", "burn": 500}, {"cov": "x", "burn": 500}, {"ess": "x", "
 def test_a_gaussian_has_the_moments_that_theory_gives(policy, covariance) -> None:
     found, last = sampled(gaussian(MOMENTS, **policy))
     assert last.controller == "GREEN"
-    variance, draws = np.diag(covariance), found["x_ess"] * 5.5  # the buffer holds 1,000 of 5,500 draws
+    variance, draws = np.diag(covariance), found["x_ess"]
     assert (np.abs(found["x_mean"] - M) < 4 * np.sqrt(variance / draws)).all()
     errors = np.sqrt((covariance**2 + np.outer(variance, variance)) / draws.min())
     assert (np.abs(found["x_cov"] - covariance) < 4 * errors).all()
@@ -40,7 +48,7 @@ def test_a_gaussian_has_the_moments_that_theory_gives(policy, covariance) -> Non
 
 
 def test_outputs_are_what_numpy_says_of_the_draws() -> None:
-    """The chains are followed by hand; moments see all draws after the burn-in, the buffer the last of every third."""
+    """The chains are followed by hand; moments see all draws after the burn-in, the buffer has room for every sixth."""
     specs = [
         {"mean": "x", "burn": 20}, {"var": "x", "burn": 20}, {"cov": "x", "burn": 20},
         {"quantiles": "x", "burn": 20, "keep": 10, "thin": 3, "at": [0.1, 0.9]},
@@ -55,7 +63,7 @@ def test_outputs_are_what_numpy_says_of_the_draws() -> None:
     assert np.allclose(found["x_mean"], kept.mean(axis=0))
     assert np.allclose(found["x_var"], kept.var(axis=0, ddof=1))
     assert np.allclose(found["x_cov"], np.cov(kept.T))
-    thinned = np.concatenate(draws[22::3][-10:])
+    thinned = np.concatenate(draws[25::6])
     assert np.allclose(found["x_quantiles"], np.quantile(thinned, [0.1, 0.9], axis=0))
 
 
@@ -215,8 +223,14 @@ def test_the_acceptance_shown_is_of_the_moves_there_were() -> None:
     assert shares.max() < 1 + 1e-12
 
 
-@pytest.mark.parametrize("algorithm", ["mala", "hmc"])
-@pytest.mark.parametrize("start", [0.0, 30.0])
+@pytest.mark.parametrize(
+    ("algorithm", "start"),
+    [
+        ("mala", 30.0),
+        ("hmc", 0.0),
+        *(pytest.param(*one, marks=pytest.mark.thorough) for one in (("mala", 0.0), ("hmc", 30.0))),
+    ],
+)
 def test_the_step_is_tuned_while_all_outputs_burn(algorithm, start) -> None:
     """In 2,048 dimensions a step that is right among the draws refuses all that begins at the mode, or far from it."""
     one = document(
@@ -227,10 +241,13 @@ def test_the_step_is_tuned_while_all_outputs_burn(algorithm, start) -> None:
     target = flow.choice.method.kernel.target
     assert flow.choice.method.warm == 1500
     carry = go(flow, carry_of(flow), 1500)
-    stretch = float(carry.state.stretch)
+    tuned = state_bytes(carry.state.tuning)
     carry = go(flow, carry, 3000)
-    assert float(carry.state.stretch) == stretch  # never after it
-    assert abs(float(carry.state.acceptance.mean()) - target) < 0.15
+    assert state_bytes(carry.state.tuning) == tuned  # never after it
+    missed = (
+        float(carry.state.acceptance.mean()) - target
+    )  # the averaged step refuses less than those that vary about it
+    assert -0.15 < missed < 0.3
     assert snapshot(carry).controller == "GREEN"
 
 
@@ -238,4 +255,68 @@ def test_a_given_step_and_outputs_without_burn_are_left_alone() -> None:
     for outputs, policy in (([{"mean": "x", "burn": 50}], {"step": 0.3}), ([{"mean": "x"}], {})):
         flow = compiled(gaussian(outputs, algorithm="mala", **policy))
         assert flow.choice.method.warm == 0
-        assert float(go(flow, carry_of(flow), 100).state.stretch) == 1
+        assert carry_of(flow).state.tuning is None
+
+
+def test_a_regression_on_columns_in_their_own_units_has_its_closed_form() -> None:
+    """Columns 1, age and income, from a start at 0 that is far off: the posterior is N((AᵀA)⁻¹Aᵀb, (AᵀA)⁻¹)."""
+    rng = np.random.default_rng(0)
+    columns = np.c_[np.ones(200), rng.normal(40, 10, 200), rng.normal(50_000, 15_000, 200)]
+    b = columns @ [2.0, 0.1, 1e-4] + rng.standard_normal(200)
+    outputs = [{kind: "w", "burn": 1000} for kind in ("mean", "var", "ess", "rhat")]
+    found, last = sampled(document(
+        {"A": columns, "b": b}, seed=1, variables={"w": {"shape": [3], "chains": 4}}, operators={"X": {"matrix": "A"}},
+        terms=[{"atom": "quadratic", "arg": "X w", "data": "b"}], policy={"algorithm": "hmc"}, outputs=outputs,
+        stop={"maxIterations": 5000},
+    ))  # fmt: skip
+    covariance = np.linalg.inv(columns.T @ columns)
+    variance = np.diag(covariance)
+    assert last.controller == "GREEN"
+    assert (np.abs(found["w_mean"] - covariance @ (columns.T @ b)) < 4 * np.sqrt(variance / found["w_ess"])).all()
+    assert np.allclose(found["w_var"], variance, rtol=4 * np.sqrt(2 / found["w_ess"].min()))
+    assert (found["w_rhat"] < 1.01).all()
+    assert (found["w_ess"] > 1000).all()
+
+
+@pytest.mark.parametrize(
+    ("policy", "bounds", "lo", "hi"),
+    [
+        ({"family": "langevin"}, {"atom": "nonnegative", "arg": "w"}, [0, 0], [np.inf, np.inf]),
+        ({"algorithm": "hmc"}, {"atom": "box", "arg": "w", "lo": -1, "hi": 0.5, "data": "m"}, [-2, -0.5], [-0.5, 1]),
+    ],
+)
+def test_bounds_are_sampled_exactly(policy, bounds, lo, hi) -> None:
+    """A Gaussian around (−1, ½) within bounds: for w ≥ 0 its means are 0.525 and 1.009."""
+    mean = np.array([-1.0, 0.5])
+    outputs = [{kind: "w", "burn": 300} for kind in ("mean", "var", "ess")]
+    found, last = sampled(document(
+        {"m": mean}, seed=1, variables={"w": {"shape": [2], "init": 9.0, "chains": 32}},
+        terms=[{"atom": "quadratic", "arg": "w", "data": "m"}, bounds], policy=policy, outputs=outputs,
+        stop={"maxIterations": 4000},
+    ))  # fmt: skip
+    exact = truncnorm(lo - mean, hi - mean, mean)
+    assert last.controller == "GREEN"
+    assert (np.abs(found["w_mean"] - exact.mean()) < 4 * np.sqrt(exact.var() / found["w_ess"])).all()
+    assert np.allclose(found["w_var"], exact.var(), rtol=0.05)
+
+
+def test_kept_draws_span_all_that_count() -> None:
+    """20,000 draws of four chains in three dimensions that mix slowly: the newest 1,000 of each still differ."""
+    draws = lfilter([1], [1, -0.99], np.random.default_rng(2).standard_normal((20_000, 4, 3)), axis=0)
+    spec = Statistic("rhat", "x", 0, 1000, 1, ())
+    blank = compiled(gaussian(chains=4, algorithm="ula")).problem
+    blank = replace(blank, unknowns=(Unknown("x", (3,)),))
+
+    @jax.jit
+    def seen(draws):
+        def one(found, at):
+            return record((spec,), found, at[0], at[1]), None
+
+        start = start_recording((spec,), blank, 4)
+        return jax.lax.scan(one, start, (draws, jnp.arange(1, len(draws) + 1)))[0]
+
+    (found,) = seen(jnp.asarray(draws))
+    kept = np.asarray(found.draws)[: int(found.count)]
+    assert (kept == draws[31::32]).all()
+    assert (split_rhat(kept) < MIXED).all()
+    assert (split_rhat(draws[-1000:]) > MIXED).any()

@@ -159,17 +159,15 @@ def test_a_result_that_is_not_to_be_trusted_says_so(tmp_path) -> None:
     assert summary["feasibility"] is None
 
 
-@pytest.mark.parametrize(
-    ("limit", "remedy"),
-    [(200, "within the last 20 draws of each that it keeps, so raise its `thin` above 2"), (30, "yet, so run longer")],
-)
-def test_chains_that_have_not_mixed_say_what_would_show_it(tmp_path, limit, remedy) -> None:
-    """Of a full buffer a longer run alone would show no longer a stretch."""
-    (tmp_path / "flow.yaml").write_text(CHAINS.replace("STEP", "1.0e-3").replace("LIMIT", str(limit)))
+def test_chains_that_have_not_mixed_say_what_helps(tmp_path) -> None:
+    """A step that was given, which nothing tunes; what biases the draws of a sampler that refuses nothing is said, too."""
+    (tmp_path / "flow.yaml").write_text(CHAINS.replace("STEP", "1.0e-3").replace("LIMIT", "200"))
     done = subprocess.run(
         [CFLOW, "run", tmp_path / "flow.yaml", "--root", tmp_path / "root"], capture_output=True, text=True, check=True
     )
-    assert f"the chains have not mixed {remedy}" in " ".join(done.stderr.split())
+    said = " ".join(done.stderr.split())
+    assert "the chains have not mixed yet. Leave out `policy.step`: step and mass matrix are then tuned" in said
+    assert json.loads((tmp_path / "root" / "result" / "summary.json").read_text())["bias"] == []
 
 
 IMPOSSIBLE = """

@@ -52,6 +52,21 @@ class Interval(Indicator):
         """U − t·clip(u/t), by Moreau's identity."""
         return entrywise(lambda a: a - step * jnp.clip(a / step, self.lo, self.hi), u)
 
+    def reflected(self, x: Array, p: Array) -> tuple[Array, Array]:
+        """A motion that left the interval as if its ends had thrown it back, p turned at each bounce.
+
+        Between two ends that is the triangle wave of period 2(hi − lo).
+        """
+        wide = self.hi - self.lo
+        wide = jnp.where(jnp.isfinite(wide) & (wide > 0), wide, 1)
+        phase = jnp.mod(x - self.lo, 2 * wide)
+        below, above = x < self.lo, x > self.hi
+        one = jnp.where(below, 2 * self.lo - x, jnp.where(above, 2 * self.hi - x, x))
+        between = jnp.isfinite(self.lo) & jnp.isfinite(self.hi)
+        inside = jnp.where(between, self.lo + jnp.minimum(phase, 2 * wide - phase), one)
+        turned = jnp.where(between, phase > wide, below | above)
+        return jnp.clip(inside, self.lo, self.hi), jnp.where(turned, -p, p)
+
     def conjugate(self, y: Tree) -> Scalar:
         """Σ max(lo·y, hi·y)."""
         return total(

@@ -65,6 +65,12 @@ class Merged(Additive):
             v = part.prox(v, step) if part is not None else v
         return v
 
+    def reflected(self, x: Array, p: Array) -> tuple[Array, Array]:
+        """By the interval, or by the one other atom: samplers know no other parts."""
+        part = self.other if self.interval is None else self.interval
+        found: tuple[Array, Array] = part.reflected(x, p)
+        return found
+
     def conjugate(self, y: Array) -> Scalar:
         """Max_z ⟨y, z⟩ − ψ(z), in closed form where there is one."""
         if self.quadratic is not None:

@@ -57,6 +57,13 @@ class Separable(Additive):
         part = self.parts[name]
         return v if part is None else part.prox(v, step)
 
+    def reflected(self, x: Tree, p: Tree) -> tuple[Tree, Tree]:
+        """Variable by variable."""
+        free = {name: (x[name], p[name]) for name in x}
+        held = {name: part.reflected(*free[name]) for name, part in self.parts.items() if part is not None}
+        both = free | held
+        return {name: one[0] for name, one in both.items()}, {name: one[1] for name, one in both.items()}
+
     def conjugate(self, y: Tree) -> Scalar:
         """Σ_v ψ_v*(y_v)."""
         values: list[Scalar] = [part.conjugate(y[name]) for name, part in self.parts.items() if part is not None]

@@ -76,6 +76,11 @@ class Shifted(Additive):
         """There, φ's prox, and back."""
         return add(self.atom.prox(subtract(v, self.data), step), self.data)
 
+    def reflected(self, x: Tree, p: Tree) -> tuple[Tree, Tree]:
+        """There, as φ reflects, and back."""
+        inside, turned = self.atom.reflected(subtract(x, self.data), p)
+        return add(inside, self.data), turned
+
     def conjugate(self, y: Tree) -> Scalar:
         """φ*(y) + ⟨data, y⟩."""
         value: Scalar = self.atom.conjugate(y) + dot(self.data, y)

@@ -11,6 +11,7 @@ from flowapi.model import join
 from flowapi.policy import Policy
 from flowengine.atoms import DualDomain, Embedded, Merged, Quadratic, Separable, disjoint, merges
 from flowengine.atoms import merge as merged
+from flowengine.compiler.bounds import for_sampling
 from flowengine.compiler.curved import beside_manifolds, part_of
 from flowengine.compiler.roles import Classified, bent, in_frame, on_the_variable, simple, variable_of
 from flowengine.problem import Role, Term, Unknown
@@ -42,7 +43,7 @@ def classify(
         DocumentError: a forced role is impossible, or no role is possible.
     """
     if policy.samples:
-        return [_for_sampling(term, force) for term, force in zip(terms, forced, strict=True)]
+        return for_sampling(terms, forced)
     if any(one.curved for one in unknowns):
         return beside_manifolds(terms, forced, unknowns)
     first = [_first_role(term, force, policy) for term, force in zip(terms, forced, strict=True)]
@@ -63,19 +64,6 @@ def classify(
     result = _one_prox(result, forced, bounding=bounding)
     _check_convex(result)
     return result
-
-
-def _for_sampling(term: Term, force: str | None) -> Classified:
-    """A sampler needs gradients: what has none gets that of its Moreau envelope, from its prox."""
-    if term.atom.smooth and force in (None, "smooth"):
-        return Classified(term, Role.SMOOTH, "it has a gradient")
-    if not term.atom.has_prox or not term.atom.convex or force == "smooth":
-        raise DocumentError(
-            "this atom has neither a gradient nor a convex prox",
-            path=term.path,
-            remedy="It can't be sampled: remove it.",
-        )
-    return Classified(term, Role.DUAL, "smoothed: by the gradient of its Moreau envelope")
 
 
 def merge(terms: Sequence[Classified], unknowns: Sequence[Unknown]) -> Merged | Embedded | Separable | None:

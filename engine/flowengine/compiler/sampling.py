@@ -7,20 +7,25 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 
 from flowapi.errors import DocumentError
 from flowapi.flow import FlowDocument
 from flowapi.model import join
 from flowapi.policy import Output
 from flowengine.compiler.choice import Choice, lipschitz
+from flowengine.compiler.metric import EXACT_ENTRIES, jacobi_steps, metric_hindrance
 from flowengine.compiler.searching import check_start, measured
+from flowengine.compiler.splitting import entries
 from flowengine.methods import Hmc, Leapfrog, Mala, Myula, Sampler, Statistic, Ula
 from flowengine.methods.sampler import Kernel
-from flowengine.problem import Hypers, Problem
+from flowengine.problem import Hypers, Problem, Tree
 from flowengine.xla import placed
 
 ULA_STEP = 0.2  # of 1/L: the variance of the stiffest direction is a ninth too large
+TUNED = ("mala", "hmc")
 SMOOTHING = 0.1  # of 1/L: the envelope is a third as wide as the narrowest direction of the smooth part
 LEAPFROG_STEP = 0.2  # of 1/√L
 MOST_COVARIANCE = 2048  # entries
@@ -50,7 +55,7 @@ def sample(problem: Problem, document: FlowDocument, at: str) -> Choice:
     name = policy.algorithm or _by_family(problem, document)
     if problem.dual and name != "myula":
         raise DocumentError(
-            f"`{name}` needs gradients, and {problem.dual[0].path} has none",
+            f"`{name}` needs gradients, or bounds on the variable itself, and {problem.dual[0].path} is neither",
             path=join(at, "policy"),
             remedy="Use `algorithm: myula`, which smooths it.",
         )
@@ -62,8 +67,9 @@ def sample(problem: Problem, document: FlowDocument, at: str) -> Choice:
     if bound <= 0:
         raise DocumentError("the energy is flat: it has no distribution", path=join(at, "terms"))
     size = sum(math.prod(unknown.shape) for unknown in problem.unknowns)
-    natural, limit = _steps(name, bound, size)
     given = isinstance(policy.step, int | float)
+    widths = None if given or name not in TUNED else _widths(one, bound)
+    natural, limit = _steps(name, bound if widths is None else 1.0, size)
     step = float(policy.step) if isinstance(policy.step, int | float) else natural
     warnings = list(_cautions(problem, document, name, at))
     if step >= limit:
@@ -85,14 +91,19 @@ def sample(problem: Problem, document: FlowDocument, at: str) -> Choice:
     temperature, envelope = (
         None if value is None else placed(value, problem.real) for value in (policy.temperature, smoothing)
     )
-    reasons = [_why(name), f"step = {step:.4g}, with L = {bound:.4g}; temperature {policy.temperature:g}"]
+    reasons = [_why(name), f"{_stride(step, bound, widths)}; temperature {policy.temperature:g}"]
+    if problem.prox is not None:
+        reasons.append("bounds on a variable reflect every move")
     if warm:
-        reasons.append(f"the step is tuned to an acceptance of {kernel.target:g} while all outputs burn, {warm} moves")
+        reasons.append(
+            f"the step, to an acceptance of {kernel.target:g}, and a width for each entry (a diagonal mass matrix) are "
+            f"tuned while all outputs burn, {warm} moves"
+        )
     elif kernel.target is not None and not given:
-        reasons.append("with a `burn` for every output the step would be tuned while they burn")
+        reasons.append("with a `burn` for every output step and widths would be tuned while they burn")
     if smoothing is not None:
         reasons.append(f"smoothing = {smoothing:.4g}: smaller is nearer to the energy, and slower")
-    hypers = Hypers(placed(step, problem.real), (), temperature=temperature, smoothing=envelope)
+    hypers = Hypers(placed(step, problem.real), (), temperature=temperature, smoothing=envelope, widths=widths)
     return Choice(method, hypers, tuple(reasons), tuple(warnings))
 
 
@@ -102,7 +113,9 @@ def _by_family(problem: Problem, document: FlowDocument) -> str:
         return "hmc" if policy.metropolis else "leapfrog"
     if policy.metropolis:
         return "mala"
-    return "myula" if problem.dual else "ula"
+    if problem.dual:
+        return "myula"
+    return "ula" if problem.prox is None else "mala"  # at bounds every step of `ula` shows
 
 
 def _kernel(name: str, trajectory: int) -> Kernel:
@@ -110,6 +123,21 @@ def _kernel(name: str, trajectory: int) -> Kernel:
         "ula": Ula(), "mala": Mala(), "myula": Myula(), "leapfrog": Leapfrog(), "hmc": Hmc(trajectory)
     }  # fmt: skip
     return kernels[name]
+
+
+def _widths(problem: Problem, bound: float) -> Tree:
+    """What a move of step 1 is long, entry by entry: with u = x/w the curvature of E(w ⊙ u) is at most about 1."""
+    free = replace(problem, prox=None)
+    if entries(problem) > EXACT_ENTRIES or metric_hindrance(free):
+        return jax.tree.map(lambda one: jnp.full(one.shape, 1 / math.sqrt(bound), problem.real), problem.init)
+    return jax.tree.map(jnp.sqrt, jacobi_steps(free))
+
+
+def _stride(step: float, bound: float, widths: Tree | None) -> str:
+    if widths is None:
+        return f"step = {step:.4g}, with L = {bound:.4g}"
+    sizes = ravel_pytree(widths)[0]
+    return f"step = {step:.4g} of each entry's width, at first from {jnp.min(sizes):.4g} to {jnp.max(sizes):.4g}"
 
 
 def _steps(name: str, bound: float, size: int) -> tuple[float, float]:
@@ -141,6 +169,9 @@ def _cautions(problem: Problem, document: FlowDocument, name: str, at: str) -> I
     """What a person might take the draws for, and shouldn't."""
     if name == "leapfrog" and document.outputs:
         yield f"{join(at, 'outputs')}: `leapfrog` follows one motion and samples nothing; `metropolis: true` does"
+    if problem.prox is not None and name in ("ula", "myula"):
+        exact = "; `mala` is exact" if not problem.dual else ""
+        yield f"{join(at, 'policy')}: beside bounds the draws of `{name}` are off by as much as its step is long{exact}"
     for term in problem.dual:
         if term.atom.indicator:
             yield f"{term.path}: `myula` smooths the constraint, so draws lie outside by about the root of `smoothing`"

@@ -1,6 +1,7 @@
 """Hamiltonian Monte Carlo: a trajectory of leapfrog steps from a fresh momentum, taken with probability exp(−ΔH/T).
 
 The step of each trajectory is between 0.9 and 1.1 of `step`, so that no period of the energy is hit by every one.
+Bounds on the variable reflect a trajectory, and the draws stay exact.
 Source: Neal, in the Handbook of Markov Chain Monte Carlo, chapter 5, 2011.
 """
 
@@ -13,11 +14,9 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from flowapi.frozen import frozen
-from flowengine.arithmetic import dot
-from flowengine.methods.mala import Own
-from flowengine.methods.sampler import Moved, chosen
+from flowengine.methods.sampler import Moved, Own, here, taken_or_not
 from flowengine.problem import Hypers, Problem, Tree
-from flowengine.steps import accepts, kick_drift_kick, momentum, objective, smooth_gradient
+from flowengine.steps import kick_drift_kick, momentum
 
 JITTER = 0.1
 STEP = 3  # what the key of the step is folded with, after those of `steps.sampling`
@@ -29,11 +28,12 @@ class Hmc:
 
     trajectory: int
     name: str = "hmc"
+    exact: ClassVar[bool] = True
     target: ClassVar[float | None] = 0.651  # Beskos and others, Bernoulli 19, 2013
 
     def init(self, problem: Problem, hypers: Hypers, x: Tree, key: Array) -> Own:
         """Energy and gradient at the start."""
-        return Own(objective(problem, x), smooth_gradient(problem, x))
+        return here(problem, x)
 
     def move(self, problem: Problem, hypers: Hypers, x: Tree, own: Own, key: Array) -> Moved:
         """Follow the trajectory and decide."""
@@ -42,10 +42,7 @@ class Hmc:
         h, p = stretch * hypers.tau, momentum(x, temperature, key)
 
         def onward(_: int, at: tuple[Tree, Tree, Tree]) -> tuple[Tree, Tree, Tree]:
-            return kick_drift_kick(problem, *at, h)
+            return kick_drift_kick(problem, *at, h, hypers.widths)
 
-        y, q, gradient = lax.fori_loop(0, self.trajectory, onward, (x, p, own.gradient))
-        there = Own(objective(problem, y), gradient)
-        drop = own.energy - there.energy + (dot(p, p) - dot(q, q)) / 2
-        taken, probability = accepts(key, drop / temperature)
-        return Moved(chosen(taken, y, x), chosen(taken, there, own), probability)
+        end = lax.fori_loop(0, self.trajectory, onward, (x, p, own.gradient))
+        return taken_or_not(problem, (x, p, own), end, temperature, key)

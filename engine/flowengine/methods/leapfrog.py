@@ -36,6 +36,7 @@ class Leapfrog:
     """The kernel `leapfrog`."""
 
     name: str = "leapfrog"
+    exact: ClassVar[bool] = False
     target: ClassVar[float | None] = None
 
     def init(self, problem: Problem, hypers: Hypers, x: Tree, key: Array) -> Own:

@@ -1,9 +1,11 @@
 """The Metropolis-adjusted Langevin algorithm: a Langevin proposal y that is taken with probability min(1, α).
 
-    log α = −(E(y) − E(x))/T + (‖y − x + h∇E(x)‖² − ‖x − y + h∇E(y)‖²)/4Th
+    y = x − hw²∇E(x) + √(2Th) w ξ,  log α = −(E(y) − E(x))/T + log q(x | y) − log q(y | x)
 
-It samples from exp(−E/T) exactly.
-Source: Roberts and Tweedie, Bernoulli 2, 1996.
+with w the widths of the entries and q the density of proposals: one leapfrog step of √(2h) from the momentum √T ξ, for
+which log α = −ΔH/T. So bounds on the variable reflect a proposal, and it samples from exp(−E/T) exactly.
+Source: Roberts and Tweedie, Bernoulli 2, 1996; Neal, in the Handbook of Markov Chain Monte Carlo, chapter 5, 2011,
+section 5.5.2 (as one step of leapfrog).
 """
 
 from __future__ import annotations
@@ -14,18 +16,9 @@ import jax.numpy as jnp
 from jax import Array
 
 from flowapi.frozen import frozen
-from flowengine.arithmetic import add, dot, subtract
-from flowengine.methods.sampler import Moved, chosen
-from flowengine.problem import Hypers, Problem, Scalar, Tree, pytree
-from flowengine.steps import accepts, langevin, objective, smooth_gradient
-
-
-@pytree()
-class Own:
-    """E(x) and ∇E(x)."""
-
-    energy: Scalar
-    gradient: Tree
+from flowengine.methods.sampler import Moved, Own, here, taken_or_not
+from flowengine.problem import Hypers, Problem, Tree
+from flowengine.steps import kick_drift_kick, momentum
 
 
 @frozen
@@ -33,21 +26,16 @@ class Mala:
     """The kernel `mala`."""
 
     name: str = "mala"
+    exact: ClassVar[bool] = True
     target: ClassVar[float | None] = 0.574  # Roberts and Rosenthal, Journal of the Royal Statistical Society B 60, 1998
 
     def init(self, problem: Problem, hypers: Hypers, x: Tree, key: Array) -> Own:
         """Energy and gradient at the start."""
-        return Own(objective(problem, x), smooth_gradient(problem, x))
+        return here(problem, x)
 
     def move(self, problem: Problem, hypers: Hypers, x: Tree, own: Own, key: Array) -> Moved:
         """Propose and decide."""
-        h, temperature = hypers.tau, jnp.asarray(hypers.temperature)
-        y = langevin(x, own.gradient, h, temperature, key)
-        there = self.init(problem, hypers, y, key)
-        forth = add(subtract(y, x), own.gradient, h)
-        back = add(subtract(x, y), there.gradient, h)
-        ratio = (own.energy - there.energy) / temperature + (dot(forth, forth) - dot(back, back)) / (
-            4 * temperature * h
-        )
-        taken, probability = accepts(key, ratio)
-        return Moved(chosen(taken, y, x), chosen(taken, there, own), probability)
+        temperature = jnp.asarray(hypers.temperature)
+        p = momentum(x, temperature, key)
+        end = kick_drift_kick(problem, x, p, own.gradient, jnp.sqrt(2 * hypers.tau), hypers.widths)
+        return taken_or_not(problem, (x, p, own), end, temperature, key)

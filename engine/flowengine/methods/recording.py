@@ -1,7 +1,8 @@
 """Statistics of a sampler's draws, gathered as they are made: a resumed run has those of an uninterrupted one.
 
 Moments by the pairwise update of Chan, Golub and LeVeque (The American Statistician 37, 1983), a whole generation of
-chains at a time; quantiles, R-hat and effective sample size from a buffer of the newest draws.
+chains at a time; quantiles, R-hat and effective sample size from a buffer of draws that are
+evenly spaced from the burn-in to the last one, however many there are.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from flowapi.frozen import frozen
 from flowengine.problem import Problem, Scalar, Tree, pytree
@@ -26,8 +27,8 @@ class Statistic:
         kind: mean, var, cov, quantiles, rhat or ess.
         variable: Its name.
         burn: Draws up to here don't count.
-        keep: Draws of each chain in the buffer; 0 without one.
-        thin: Only every so many draws goes into it.
+        keep: Draws of each chain that the buffer has room for; 0 without one.
+        thin: At least so many draws are between two of them.
         at: Which quantiles.
     """
 
@@ -47,13 +48,15 @@ class Recorded:
         count: Draws of all chains together for moments, of each chain for the buffer.
         mean: Of every entry; None with a buffer.
         spread: Σ (x − mean)², or Σ (x − mean)(x − mean)ᵀ of the raveled x; None where it is not needed.
-        draws: (keep, chains, *shape), number i at i modulo keep; None for moments.
+        draws: (keep, chains, *shape), every `thin`-th after the burn-in; None for moments.
+        thin: Draws from one in the buffer to the next; None without one.
     """
 
     count: Int[Array, ""]
     mean: Array | None
     spread: Array | None
     draws: Array | None
+    thin: Int[Array, ""] | None = None
 
 
 def start_recording(outputs: tuple[Statistic, ...], problem: Problem, chains: int) -> tuple[Recorded, ...]:
@@ -65,7 +68,8 @@ def start_recording(outputs: tuple[Statistic, ...], problem: Problem, chains: in
 def _empty(one: Statistic, shape: tuple[int, ...], dtype: str, chains: int) -> Recorded:
     count = jnp.zeros((), jnp.int64)
     if one.keep:
-        return Recorded(count, None, None, jnp.zeros((one.keep, chains, *shape), dtype))
+        draws = jnp.zeros((one.keep, chains, *shape), dtype)
+        return Recorded(count, None, None, draws, jnp.full((), one.thin, jnp.int64))
     mean = jnp.zeros(shape, dtype)
     spread = {"mean": None, "var": jnp.zeros(shape, dtype), "cov": jnp.zeros((mean.size, mean.size), dtype)}[one.kind]
     return Recorded(count, mean, spread, None)
@@ -82,11 +86,9 @@ def record(
 
 
 def _seen(one: Statistic, before: Recorded, x: Array, k: Int[Array, ""]) -> Recorded:
-    due = (k > one.burn) & ((k - one.burn) % one.thin == 0)
     if before.draws is not None:
-        index = before.count % one.keep
-        draws = before.draws.at[index].set(jnp.where(due, x, before.draws[index]))
-        return Recorded(before.count + due, None, None, draws)
+        return _kept(one, before, x, k)
+    due = k > one.burn
     mean: Any = before.mean
     chains = x.shape[0]
     count = before.count + chains
@@ -99,6 +101,23 @@ def _seen(one: Statistic, before: Recorded, x: Array, k: Int[Array, ""]) -> Reco
         spread = spread + _products(x - here, due.astype(x.dtype), flat=one.kind == "cov")
         spread = spread + _products(delta[None], between, flat=one.kind == "cov")
     return Recorded(jnp.where(due, count, before.count), mean + share * delta, spread, None)
+
+
+def _kept(one: Statistic, before: Recorded, x: Array, k: Int[Array, ""]) -> Recorded:
+    """With this draw, if it is due; where there is no room for it every second one goes first."""
+    draws, thin = jnp.asarray(before.draws), jnp.asarray(before.thin)
+    full = (k > one.burn) & ((k - one.burn) % thin == 0) & (before.count == one.keep)
+
+    def halved(at: tuple[Array, Array]) -> tuple[Array, Array]:
+        half = at[1][1::2]
+        return jnp.zeros((), bool), at[1].at[: len(half)].set(half)
+
+    _, draws = lax.while_loop(lambda at: at[0], halved, (full, draws))  # a loop of one turn: written in place
+    count, thin = jnp.where(full, one.keep // 2, before.count), jnp.where(full, 2 * thin, thin)
+    due = (k > one.burn) & ((k - one.burn) % thin == 0)
+    index = jnp.minimum(count, one.keep - 1)
+    draws = draws.at[index].set(jnp.where(due, x, draws[index]))
+    return Recorded(count + due, None, None, draws, thin)
 
 
 def _products(rows: Array, factor: Scalar, *, flat: bool) -> Array:

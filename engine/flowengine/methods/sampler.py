@@ -10,10 +10,12 @@ import jax.numpy as jnp
 from jax import Array
 
 from flowapi.frozen import frozen
+from flowengine.arithmetic import dot
 from flowengine.methods.observing import Observing
 from flowengine.methods.recording import Recorded, Statistic, record, start_recording
+from flowengine.methods.tuning import Tuning, start_tuning, tuned
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
-from flowengine.steps import energy_of, tuned
+from flowengine.steps import accepts, energy_of, objective, reflected, smooth_gradient
 
 if TYPE_CHECKING:
     from jaxtyping import Int
@@ -31,12 +33,24 @@ class Moved:
     acceptance: Scalar
 
 
+@pytree()
+class Own:
+    """What Metropolis' rule needs of a point: E(x) and ∇E(x)."""
+
+    energy: Scalar
+    gradient: Tree
+
+
 class Kernel(Protocol):
     """One move of one chain. Static and hashable."""
 
     @property
     def name(self) -> str:
         """As in `policy.algorithm`."""
+
+    @property
+    def exact(self) -> bool:
+        """Whether it draws from exp(−E/T) itself, whatever the step."""
 
     @property
     def target(self) -> float | None:
@@ -59,7 +73,7 @@ class State:
         key: Random numbers of move k come from fold_in(fold_in(key, k), chain).
         k: Moves so far.
         acceptance: Of the last moves of each chain, on average.
-        stretch: Of the step, by what was accepted while it was tuned.
+        tuning: Of step and widths, fixed once all outputs count; None where there is none.
         recorded: What `outputs` needs.
     """
 
@@ -68,7 +82,7 @@ class State:
     key: Array
     k: Int[Array, ""]
     acceptance: Array
-    stretch: Scalar
+    tuning: Tuning | None
     recorded: tuple[Recorded, ...]
 
 
@@ -81,7 +95,7 @@ class Sampler(Observing):
         chains: How many there are.
         stacked: Whether the result keeps their axis; it does where the document names their number.
         outputs: The statistics to keep.
-        warm: Moves during which the step is tuned: no output counts their draws.
+        warm: Moves during which step and widths are tuned: no output counts their draws.
     """
 
     kernel: Kernel
@@ -97,33 +111,35 @@ class Sampler(Observing):
 
     def init(self, problem: Problem, hypers: Hypers, key: Array) -> State:
         """Every chain where the problem starts it."""
-        x = problem.init
+        x, _ = reflected(problem, problem.init, problem.init)
         own = jax.vmap(lambda one, chain: self.kernel.init(problem, hypers, one, chain))(x, self._keys(key))
         zero = jnp.zeros((), jnp.int64)
         recorded = start_recording(self.outputs, problem, self.chains)
-        return State(x, own, key, zero, jnp.ones(self.chains, problem.real), jnp.ones((), problem.real), recorded)
+        tuning = start_tuning(hypers.widths) if self.warm else None
+        return State(x, own, key, zero, jnp.ones(self.chains, problem.real), tuning, recorded)
 
     def step(self, problem: Problem, hypers: Hypers, state: State) -> State:
         """A move of every chain."""
         keys, k = self._keys(jax.random.fold_in(state.key, state.k)), state.k + 1
-        hypers = replace(hypers, tau=hypers.tau * state.stretch)
+        if state.tuning is not None:
+            hypers = replace(hypers, tau=hypers.tau * state.tuning.stretch, widths=state.tuning.widths)
         moved = jax.vmap(lambda x, own, key: self.kernel.move(problem, hypers, x, own, key))(state.x, state.own, keys)
         weight = 1 / jnp.minimum(k, MEMORY).astype(problem.real)
         acceptance = state.acceptance + weight * (moved.acceptance - state.acceptance)
-        stretch = state.stretch
-        if self.warm and self.kernel.target is not None:
-            better = tuned(stretch, jnp.mean(moved.acceptance), self.kernel.target, k)
-            stretch = jnp.where(k <= self.warm, better, stretch)
+        tuning = state.tuning
+        if tuning is not None and self.kernel.target is not None:
+            missing = self.kernel.target - jnp.mean(moved.acceptance)
+            tuning = tuned(tuning, moved.x, missing, jnp.asarray(hypers.temperature), k, warm=self.warm)
         recorded = record(self.outputs, state.recorded, moved.x, k)
-        return State(moved.x, moved.own, state.key, k, acceptance, stretch, recorded)
+        return State(moved.x, moved.own, state.key, k, acceptance, tuning, recorded)
 
     def point(self, state: State) -> Tree:
         """The last draw of every chain."""
         return state.x if self.stacked else jax.tree.map(lambda one: one[0], state.x)
 
     def pace(self, hypers: Hypers, state: State) -> Scalar:
-        """The step."""
-        step: Array = hypers.tau * state.stretch
+        """The step, in widths where there are any."""
+        step: Array = hypers.tau if state.tuning is None else hypers.tau * state.tuning.stretch
         return step
 
     def evidence(self, problem: Problem, hypers: Hypers, old: State, new: State) -> Evidence:
@@ -147,6 +163,21 @@ class Sampler(Observing):
         return keys
 
 
-def chosen(taken: Array, new: Tree, old: Tree) -> Tree:
-    """New where the proposal was taken, else old."""
+def here(problem: Problem, x: Tree) -> Own:
+    """Energy and gradient at a point."""
+    return Own(objective(problem, x), smooth_gradient(problem, x))
+
+
+def taken_or_not(
+    problem: Problem, start: tuple[Tree, Tree, Own], end: tuple[Tree, Tree, Tree], temperature: Scalar, key: Array
+) -> Moved:
+    """Metropolis' rule by ΔH, H = E + ½‖p‖², between a trajectory's start (x, p, own) and its end (x, p, ∇E)."""
+    (x, p, own), (y, q, gradient) = start, end
+    there = Own(objective(problem, y), gradient)
+    drop = own.energy - there.energy + (dot(p, p) - dot(q, q)) / 2
+    taken, probability = accepts(key, drop / temperature)
+    return Moved(_chosen(taken, y, x), _chosen(taken, there, own), probability)
+
+
+def _chosen(taken: Array, new: Tree, old: Tree) -> Tree:
     return jax.tree.map(lambda a, b: jnp.where(taken, a, b), new, old)

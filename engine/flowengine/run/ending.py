@@ -18,13 +18,13 @@ from flowengine.compiler import CompiledFlow
 from flowengine.loop import Carry, Snapshot, rows
 from flowengine.methods import External, Sampler
 from flowengine.run.cadence import per_second
+from flowengine.run.mixing import bias, unmixed
 from flowengine.run.opening import Opened
 from flowengine.run.request import RunRequest
 from flowengine.run.statistics import statistics
 from flowengine.store import CheckpointStore, Retention
 from flowengine.store.io import FULL, refused
 
-MIXED = 1.05  # an R-hat above it says that chains still differ
 APART = 1e-2  # a violation above it, relative, says that constraints may contradict each other
 LIMITS = {"IterationLimit": "stop.maxIterations", "TimeLimit": "stop.wallTime"}
 
@@ -62,6 +62,7 @@ def write_result(
     }
     if isinstance(compiled.choice.method, Sampler):
         summary["acceptance"] = round(float(carry.state.acceptance.mean()), 4)
+        summary["bias"] = bias(compiled, compiled.choice.method, carry)
     _put(opened.store, arrays, summary, request.retention)
     return summary
 
@@ -173,19 +174,8 @@ def _never(request: RunRequest, now: Snapshot) -> list[tuple[str, str]]:
 def _findings(compiled: CompiledFlow, arrays: Mapping[str, np.ndarray], now: Snapshot) -> list[str]:
     """What the result itself says against trusting it."""
     found = ["the certificate is RED: a gate broke, see docs/flows.md"] if now.controller == "RED" else []
-    if not isinstance(compiled.choice.method, Sampler):
-        return found
-    for one in compiled.choice.method.outputs:
-        value = arrays[f"{one.variable}_{one.kind}"]
-        if one.kind in ("rhat", "ess") and np.isnan(value).any():
-            found.append(f"{one.variable}_{one.kind} is not known everywhere: too few draws, or chains that don't move")
-        elif one.kind == "rhat" and value.max(initial=0) > MIXED:
-            full = now.iteration - one.burn >= one.keep * one.thin
-            remedy = f"raise its `thin` above {one.thin}, and the iterations with it" if full else "run longer"
-            seen = f"within the last {one.keep} draws of each that it keeps" if full else "yet"
-            found.append(
-                f"{one.variable}_rhat is up to {value.max():.3g}: the chains have not mixed {seen}, so {remedy}"
-            )
+    if isinstance(compiled.choice.method, Sampler):
+        found += unmixed(compiled, compiled.choice.method, arrays)
     return found
 
 

@@ -25,8 +25,7 @@ def _value(one: Statistic, recorded: Recorded) -> np.ndarray:
             return np.asarray(recorded.mean) if count else np.full_like(recorded.mean, np.nan)
         spread = np.asarray(recorded.spread)
         return spread / (count - 1) if count > 1 else np.full(spread.shape, np.nan)
-    ring = np.asarray(recorded.draws)
-    draws = ring[:count] if count <= one.keep else np.roll(ring, -(count % one.keep), axis=0)
+    draws = np.asarray(recorded.draws)[:count]
     if one.kind == "quantiles":
         shape = (len(one.at), *draws.shape[2:])
         return np.quantile(draws, one.at, axis=(0, 1)) if len(draws) else np.full(shape, np.nan)

@@ -27,7 +27,7 @@ from flowengine.steps.sampling import (
     langevin,
     momentum,
     potential_gradient,
-    tuned,
+    reflected,
 )
 
 __all__ = [
@@ -61,6 +61,7 @@ __all__ = [
     "pull",
     "reanchored",
     "rebalanced",
+    "reflected",
     "retracted",
     "smooth_gradient",
     "smooth_images",
@@ -68,7 +69,6 @@ __all__ = [
     "steepest",
     "tangent",
     "term_gradient",
-    "tuned",
     "unbalanced",
     "whitened",
 ]

@@ -6,12 +6,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from flowengine.arithmetic import add, scale, subtract, sum_over
+from flowengine.arithmetic import add, scale, subtract, sum_over, weighed
 from flowengine.problem import Problem, Scalar, Tree
 from flowengine.steps.descent import densities, smooth_gradient
-
-LAZIER = 0.6  # the power of k by which tuning learns less from every move: below 1, so that it reaches any step
-STRETCHED = 1e6  # the most that it makes of a step, or takes of it
 
 PROPOSE, ACCEPT, MOMENTUM = range(3)  # what a key is folded with before it is used
 
@@ -41,10 +38,11 @@ def noise(key: Array, like: Tree) -> Tree:
     return jax.tree.unflatten(form, drawn)
 
 
-def langevin(x: Tree, gradient: Tree, h: Scalar, temperature: Scalar, key: Array) -> Tree:
-    """F_Ann: x − h∇E(x) + √(2Th) ξ."""
+def langevin(problem: Problem, x: Tree, gradient: Tree, h: Scalar, temperature: Scalar, key: Array) -> Tree:
+    """F_Ann: x − h∇E(x) + √(2Th) ξ, reflected where bounds hold the variable."""
     drift = add(x, gradient, -h)
-    return add(drift, noise(jax.random.fold_in(key, PROPOSE), x), jnp.sqrt(2 * temperature * h))
+    drawn = noise(jax.random.fold_in(key, PROPOSE), x)
+    return reflected(problem, add(drift, drawn, jnp.sqrt(2 * temperature * h)), drawn)[0]
 
 
 def momentum(x: Tree, temperature: Scalar, key: Array) -> Tree:
@@ -52,12 +50,40 @@ def momentum(x: Tree, temperature: Scalar, key: Array) -> Tree:
     return scale(noise(jax.random.fold_in(key, MOMENTUM), x), jnp.sqrt(temperature))
 
 
-def kick_drift_kick(problem: Problem, x: Tree, p: Tree, gradient: Tree, h: Scalar) -> tuple[Tree, Tree, Tree]:
-    """F_Con: one leapfrog step of ½p² + E(x), which keeps volumes and is its own inverse; with the new gradient."""
-    p = add(p, gradient, -h / 2)
-    x = add(x, p, h)
+def kick_drift_kick(
+    problem: Problem, x: Tree, p: Tree, gradient: Tree, h: Scalar, widths: Tree | None = None
+) -> tuple[Tree, Tree, Tree]:
+    """F_Con: one leapfrog step of ½p² + E(w ⊙ u) in u = x/w, with the new ∇E(x).
+
+    It keeps volumes and is its own inverse, also where it is reflected.
+
+    Args:
+        problem: E, and the bounds that reflect.
+        x: The point.
+        p: Momentum of u, of mass 1: of x it is p/w, and the mass of entry i is 1/wᵢ².
+        gradient: ∇E(x).
+        h: The step.
+        widths: w; None: 1.
+    """
+    p = add(p, _wide(gradient, widths), -h / 2)
+    x, p = reflected(problem, add(x, _wide(p, widths), h), p)
     gradient = smooth_gradient(problem, x)
-    return x, add(p, gradient, -h / 2), gradient
+    return x, add(p, _wide(gradient, widths), -h / 2), gradient
+
+
+def reflected(problem: Problem, x: Tree, p: Tree) -> tuple[Tree, Tree]:
+    """A motion that left the bounds, as if they had thrown it back: each bounce turns the momentum of its entry.
+
+    Source: Neal, in the Handbook of Markov Chain Monte Carlo, chapter 5, 2011, section 5.5.1.5.
+    """
+    if problem.prox is None:
+        return x, p
+    found: tuple[Tree, Tree] = problem.prox.reflected(x, p)
+    return found
+
+
+def _wide(a: Tree, widths: Tree | None) -> Tree:
+    return a if widths is None else weighed(a, widths)
 
 
 def accepts(key: Array, log_ratio: Scalar) -> tuple[Array, Scalar]:
@@ -65,12 +91,3 @@ def accepts(key: Array, log_ratio: Scalar) -> tuple[Array, Scalar]:
     probability = jnp.where(jnp.isnan(log_ratio), 0, jnp.exp(jnp.minimum(log_ratio, 0)))
     draw = jax.random.uniform(jax.random.fold_in(key, ACCEPT), (), log_ratio.dtype)
     return draw < probability, probability
-
-
-def tuned(stretch: Scalar, acceptance: Scalar, target: float, k: Array) -> Scalar:
-    """The factor of the step after move k: log s ← log s + k^(−0.6)(α − α*).
-
-    Source: Andrieu and Thoms, Statistics and Computing 18, 2008, section 5.
-    """
-    gain = k.astype(stretch.dtype) ** -LAZIER
-    return jnp.clip(stretch * jnp.exp(gain * (acceptance - target)), 1 / STRETCHED, STRETCHED)
