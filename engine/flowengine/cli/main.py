@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from flowapi import catalogue
-from flowengine.cli import checkpoints, local, vocabulary
+from flowengine.cli import checkpoints, local, looking, vocabulary
 
 app = typer.Typer(
     name="cflow",
@@ -19,6 +19,8 @@ app = typer.Typer(
     "the same command is given again. The same file is a Kubernetes resource.",
 )
 app.add_typer(checkpoints.app, name="checkpoints")
+app.command()(looking.result)
+app.command()(looking.report)
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A manifest: a ComputableFlow, or a bare `flow:` document.")]
 Root = Annotated[
