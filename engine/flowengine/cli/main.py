@@ -6,12 +6,11 @@ from typing import Annotated
 import typer
 
 from flowapi import catalogue
-from flowengine.cli import checkpoints, local, looking, vocabulary
+from flowengine.cli import asking, checkpoints, local, looking, vocabulary
 
 app = typer.Typer(
     name="cflow",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     help="Runs long optimisation jobs (flows) that survive being killed.\n\n"
@@ -21,6 +20,9 @@ app = typer.Typer(
 app.add_typer(checkpoints.app, name="checkpoints")
 app.command()(looking.result)
 app.command()(looking.report)
+app.command()(asking.compare)
+app.command()(asking.query)
+app.command()(asking.init)
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A manifest: a ComputableFlow, or a bare `flow:` document.")]
 Root = Annotated[
