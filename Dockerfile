@@ -16,6 +16,7 @@ RUN pip install --require-hashes --requirement requirements/build.txt
 COPY pyproject.toml README.md ./
 COPY crds crds
 COPY engine engine
+COPY client client
 COPY operator operator
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheel .
 

@@ -55,6 +55,7 @@ lock: .venv  ## lock the dependencies again (names, versions, hashes)
 	$(COMPILE) --upgrade --extra dev pyproject.toml -o requirements/dev.txt
 	$(COMPILE) --extra engine -c requirements/dev.txt pyproject.toml -o requirements/engine.txt
 	$(COMPILE) --extra operator -c requirements/dev.txt pyproject.toml -o requirements/operator.txt
+	$(COMPILE) --extra client -c requirements/dev.txt pyproject.toml -o requirements/client.txt
 	$(COMPILE) --upgrade requirements/peers.in -o requirements/peers.txt
 	echo hatchling | $(COMPILE) -c requirements/dev.txt - -o requirements/build.txt
 	echo uv | $(COMPILE) -c requirements/dev.txt - -o requirements/uv.txt

@@ -15,7 +15,7 @@ from matplotlib import pyplot as plt
 from PIL import Image
 from skimage import data
 
-from flowengine.capsule import read
+from flowengine.capsule import history
 
 HERE = Path(__file__).parent
 
@@ -30,7 +30,8 @@ def draw(root: Path, target: Path) -> None:
     result = (root / "result").resolve()
     blurred = np.asarray(Image.open(HERE / "photo" / "blurred.png")) / 65535
     deblurred, original = np.load(result / "x.npy"), data.camera() / 255
-    rows = [row for row in read(result.parent / "telemetry", "telemetry") if row["E"] is not None]
+    table = history(result.parent / "telemetry").table.select(["iter", "E"])
+    rows = [row for row in table.to_pylist() if row["E"] is not None]
     figure, axes = plt.subplots(2, 2, figsize=(11, 11), layout="constrained")
     titles = [
         f"blurred, {_psnr(blurred, original):.1f} dB",

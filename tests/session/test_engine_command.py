@@ -34,6 +34,34 @@ def test_status_ready_metrics_and_last_words(tmp_path) -> None:
     assert words.iteration == saved(pod.volume)
 
 
+def test_telemetry_of_a_running_flow_goes_back_to_what_killed_pods_left(tmp_path) -> None:
+    pod = Pod(tmp_path, limit=10_000_000)
+    process = pod.start(1)
+    wait_until(process, lambda: pod.get("/telemetry")[0] == 200)
+    wait_until(process, lambda: saved(pod.volume) >= 300)
+    process.kill()
+    process.communicate(timeout=60)
+    process = pod.start(2)
+    try:
+        wait_until(process, lambda: pod.get("/telemetry")[0] == 200)
+        first = json.loads(pod.get("/telemetry")[1])["columns"]["iter"][-1]
+        wait_until(process, lambda: json.loads(pod.get(f"/telemetry?after={first}")[1])["rows"] > 10)
+        told = json.loads(pod.get("/telemetry?points=10000")[1])
+        iterations = told["columns"]["iter"]
+        assert iterations == sorted(set(iterations))
+        assert set(told["columns"]["epoch"]) == {1, 2}
+        resumed = next(one for one in told["events"] if one["event"] == "FLOW_RESUMED")
+        assert [one["until"] for one in told["lineage"]] == [resumed["iter"], None]
+        thin = json.loads(pod.get(f"/telemetry?after={first}&points=20")[1])
+        assert len(thin["columns"]["E"]) <= 20 < thin["rows"]
+        assert thin["columns"]["iter"][0] > first
+        assert pod.get("/telemetry?points=1000000") == (400, b"points lies between 2 and 10000\n")
+        assert pod.get("/telemetry?after=x")[0] == pod.get("/telemetry?then=1")[0] == 400
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+
+
 def test_finish_restart_and_older_attempt(tmp_path) -> None:
     pod = Pod(tmp_path, limit=400)
     code, first = pod.run(3)

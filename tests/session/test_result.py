@@ -141,7 +141,7 @@ def test_a_flip_of_any_bit_of_telemetry_is_seen(tmp_path) -> None:
     for k in range(3):
         kept.row(iter=k, t_wall_ms=k, E=1.0 / (k + 1), controller="GREEN")
     kept.flush(2)
-    (part,) = tmp_path.iterdir()
+    (part,) = tmp_path.glob("*.parquet")
     raw, rows = part.read_bytes(), capsule.read(tmp_path, "telemetry")
     assert len(rows) == 3
     for at in range(len(raw)):
@@ -162,5 +162,5 @@ def test_parts_that_a_kill_left_beside_what_they_were_put_together_to_are_not_co
         path.write_bytes(data)
     assert [row["iter"] for row in capsule.read(tmp_path, "telemetry")] == [10, 20]
     kept.compact()
-    assert [one.name for one in tmp_path.iterdir()] == ["telemetry.parquet"]
+    assert [one.name for one in tmp_path.glob("*.parquet")] == ["telemetry.parquet"]
     assert [row["iter"] for row in capsule.read(tmp_path, "telemetry")] == [10, 20]

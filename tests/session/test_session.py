@@ -44,7 +44,7 @@ def test_a_run_reports_and_records_all_of_its_way(manifest, tmp_path) -> None:
     found = events(tmp_path)
     assert (found[0], found[-1]) == (("RUN_STARTED", 0), ("RUN_FINISHED", END))
     assert ("CHECKPOINT_CREATED", END) in found
-    assert len(list(tmp_path.glob("revisions/*/telemetry/*"))) == 2  # put together
+    assert len(list(tmp_path.glob("revisions/*/telemetry/*"))) == 3  # put together, and the manifest
     assert newest(tmp_path).reason == "final"
 
     again = share(request_of(manifest, tmp_path))

@@ -30,6 +30,9 @@ class Plain:
         return sorted(one.name for one in folder.iterdir()) if folder.is_dir() else []
 
 
+PLAIN = Plain()
+
+
 class Disk(Readable, Protocol):
     """Whole files, durable; the store has one, so that a fault can be put at each of its system calls."""
 

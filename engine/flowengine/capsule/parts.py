@@ -15,12 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from flowapi.errors import VolumeError
-from flowengine.capsule.disk import Disk, Plain, Readable
+from flowapi.errors import DataError, VolumeError
+from flowengine.capsule.disk import PLAIN, Disk, Readable
+from flowengine.capsule.segments import Lineage
 
 Event = Literal[
-    "RUN_STARTED", "RUN_FINISHED", "RUN_FAILED", "FLOW_RESUMED", "CHECKPOINT_CREATED", "CHECKPOINT_CORRUPT", "CANCELLED"
-]
+    "RUN_STARTED", "RUN_FINISHED", "RUN_FAILED", "FLOW_RESUMED", "ROLLBACK", "CHECKPOINT_CREATED", "CHECKPOINT_CORRUPT",
+    "CANCELLED",
+]  # fmt: skip
 
 _TELEMETRY = (
     ("run_id", "string"), ("flow_name", "string"), ("revision", "string"), ("epoch", "int64"), ("phase", "string"),
@@ -30,14 +32,16 @@ _TELEMETRY = (
 )  # fmt: skip
 _EVENTS = (
     ("run_id", "string"), ("revision", "string"), ("epoch", "int64"), ("iter", "int64"), ("t_wall_ms", "int64"),
-    ("event", "string"), ("detail", "string"),
+    ("event", "string"), ("checkpoint", "string"), ("from_epoch", "int64"), ("lost", "int64"), ("detail", "string"),
 )  # fmt: skip
 MOST_PENDING = 100_000
 MOST_BYTES = 2**31
 KINDS = {"telemetry": _TELEMETRY, "events": _EVENTS}
 DAMAGED = ".damaged"
 DIGEST = b"cflow.sha256"
-PLAIN = Plain()
+MANIFEST = "manifest.json"
+SCHEMA = "computableflow.dev/capsule/1"
+MOST_MANIFEST = 2**20
 
 
 class DamagedPartError(Exception):
@@ -52,28 +56,38 @@ class Capsule:
         folder: Where the parts go.
         common: What every row of this run has: run_id, flow_name, revision, epoch.
         disk: The volume.
+        about: What the manifest says of the run: its method, why that one, where it runs.
     """
 
     folder: Path
     common: Mapping[str, Any]
     disk: Disk
+    about: Mapping[str, Any] = field(default_factory=dict)
     _pending: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _parts: int = 0
     _made: bool = False
+    _described: bool = False
 
-    def row(self, **values: Any) -> None:
-        """Add a row of telemetry."""
-        self._add("telemetry", {**self.common, "phase": "run", **values})
+    def row(self, **values: Any) -> dict[str, Any]:
+        """Add a row of telemetry; as it will stand there."""
+        return self._add("telemetry", {**self.common, "phase": "run", **values})
 
-    def event(self, event: Event, iteration: int, wall_ms: int, detail: str = "") -> None:
-        """Add an event."""
-        values = {"event": event, "iter": iteration, "t_wall_ms": wall_ms, "detail": detail}
-        self._add("events", {**self.common, **values})
+    def event(self, event: Event, iteration: int, wall_ms: int, **more: Any) -> dict[str, Any]:
+        """Add an event; as it will stand there.
 
-    def _add(self, kind: str, row: dict[str, Any]) -> None:
+        Args:
+            event: Its name.
+            iteration: Where the run was.
+            wall_ms: When.
+            more: `checkpoint`, the one that it is about; `from_epoch`, which wrote it; `lost` iterations; a `detail`.
+        """
+        return self._add("events", {**self.common, "event": event, "iter": iteration, "t_wall_ms": wall_ms, **more})
+
+    def _add(self, kind: str, row: dict[str, Any]) -> dict[str, Any]:
         with self._lock:
             self._pending[kind].append(row)
+        return row
 
     def flush(self, iteration: int) -> None:
         """Write what is pending as parts of their own, by one thread at a time.
@@ -97,6 +111,26 @@ class Capsule:
                 with self._lock:
                     self._pending[kind] = [*rows, *self._pending[kind]][-MOST_PENDING:]
                 raise
+        if self._made and not self._described:
+            self._describe()
+
+    def _describe(self) -> None:
+        """Write the capsule's manifest: what its files are, for whoever reads them with something else."""
+        found = Lineage.of(read(self.folder, "events", self.disk))
+        body = {
+            "schema": SCHEMA,
+            **{name: value for name, value in self.common.items() if name != "epoch"},
+            "epochs": [
+                {"epoch": one.start.epoch, "event": one.start.event, "iteration": one.start.iteration,
+                 "checkpoint": one.start.checkpoint or None, "startedAtMs": one.start.wall_ms}
+                for one in found.segments
+            ],
+            "lineage": [one.to_json() for one in found.segments],
+            **self.about,
+            "columns": {kind: dict(columns) for kind, columns in KINDS.items()},
+        }  # fmt: skip
+        self.disk.put(self.folder / MANIFEST, [json.dumps(body, indent=2).encode() + b"\n"])
+        self._described = True
 
     def compact(self) -> list[str]:
         """Put all parts of the revision, be it one, into one file a kind; the parts go when it is durable.
@@ -109,7 +143,7 @@ class Capsule:
             rows, whole = [], []
             for name in _names(self.disk, self.folder, kind):
                 try:
-                    rows += _part(self.disk, self.folder / name, kind)
+                    rows += _part(self.disk, self.folder / name, kind).to_pylist()
                     whole.append(name)
                 except DamagedPartError:
                     damaged.append(name)
@@ -123,6 +157,21 @@ class Capsule:
         return damaged
 
 
+def check_schema(folder: Path, disk: Readable = PLAIN) -> None:
+    """Make sure that this version can read a capsule; one whose manifest is missing or damaged says so by its parts.
+
+    Raises:
+        DataError: a newer version wrote it.
+    """
+    try:
+        body = json.loads(disk.read(folder / MANIFEST, MOST_MANIFEST))
+        schema = body["schema"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return
+    if schema != SCHEMA:
+        raise DataError(f"{folder} holds telemetry of another version ({schema})", remedy="Read it with that version.")
+
+
 def prepare() -> None:
     """Load what writing parts needs: 0.2 s that a thread of its own can spend while the loop runs."""
     import pyarrow.parquet  # noqa: F401, PLC0415
@@ -133,8 +182,19 @@ def read(folder: Path, kind: str, disk: Readable = PLAIN) -> list[dict[str, Any]
     rows: list[dict[str, Any]] = []
     for name in _names(disk, folder, kind):
         with suppress(DamagedPartError):
-            rows += _part(disk, folder / name, kind)
+            rows += _part(disk, folder / name, kind).to_pylist()
     return _sorted(rows)
+
+
+def read_table(folder: Path, kind: str, disk: Readable = PLAIN) -> Any:
+    """As `read`, as a `pyarrow.Table` in the order of the parts; rows may stand there twice."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    tables = [_schema(kind).empty_table()]
+    for name in _names(disk, folder, kind):
+        with suppress(DamagedPartError):
+            tables.append(_part(disk, folder / name, kind).replace_schema_metadata(None))
+    return pa.concat_tables(tables)
 
 
 def _names(disk: Readable, folder: Path, kind: str) -> list[str]:
@@ -158,8 +218,8 @@ def _encode(kind: str, rows: Sequence[Mapping[str, Any]]) -> memoryview:
     return memoryview(sink.getvalue())
 
 
-def _part(disk: Readable, path: Path, kind: str) -> list[dict[str, Any]]:
-    """The rows of a part, verified: Parquet's own checksums leave out its footer.
+def _part(disk: Readable, path: Path, kind: str) -> Any:
+    """The table of a part, verified: Parquet's own checksums leave out its footer.
 
     Raises:
         DamagedPartError: it is not what was written, or the medium can't give it back.
@@ -178,14 +238,13 @@ def _part(disk: Readable, path: Path, kind: str) -> list[dict[str, Any]]:
     try:
         table = pq.ParquetFile(io.BytesIO(data)).read()
         whole = table.schema.equals(_schema(kind)) and table.schema.metadata[DIGEST] == _digest(table)
-        rows: list[dict[str, Any]] = table.to_pylist()
     except MemoryError:
         raise
     except Exception as error:
         raise DamagedPartError(str(error)) from error
     if not whole:
         raise DamagedPartError("it does not have its digest")
-    return rows
+    return table
 
 
 def _digest(table: Any) -> bytes:

@@ -6,12 +6,11 @@ from typing import Annotated
 import typer
 
 from flowapi import catalogue
-from flowengine.cli import checkpoints, local, vocabulary
+from flowengine.cli import asking, checkpoints, local, looking, vocabulary
 
 app = typer.Typer(
     name="cflow",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     help="Runs long optimisation jobs (flows) that survive being killed.\n\n"
@@ -19,6 +18,11 @@ app = typer.Typer(
     "the same command is given again. The same file is a Kubernetes resource.",
 )
 app.add_typer(checkpoints.app, name="checkpoints")
+app.command()(looking.result)
+app.command()(looking.report)
+app.command()(asking.compare)
+app.command()(asking.query)
+app.command()(asking.init)
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A manifest: a ComputableFlow, or a bare `flow:` document.")]
 Root = Annotated[

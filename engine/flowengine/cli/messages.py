@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-from flowapi.errors import DocumentErrors, FlowError, VolumeError
+from flowapi.errors import DataError, DocumentErrors, FlowError, VolumeError
 from flowengine.store.io import reason
 
+CLIENT = ("duckdb", "jinja2", "matplotlib", "tifffile", "PIL")
 REPORT = "Please report it, with the manifest."
 
 
@@ -31,6 +32,8 @@ def sentence_for(error: Exception) -> FlowError | None:
             return error
         case OSError():
             return of_system(error)
+        case ModuleNotFoundError() if (error.name or "").partition(".")[0] in CLIENT:
+            return DataError(f"{error.name} is not installed", remedy="pip install 'computable-flows[client]'.")
         case MemoryError():
             return out_of_memory()
         case _ if type(error).__name__ == "JaxRuntimeError":  # without an import of jax, which may not be loaded

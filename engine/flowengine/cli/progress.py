@@ -1,4 +1,4 @@
-"""What a run shows: a progress bar on a terminal, plain lines elsewhere, or JSON."""
+"""What a run shows: a block of lines on a terminal, plain lines elsewhere, or JSON."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def display(name: str, *, quiet: bool, as_json: bool) -> Display:
         return JsonLines()
     if quiet:
         return Quiet()
-    return Bar(name) if sys.stdout.isatty() else Lines(name)
+    return OnTerminal(name) if sys.stdout.isatty() else Lines(name)
 
 
 class Display(ABC):
@@ -105,38 +105,29 @@ class Lines(Display):
             self._next = time.monotonic() + LINE_SECONDS
 
 
-class Bar(Display):
-    """A progress bar with energy, residual, rate, time left and the last checkpoint."""
+class OnTerminal(Display):
+    """A block that stays in its place."""
 
     def __init__(self, name: str) -> None:
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415 - terminals only
+        from flowengine.cli.block import Block  # noqa: PLC0415 - terminals only
 
-        self._name = name
-        self._progress = Progress(
-            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"), TimeRemainingColumn()
-        )
-        self._task = self._progress.add_task(name, total=None, state="starting")
-        self._warnings: tuple[str, ...] = ()
+        self._block = Block(name)
 
-    def __enter__(self) -> Bar:
-        self._progress.start()
+    def __enter__(self) -> OnTerminal:
+        self._block.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        self._block.stop()
 
     def left(self, command: str) -> None:
         """Give the terminal its cursor back, too."""
-        self._progress.stop()
+        self._block.stop()
         super().left(command)
 
     def observe(self, report: RunReport) -> None:
-        """Move the bar."""
-        for sentence in report.warnings:
-            if sentence not in self._warnings:
-                self._progress.console.print(f"warning: {sentence}")
-        self._warnings = report.warnings
-        self._progress.update(self._task, completed=report.iteration, total=report.max_iterations, state=_state(report))
+        """Show it."""
+        self._block.observe(report)
 
 
 def _introduction(name: str, report: RunReport) -> str:

@@ -1,13 +1,20 @@
 """The run's report as it stands, shared between the loop, the status server and the progress display."""
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from flowapi.report import RunReport
 
 
 class Board:
-    """Holds the current report; replaced as a whole, so that readers never see half of a change."""
+    """Holds the current report; replaced as a whole, so that readers never see half of a change.
+
+    Attributes:
+        ask: Telemetry after an iteration, in at most so many points, as JSON; None until there is some.
+    """
+
+    ask: Callable[[int, int], bytes] | None = None
 
     def __init__(self, report: RunReport) -> None:
         self._report = report

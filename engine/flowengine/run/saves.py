@@ -148,7 +148,7 @@ class Saves:
 
     def _saved(self, ref: CheckpointRef, job: Job) -> None:
         """A checkpoint is durable."""
-        self._telemetry.event("CHECKPOINT_CREATED", ref.iteration, ref.id)
+        self._telemetry.event("CHECKPOINT_CREATED", ref.iteration, checkpoint=ref.id, from_epoch=ref.epoch)
         health = job.meta.health
         saved = SavedCheckpoint(
             revision=ref.revision, id=ref.id, iteration=ref.iteration, digest=ref.digest, good=health.good,

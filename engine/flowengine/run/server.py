@@ -1,15 +1,20 @@
-"""The engine's port: GET /status, /metrics, /livez and /readyz, answered from the board and never from the loop."""
+"""The engine's port: GET /status, /telemetry, /metrics, /livez and /readyz; the loop is never asked."""
 
+import re
 import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
+from urllib.parse import parse_qsl
 
+from flowapi.errors import FlowError
 from flowapi.report import RunReport
 from flowengine.run.board import Board
 from flowengine.store.io import reason
 
 PORT = 8080
+POINTS, MOST_POINTS = 1000, 10_000
+_WHOLE = re.compile(r"-?[0-9]{1,15}")
 POLL_SECONDS = 0.02  # how long `close` waits for the thread
 _STATES_ALIVE = ("Starting", "Loading", "Compiling", "Restoring", "Running", "Stopping", "Finished", "Stopped")
 
@@ -73,9 +78,12 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         report = self.board.report
-        match self.path.partition("?")[0]:
+        path, _, query = self.path.partition("?")
+        match path:
             case "/status":
                 self._answer(HTTPStatus.OK, "application/json", report.to_bytes(64 * 1024))
+            case "/telemetry":
+                self._answer_telemetry(query)
             case "/metrics":
                 self._answer(HTTPStatus.OK, "text/plain; version=0.0.4; charset=utf-8", metrics(report))
             case "/livez":
@@ -85,7 +93,24 @@ class _Handler(BaseHTTPRequestHandler):
                 status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
                 self._answer(status, "text/plain", b"stable\n" if ready else b"no good checkpoint yet\n")
             case _:
-                self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"/status /metrics /livez /readyz\n")
+                self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"/status /telemetry /metrics /livez /readyz\n")
+
+    def _answer_telemetry(self, query: str) -> None:
+        """`?after=ITERATION&points=N`."""
+        if self.board.ask is None:
+            self._answer(HTTPStatus.SERVICE_UNAVAILABLE, "text/plain", b"the run has not begun yet\n")
+            return
+        try:
+            after, points = asked(query)
+        except ValueError as error:
+            self._answer(HTTPStatus.BAD_REQUEST, "text/plain", f"{error}\n".encode())
+            return
+        try:
+            body = self.board.ask(after, points)
+        except (OSError, FlowError) as error:
+            self._answer(HTTPStatus.SERVICE_UNAVAILABLE, "text/plain", f"{error}\n".encode())
+            return
+        self._answer(HTTPStatus.OK, "application/json", body)
 
     def _answer(self, status: HTTPStatus, kind: str, body: bytes) -> None:
         self.send_response(status)
@@ -96,6 +121,23 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
         """Probes every second are no news."""
+
+
+def asked(query: str) -> tuple[int, int]:
+    """The iteration after which rows are wanted, and how many at most.
+
+    Raises:
+        ValueError: with a sentence for who asks.
+    """
+    values = {"after": "-1", "points": str(POINTS)} | dict(parse_qsl(query[:200], keep_blank_values=True))
+    after, points = values.pop("after"), values.pop("points")
+    if values:
+        raise ValueError(f"unknown: {', '.join(sorted(values))[:80]}; known: after, points")
+    if not (_WHOLE.fullmatch(after) and _WHOLE.fullmatch(points)):
+        raise ValueError("after and points are whole numbers")
+    if not 2 <= int(points) <= MOST_POINTS:
+        raise ValueError(f"points lies between 2 and {MOST_POINTS}")
+    return int(after), int(points)
 
 
 def metrics(report: RunReport) -> bytes:

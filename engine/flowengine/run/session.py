@@ -12,6 +12,7 @@ from typing import Any
 from flowapi.errors import FlowError, VolumeError
 from flowapi.report import ExitCode, SavedCheckpoint
 from flowengine import capsule
+from flowengine.compiler import explain
 from flowengine.loop import Carry, Snapshot, snapshot
 from flowengine.run import leaves, platform
 from flowengine.run.board import Board
@@ -94,6 +95,7 @@ class _Run:
         self._pace = Pace(1, opened.compiled.settings.rows * opened.compiled.settings.every)
         self._reporter = Reporter(board, observe, opened.warnings)
         self._telemetry = _telemetry(request, opened)
+        board.ask = self._telemetry.live.answer
         self._saves = Saves(request, opened, self._telemetry, self._reporter, watchdog, self._started)
 
     def close(self) -> None:
@@ -150,15 +152,20 @@ class _Run:
             iteration=self._iteration,
         )
         for one in opened.claimed.passed_over:
-            self._telemetry.event("CHECKPOINT_CORRUPT", self._iteration, f"{one.id}: {one.reason}")
+            self._telemetry.event("CHECKPOINT_CORRUPT", self._iteration, checkpoint=one.id, detail=one.reason)
         if base is None:
-            self._telemetry.event("RUN_STARTED", self._iteration)
+            warm = opened.claimed.warm
+            detail = f"from {warm.ref.id} of revision {warm.ref.revision}" if warm else None
+            self._telemetry.event("RUN_STARTED", self._iteration, detail=detail)
         else:
             ref = base.ref
             saved = SavedCheckpoint(revision=ref.revision, id=ref.id, iteration=ref.iteration, digest=ref.digest)
             self._reporter.update(saved=saved, durable=ref.iteration)
-            detail = f"{ref.id}, {opened.claimed.lost} iterations lost"
-            self._telemetry.event("FLOW_RESUMED", self._iteration, detail)
+            back = opened.claimed.jumped or opened.claimed.returned
+            self._telemetry.event(
+                "ROLLBACK" if back else "FLOW_RESUMED", self._iteration,
+                checkpoint=ref.id, from_epoch=ref.epoch, lost=opened.claimed.lost,
+            )  # fmt: skip
         self._reporter.show()
 
     def _iterate(self) -> ExitCode:
@@ -210,14 +217,14 @@ class _Run:
     def _finish(self, now: Snapshot, why: str) -> ExitCode:
         """The last checkpoint, the result, and only then what else there is to write."""
         if why == "Diverged":
-            self._telemetry.event("RUN_FAILED", now.iteration, "the iterates are not finite")
+            self._telemetry.event("RUN_FAILED", now.iteration, detail="the iterates are not finite")
             self._saves.now(self._carry, "final")
             raise diverged(self._opened, self._request, now.iteration)
         self._saves.now(self._carry, "final", by_time=why == "TimeLimit")
         self._watchdog.alive(ENDING, seconds_for(leaves.to_leaves(self._carry)))
         summary = write_result(self._opened, self._request, self._carry, now, why, self._wall_seconds)
         self._watchdog.rest(ENDING)
-        self._telemetry.event("RUN_FINISHED", now.iteration, why)
+        self._telemetry.event("RUN_FINISHED", now.iteration, detail=why)
         for sentence in (self._telemetry.flush(now.iteration), self._telemetry.compact(), *summary["warnings"]):
             self._reporter.warn(sentence)
         return self._ended(summary)
@@ -242,7 +249,11 @@ def _telemetry(request: RunRequest, opened: Opened) -> Telemetry:
         "run_id": _run_id(request), "flow_name": request.revision.name,
         "revision": request.revision.hash, "epoch": opened.claimed.epoch,
     }  # fmt: skip
-    kept = capsule.Capsule(layout.telemetry(request.revision.hash), common, files)
+    about = {
+        "method": opened.compiled.choice.method.name, "why": explain(opened.compiled),
+        "seed": opened.compiled.document.seed, "env": dict(opened.env),
+    }  # fmt: skip
+    kept = capsule.Capsule(layout.telemetry(request.revision.hash), common, files, about)
     files.sweep(kept.folder)
     return Telemetry(kept, request.settings.telemetry.every, int(opened.carry.certificates))
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import suppress
+from typing import Any
 
 from flowengine import capsule
 from flowengine.loop import Carry, rows
+from flowengine.run.live import Live
 from flowengine.store.io import reason
 
 
@@ -18,29 +20,35 @@ class Telemetry:
         kept: The capsule that they go to.
         every: Record certificates at multiples of so many iterations only; None: all.
         first: The number of the first certificate that is new.
+
+    Attributes:
+        live: The same for whoever asks while the run goes on.
     """
 
     def __init__(self, kept: capsule.Capsule, every: int | None, first: int) -> None:
         self._capsule, self._every, self._drained = kept, every, first
+        self.live = Live(kept)
         self._libraries = threading.Thread(target=_load, name="telemetry", daemon=True)
 
-    def event(self, event: capsule.Event, iteration: int, detail: str = "") -> None:
-        """Add an event."""
-        self._capsule.event(event, iteration, wall_ms(), detail)
+    def event(self, event: capsule.Event, iteration: int, **more: Any) -> None:
+        """Add an event; `more` as of `Capsule.event`."""
+        self.live.add_event(self._capsule.event(event, iteration, wall_ms(), **more))
 
     def drain(self, carry: Carry, seconds: float) -> None:
         """Take the new certificates from the ring; their times are spread over the chunk's seconds."""
         fresh = rows(carry, self._drained)
+        taken = []
         self._drained = int(carry.certificates)
         end = wall_ms()
         for index, row in enumerate(fresh):
             if self._every is None or row.iteration % self._every == 0:
-                self._capsule.row(
+                taken.append(self._capsule.row(
                     iter=row.iteration, t_wall_ms=end - int(1000 * seconds * (len(fresh) - 1 - index) / len(fresh)),
                     E=row.energy, residual=row.residual, gap=row.gap, feasibility=row.feasibility,
                     grad_norm=row.gradient_norm, alpha=row.step, invariant_drift_max=row.drift,
                     controller=row.controller,
-                )  # fmt: skip
+                ))  # fmt: skip
+        self.live.add(taken)
 
     def load_libraries(self) -> None:
         """Load what writing needs, beside the loop; not before its first iterations, which would wait for it."""

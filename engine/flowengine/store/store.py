@@ -54,6 +54,7 @@ class Claimed:
         base: The state to go on with, verified; None to start from the beginning.
         warm: A state of another revision to start from, verified.
         jumped: Whether this claim made the jump it was asked for; False when it had happened before.
+        returned: Whether it goes back to a revision from another one, which had the volume before it.
         previous: The last sign of life of the epoch before.
         lost: Iterations that the epoch before had computed and nobody saved.
         passed_over: Corrupt checkpoints on the way.
@@ -64,6 +65,7 @@ class Claimed:
     base: Restored | None
     warm: Restored | None
     jumped: bool
+    returned: bool
     previous: PreviousEpoch | None
     lost: int
     passed_over: tuple[PassedOver, ...]
@@ -187,6 +189,7 @@ class CheckpointStore:
             base=base,
             warm=warm,
             jumped=jumped,
+            returned=base is not None and claims[-1].revision != revision,
             previous=previous,
             lost=max(0, previous.last_iteration - resumed) if previous and same else 0,
             passed_over=tuple(passed_over),

@@ -13,7 +13,7 @@ from kit.cluster.run import run, say
 
 SUITE = "trixie"
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
-SOURCES = ("Dockerfile", ".dockerignore", "pyproject.toml", "README.md", "crds", "engine", "operator")
+SOURCES = ("Dockerfile", ".dockerignore", "pyproject.toml", "README.md", "crds", "engine", "client", "operator")
 TARGETS = ("engine", "operator")
 PIP_CONF = f"[global]\ncert = {AUTHORITIES}\n"
 

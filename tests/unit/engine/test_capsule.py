@@ -41,14 +41,14 @@ def test_capsule_parts_are_compacted_without_losing_a_row(tmp_path) -> None:
         parts = capsule.Capsule(tmp_path, {"run_id": "r", "flow_name": "f", "revision": "a", "epoch": epoch}, Files())
         for k in (10, 20):
             parts.row(iter=k, t_wall_ms=k, E=1.0 / k)
-            parts.event("CHECKPOINT_CREATED", k, k, "x")
+            parts.event("CHECKPOINT_CREATED", k, k, checkpoint="x")
             parts.flush(k)
     before = capsule.read(tmp_path, "telemetry")
     parts.compact()
     assert capsule.read(tmp_path, "telemetry") == before
     assert [(row["epoch"], row["iter"]) for row in before] == [(1, 10), (1, 20), (2, 10), (2, 20)]
     assert before[0]["gap"] is None
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["events.parquet", "telemetry.parquet"]
+    assert sorted(one.name for one in tmp_path.glob("*.parquet")) == ["events.parquet", "telemetry.parquet"]
 
 
 def test_result_is_whole_or_absent(tmp_path) -> None:
@@ -91,10 +91,10 @@ DAMAGE = {
 @pytest.mark.parametrize("how", DAMAGE)
 def test_a_damaged_part_is_set_aside_and_the_others_are_put_together(tmp_path, how) -> None:
     kept = filled(tmp_path, parts=3)
-    second = sorted(tmp_path.iterdir())[1]
+    second = sorted(tmp_path.glob("*.parquet"))[1]
     second.write_bytes(DAMAGE[how](second.read_bytes()))
     assert kept.compact() == [second.name]
-    assert sorted(one.name for one in tmp_path.iterdir()) == [f"{second.name}.damaged", "telemetry.parquet"]
+    assert sorted(one.name for one in tmp_path.glob("*.parquet*")) == [f"{second.name}.damaged", "telemetry.parquet"]
     assert [row["iter"] for row in capsule.read(tmp_path, "telemetry")] == [1, 3]
     assert kept.compact() == []
 
@@ -113,7 +113,7 @@ def test_what_was_read_before_the_parts_went_is_read_once(tmp_path) -> None:
 def test_parts_that_can_not_be_put_together_are_an_error_and_stay(tmp_path, operation) -> None:
     kept = filled(tmp_path, parts=3)
     if operation == "rename":
-        min(tmp_path.iterdir()).write_bytes(b"")
+        min(tmp_path.glob("*.parquet")).write_bytes(b"")
     kept.disk = Files(Faulty(at=1, fault=fail_with(errno.EIO), calls=(operation,)))
     with pytest.raises(OSError, match="."):
         kept.compact()
@@ -185,5 +185,5 @@ def test_telemetry_has_one_name_once_a_flow_has_ended(tmp_path) -> None:
     parts.flush(10)
     before = capsule.read(tmp_path, "telemetry")
     parts.compact()
-    assert [one.name for one in tmp_path.iterdir()] == ["telemetry.parquet"]
+    assert [one.name for one in tmp_path.glob("*.parquet")] == ["telemetry.parquet"]
     assert capsule.read(tmp_path, "telemetry") == before
