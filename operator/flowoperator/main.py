@@ -14,7 +14,7 @@ import kopf
 import structlog
 from aiohttp import web
 from kubernetes.aio import client
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from flowapi.spec import KIND
 from flowoperator import handlers
@@ -26,6 +26,7 @@ from flowoperator.shell.credentials import Access
 from flowoperator.shell.engines import Engines
 from flowoperator.shell.informer import KINDS, Informer, key_of
 from flowoperator.shell.lease import Lease, clock
+from flowoperator.shell.metrics import QUEUE, RESTARTS, Flows
 from flowoperator.shell.observe import Observer
 from flowoperator.shell.passes import Passes
 from flowoperator.shell.queue import WorkQueue
@@ -50,6 +51,8 @@ class Operator:
         observer = Observer(cluster, self.informer, self.engines, settings.image, settings.resources or {})
         self.passes = Passes(cluster, self.informer, self.engines, observer)
         self.queue = self.passes.queue = WorkQueue(self.passes.work)
+        self._flows = CollectorRegistry()
+        self._flows.register(Flows(lambda: (one.value for one in self.informer.flows.entries.values())))
         self.standby: Lease | None = None
         self.synced = 0.0
         self.watching = asyncio.Event()
@@ -94,6 +97,7 @@ class Operator:
             missed = self.informer.compare(kind, version, found, namespace)[1]
         if missed:
             log.warning("a watch has missed objects; beginning the watches again", kind=kind, missed=len(missed))
+            RESTARTS.inc()
             self.dead_watch.set()
         for one in missed:
             if (body := await self.cluster.get(kind, *one)) is not None:
@@ -118,7 +122,9 @@ class Operator:
             return web.Response(text="ok\n" if well else "stuck\n", status=200 if well else 503)
 
         async def metrics(_: web.Request) -> web.Response:
-            return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+            QUEUE.set(self.queue.length)
+            body = generate_latest() + generate_latest(self._flows)
+            return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
         app = web.Application()
         app.add_routes([web.get("/healthz", healthz), web.get("/metrics", metrics)])

@@ -1,12 +1,20 @@
 """The chart: it lints, its values are checked, and what it renders grants no more than the operator needs."""
 
+import re
 import subprocess
+from collections.abc import Iterator
 
 import pytest
 import yaml
+from prometheus_client import REGISTRY
 
+from flowapi.status import FlowStatus
+from flowoperator.core.observed import Flow
+from flowoperator.objects.meta import FlowRef
+from flowoperator.shell.metrics import Flows
 from kit.cluster import KitError, tools
 from kit.cluster.operator import CHART
+from kit.world import spec
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +38,14 @@ def render(helm):
         return [one for one in yaml.safe_load_all(done.stdout) if one]
 
     return run
+
+
+def series() -> Iterator[str]:
+    """The names of all series that an operator has."""
+    flow = Flow(FlowRef("a", "b", "c"), 1, spec(), FlowStatus())
+    for metric in (*Flows(lambda: [flow]).collect(), *REGISTRY.collect()):
+        yield metric.name
+        yield f"{metric.name}_total" if metric.type == "counter" else metric.name
 
 
 def of_kind(objects: list[dict], kind: str) -> list[dict]:
@@ -111,6 +127,37 @@ def test_engines_of_listed_namespaces_are_reached_by_the_operator_alone(render):
     (policy,) = of_kind(render("--set=flowNamespaces={flows}"), "NetworkPolicy")
     assert policy["metadata"]["namespace"] == "flows"
     assert policy["spec"]["egress"] == []
+
+
+def test_scrapers_reach_engines_where_they_are_named(render):
+    (policy,) = of_kind(render("--set=flowNamespaces={flows}", "--set=scraperNamespaces={monitoring}"), "NetworkPolicy")
+    (rule,) = policy["spec"]["ingress"]
+    assert len(rule["from"]) == 2
+    assert rule["from"][1]["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "monitoring"}
+
+
+def test_monitors_and_alerts_come_where_they_are_asked_for(render):
+    kinds = ("ServiceMonitor", "PodMonitor", "PrometheusRule")
+    assert not any(of_kind(render(), kind) for kind in kinds)
+    options = [f"--set=monitoring.{name}=true" for name in ("serviceMonitor", "podMonitor", "rules")]
+    objects = render(*options, "--set=monitoring.labels.release=mine")
+    found = [of_kind(objects, kind)[0] for kind in kinds]
+    assert {one["metadata"]["labels"]["release"] for one in found} == {"mine"}
+    (service,) = of_kind(objects, "Service")
+    endpoint = found[0]["spec"]["endpoints"][0]["port"]
+    assert endpoint in {port["name"] for port in service["spec"]["ports"]}
+    labels = service["metadata"]["labels"]
+    assert labels.items() >= found[0]["spec"]["selector"]["matchLabels"].items()
+
+
+def test_alerts_ask_for_series_that_there_are(render):
+    (rule,) = of_kind(render("--set=monitoring.rules=true"), "PrometheusRule")
+    known = set(series())
+    for alert in rule["spec"]["groups"][0]["rules"]:
+        asked = set(re.findall(r"(?:computableflow|flowoperator)_[a-z_]+", alert["expr"]))
+        assert asked, alert
+        assert asked <= known, alert["alert"]
+        assert {"summary", "description"} <= set(alert["annotations"])
 
 
 @pytest.mark.parametrize(

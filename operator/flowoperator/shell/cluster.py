@@ -10,6 +10,7 @@ from kubernetes.aio import client
 
 from flowapi.schema import PLURAL
 from flowapi.spec import GROUP, KIND, VERSION
+from flowoperator.shell.metrics import REQUESTS
 
 Json = dict[str, Any]
 TIMEOUT_SECONDS = 15
@@ -172,6 +173,7 @@ class Cluster:
             self._may_write()
         url = f"{config.host}{path}" + (f"?{urlencode(query)}" if query else "")
         answer = await self._api.call_api(method, url, headers, body, _request_timeout=TIMEOUT_SECONDS)
+        REQUESTS.labels(method, str(answer.status)).inc()
         data: bytes = await answer.read()  # type: ignore[no-untyped-call]
         if not 200 <= answer.status <= 299:
             raise ApiError(answer.status, data, _seconds(answer.headers.get("Retry-After")))

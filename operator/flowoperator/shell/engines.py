@@ -14,6 +14,7 @@ import aiohttp
 
 from flowapi.report import RunReport
 from flowoperator.objects.job import PORT
+from flowoperator.shell.metrics import QUESTIONS
 from flowoperator.shell.queue import Key
 
 SECONDS = 2.0
@@ -107,6 +108,7 @@ class Engines:
         while (one := self._followed.get(key)) is not None and one.task is asyncio.current_task():
             async with self._share[key.namespace], self._at_once:
                 report = await ask(self._http, one.target.ip)
+            QUESTIONS.labels("no" if report is None else "yes").inc()
             missed = 0 if report is not None else missed + 1
             if report is not None:
                 one.answered = asyncio.get_running_loop().time()

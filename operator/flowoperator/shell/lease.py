@@ -12,12 +12,11 @@ from datetime import UTC, datetime
 
 import aiohttp
 import structlog
-from prometheus_client import Gauge
 
 from flowoperator.shell.cluster import ApiError, Cluster, ConflictError, Json
+from flowoperator.shell.metrics import LEADER
 
 log = structlog.get_logger()
-LEADER = Gauge("flowoperator_leader", "Whether this operator holds the Lease.")
 KIND = "Lease"
 SECONDS = 15.0  # after which another operator may take a Lease that has not changed
 WRITING_SECONDS = 10.0  # after its last renewal began, the holder writes no more: a request in flight has time to end

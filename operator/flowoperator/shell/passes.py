@@ -4,7 +4,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import structlog
-from prometheus_client import Counter
 
 from flowapi.spec import KIND
 from flowoperator.core.decide import decide
@@ -14,11 +13,11 @@ from flowoperator.shell.apply import RefusedError, apply
 from flowoperator.shell.cluster import Cluster, ConflictError
 from flowoperator.shell.engines import Engines, Target
 from flowoperator.shell.informer import Informer
+from flowoperator.shell.metrics import PASS_SECONDS, PASSES
 from flowoperator.shell.observe import Observer
 from flowoperator.shell.queue import Key, WorkQueue
 
 log = structlog.get_logger()
-PASSES = Counter("flowoperator_passes", "Passes over a flow.", ["end"])
 CONFLICT_SECONDS = 0.025
 LONGEST_SECONDS = 5.0
 
@@ -36,6 +35,10 @@ class Passes:
 
     async def work(self, key: Key) -> float | None:
         """One pass. A conflict means that something newer is there: look again."""
+        with PASS_SECONDS.time():
+            return await self._pass(key)
+
+    async def _pass(self, key: Key) -> float | None:
         seen = await self.observer.look(key)
         if seen is None:
             self._forget(key)

@@ -73,6 +73,11 @@ class WorkQueue:
             timer.cancel()
 
     @property
+    def length(self) -> int:
+        """How many keys wait to be looked at."""
+        return len(self._waiting)
+
+    @property
     def idle(self) -> bool:
         """Whether nothing waits to be looked at."""
         return not self._waiting
