@@ -46,3 +46,37 @@ def test_the_job_of_a_completed_flow_goes_and_nothing_runs_again(scene):
     status = flow.phase("Completed")
     assert (status["attempt"]["number"], status["result"]["iteration"]) == (1, 1000)
     assert not flow.jobs()
+
+
+def test_a_job_of_a_queue_waits_runs_is_preempted_and_goes_on_as_the_same_job(scene):
+    labels = {
+        "kueue.x-k8s.io/queue-name": "team",
+        "kueue.x-k8s.io/priority-class": "low",
+        "mine": "stays",
+    }
+    body = scene.flow().object(spec())
+    body["metadata"]["labels"] = labels
+    scene.api.post(scene.flow().path.rsplit("/", 1)[0], body)
+    flow = scene.flow()
+    pod = flow.next_pod().run(100, 90)
+    flow.until("its checkpoint to be known", lambda status: status.get("checkpoint"))
+    (job,) = flow.jobs()
+    known = job["metadata"]["labels"]
+    assert known.items() >= {key: value for key, value in labels.items() if key != "mine"}.items()
+    assert "mine" not in known
+    path = scene.path("jobs", job["metadata"]["name"], "apis/batch/v1")
+    scene.api.merge(path, {"spec": {"suspend": True}})  # as Kueue takes a place back
+    pod.wait_until_deleting()
+    flow.until(
+        "to be queued",
+        lambda status: any(
+            (one["type"], one["status"], one["reason"]) == ("Reconciling", "True", "Queued")
+            for one in status["conditions"]
+        ),
+    )
+    scene.operator.restart()
+    scene.api.merge(path, {"spec": {"suspend": False}})
+    again = flow.next_pod(60).run(120, 110)
+    assert again.attempt == 1
+    assert [one["metadata"]["uid"] for one in flow.jobs()] == [job["metadata"]["uid"]]
+    flow.phase("Running")

@@ -22,7 +22,7 @@ from flowoperator.core.observed import (
 )
 from flowoperator.core.parse import whole_revision_map
 from flowoperator.core.plan import Action, Create, Delete, Plan, SetClaimOwners
-from flowoperator.objects.meta import ATTEMPT_LABEL, REVISION_LABEL, SETTINGS_ANNOTATION, FlowRef
+from flowoperator.objects.meta import ATTEMPT_LABEL, QUEUE_LABELS, REVISION_LABEL, SETTINGS_ANNOTATION, FlowRef
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 REF = FlowRef("work", "denoise", "uid-1")
@@ -58,6 +58,7 @@ class World:
     bodies: dict[str, dict[str, Any]] = field(default_factory=dict)
     events: list[str] = field(default_factory=list)
     image: str = "engine:1"
+    queue: tuple[tuple[str, str], ...] = ()
     inputs: str = ""
     missing_inputs: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -71,7 +72,7 @@ class World:
 
     def observed(self) -> Observed:
         return Observed(
-            flow=Flow(REF, self.generation, self.wanted, self.status), image=self.image, jobs=tuple(self.jobs),
+            flow=Flow(REF, self.generation, self.wanted, self.status, queue=self.queue), image=self.image, jobs=tuple(self.jobs),
             pods=tuple(self.pods), claim=self.claim, maps=tuple(self.maps.values()), report=self.report,
             terminations=tuple(self.terminations), inputs=self.inputs, missing_inputs=self.missing_inputs, warnings=self.warnings, refusal=self.refusal,
             silent=self.silent, live=True,
@@ -122,6 +123,7 @@ class World:
             Job(
                 meta["name"], f"job-{self.made}", meta["ownerReferences"][0]["uid"], found[REVISION_LABEL],
                 int(found[ATTEMPT_LABEL]), meta["annotations"][SETTINGS_ANNOTATION],
+                queued=QUEUE_LABELS[0] in found,
             )
         )  # fmt: skip
 

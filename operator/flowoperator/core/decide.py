@@ -80,7 +80,7 @@ def _run(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetime
     if job is not None and not job.deleting and not job.finished and ending is not None and ending.final:
         return ended(observed, valid, status, job, now)
     cut = interrupted(observed)
-    if cut is not None and advanced(observed) and not _is_one_too_many(cut, valid, status, now):
+    if cut is not None and advanced(observed) and _is_replaced(observed, cut, valid, status, now):
         return _recover(observed, status, cut, now)
     if job is None or job.deleting:
         return _missing(observed, valid, status, now)
@@ -93,10 +93,19 @@ def _is_settled(observed: Observed, status: FlowStatus) -> bool:
     return known is not None and known.outcome == "Completed" and observed.flow.status.phase == "Completed"
 
 
-def _is_one_too_many(cut: TerminationRecord, valid: ValidSpec, status: FlowStatus, now: datetime) -> bool:
-    """Whether it is a failure that is tried again no more: its Job, which counts too, is about to fail."""
-    retry = valid.spec.retry
-    return cut.crashed and recent_failures(status.recoveries, retry.window_seconds, stamp_of(now)) >= retry.limit
+def _is_replaced(
+    observed: Observed, cut: TerminationRecord, valid: ValidSpec, status: FlowStatus, now: datetime
+) -> bool:
+    """Whether a new Job takes the place of one whose pod has ended.
+
+    Not in a queue: a new Job would be the last there. Nor after one failure too many: its Job, which counts too, is
+    about to fail.
+    """
+    job, retry = observed.job, valid.spec.retry
+    if job is not None and (job.queued or job.suspended):
+        return False
+    failures = recent_failures(status.recoveries, retry.window_seconds, stamp_of(now))
+    return not cut.crashed or failures < retry.limit
 
 
 def _recover(observed: Observed, status: FlowStatus, cut: TerminationRecord, now: datetime) -> Plan:

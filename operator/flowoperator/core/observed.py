@@ -64,13 +64,18 @@ class InvalidSpec:
 
 @dataclass(frozen=True)
 class Flow:
-    """The resource."""
+    """The resource.
+
+    Attributes:
+        queue: Its labels that name a queue and a priority there, which its Jobs bear too.
+    """
 
     ref: FlowRef
     generation: int
     spec: ValidSpec | InvalidSpec
     status: FlowStatus
     deleting: bool = False
+    queue: tuple[tuple[str, str], ...] = ()
 
     @property
     def claim_name(self) -> str:
@@ -90,6 +95,7 @@ class Job:
         reason: Kubernetes' word for how it failed, such as `BackoffLimitExceeded`.
         message: Kubernetes' sentence for that.
         suspended: Whether something outside, such as a queue, holds it back.
+        queued: Whether it bears the name of a queue, which may give its place to another one.
     """
 
     name: str
@@ -104,6 +110,7 @@ class Job:
     reason: str = ""
     message: str = ""
     suspended: bool = False
+    queued: bool = False
 
 
 @dataclass(frozen=True)

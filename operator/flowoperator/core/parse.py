@@ -17,6 +17,7 @@ from flowoperator.objects.job import CONTAINER
 from flowoperator.objects.meta import (
     ATTEMPT_LABEL,
     FLOW_LABEL,
+    QUEUE_LABELS,
     REVISION_LABEL,
     SETTINGS_ANNOTATION,
     VOLUME_LABEL,
@@ -51,6 +52,7 @@ def flow(body: Json, known: ValidSpec | InvalidSpec | None = None) -> Flow:
         spec=known or spec(body),
         status=FlowStatus.read(body.get("status")),
         deleting="deletionTimestamp" in meta,
+        queue=tuple((name, value) for name in QUEUE_LABELS if (value := _label(body, name))),
     )
 
 
@@ -73,6 +75,7 @@ def job(body: Json) -> Job:
         reason=end.get("reason", ""),
         message=end.get("message", ""),
         suspended=bool((body.get("spec") or {}).get("suspend")),
+        queued=bool(_label(body, QUEUE_LABELS[0])),
     )
 
 

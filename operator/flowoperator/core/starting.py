@@ -90,6 +90,7 @@ def _job(observed: Observed, valid: ValidSpec, status: FlowStatus, now: str) -> 
         start=start_of(status, valid.spec.upgrade.mode),
         retain=tuple(one.hash for one in status.revisions if one.hash != status.revision.current),
         budget=max(retry.limit - recent_failures(status.recoveries, retry.window_seconds, now), 0),
+        queue=observed.flow.queue,
         adopt=last.report.owner_uid if last and last.report else "",
     )
     return build_job(observed.flow.ref, valid.spec, valid.settings, attempt, observed.resources)

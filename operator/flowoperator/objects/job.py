@@ -61,6 +61,7 @@ class Attempt:
         retain: Other revisions that keep a checkpoint.
         budget: Failures of it that are tried again.
         adopt: Uid of a deleted flow whose volume is taken over.
+        queue: Labels for whoever lets Jobs wait for their turn.
     """
 
     number: int
@@ -69,6 +70,7 @@ class Attempt:
     retain: tuple[str, ...]
     budget: int
     adopt: str = ""
+    queue: tuple[tuple[str, str], ...] = ()
 
 
 def settings_hash(spec: FlowSpec, settings: RuntimeSettings) -> str:
@@ -97,7 +99,7 @@ def build_job(
         "metadata": {
             "name": job_name(flow.name, revision, attempt.number),
             "namespace": flow.namespace,
-            "labels": found,
+            "labels": {**dict(attempt.queue), **found},
             "annotations": {SETTINGS_ANNOTATION: settings_hash(spec, settings)},
             "ownerReferences": [owner_reference(flow, controller=True)],
         },

@@ -8,6 +8,7 @@ from flowapi.spec import API_VERSION, GROUP, KIND
 FLOW_LABEL = f"{GROUP}/flow"
 REVISION_LABEL = f"{GROUP}/revision"
 ATTEMPT_LABEL = f"{GROUP}/attempt"
+QUEUE_LABELS = ("kueue.x-k8s.io/queue-name", "kueue.x-k8s.io/priority-class")  # of a flow, passed on to its Jobs
 VOLUME_LABEL = f"{GROUP}/checkpoint-volume"  # of a claim that its owner offers: "true"
 SETTINGS_ANNOTATION = f"{GROUP}/settings"
 MANAGER = "computable-flows"
