@@ -61,7 +61,7 @@ def test_a_deleted_claim_is_a_loss_that_is_said_and_never_a_silent_start_at_0(cl
 
 
 def test_two_edits_in_a_row_keep_the_warm_start_of_the_first_revision(flow):
-    a, b, c = spec(), spec(weight=0.2), spec(weight=0.3)
+    a, b, c = (spec(weight, rollback={"automatic": False}) for weight in (0.1, 0.2, 0.3))
     flow.apply(a)
     flow.beyond(2 * EVERY)
     flow.cluster.wait_for("its checkpoint to be known", lambda: flow.status().get("checkpoint"))

@@ -6,7 +6,7 @@ from flowapi.report import RunReport
 from flowapi.status import DisplayStatus, FlowStatus, ProgressStatus, RestoredFromStatus, ResultStatus
 from flowoperator.core import conditions
 from flowoperator.core.attempts import counted, has_saved, paused, with_losses
-from flowoperator.core.observed import Observed
+from flowoperator.core.observed import Observed, ValidSpec
 from flowoperator.core.revisions import checkpoint_status, with_outcome, with_saved
 from flowoperator.core.troubles import moment
 
@@ -23,6 +23,8 @@ def observed_status(observed: Observed, now: str) -> FlowStatus:
     if report is None or report.revision != status.revision.current:
         return status
     status = _with_report(with_losses(status, report), report, now)
+    if report.result is not None and _is_asked_for(observed, status):
+        status = status.model_copy(update={"result": ResultStatus.model_validate(report.result.model_dump())})
     outcome = status.revisions[-1].outcome if status.revisions else "Running"
     status = with_outcome(status, outcome, status.checkpoint)
     base = report.restored_from
@@ -33,6 +35,13 @@ def observed_status(observed: Observed, now: str) -> FlowStatus:
             status, "RolledBack", "True", "SpecReverted", said, observed.flow.generation, now
         )  # fmt: skip
     return conditions.with_report(status, report, observed.flow.generation, now)
+
+
+def _is_asked_for(observed: Observed, status: FlowStatus) -> bool:
+    """Whether the revision that runs is the one that the spec asks for: another one's result is not the flow's."""
+    spec = observed.flow.spec
+    asked = spec.asked if isinstance(spec, ValidSpec) else status.revision.desired
+    return not status.revision.replaced or asked == status.revision.current
 
 
 def _with_pod(observed: Observed, now: str) -> FlowStatus:
@@ -59,7 +68,7 @@ def _with_pod(observed: Observed, now: str) -> FlowStatus:
 
 
 def _with_report(status: FlowStatus, report: RunReport, now: str) -> FlowStatus:
-    """Progress, checkpoint, where it started, and the result."""
+    """Progress, checkpoint, and where it started."""
     base, saved, attempt = report.restored_from, report.saved, status.attempt
     update: dict[str, object] = {"progress": _progress(report, now), "display": _display(report)}
     if _same_progress(status.progress, report):
@@ -78,8 +87,6 @@ def _with_report(status: FlowStatus, report: RunReport, now: str) -> FlowStatus:
     if saved is not None and saved.revision == status.revision.current:
         old = status.checkpoint
         update["checkpoint"] = checkpoint_status(saved, old.time if old and old.id == saved.id else now)
-    if report.result is not None and not status.revision.replaced:
-        update["result"] = ResultStatus.model_validate(report.result.model_dump())
     return status.model_copy(update=update)
 
 

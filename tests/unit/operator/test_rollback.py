@@ -250,6 +250,17 @@ def test_a_stable_revision_that_had_completed_stands_with_its_result_and_runs_no
     assert world.status.result is not None
 
 
+def test_a_stable_revision_that_completes_in_place_of_another_has_its_result_once_the_spec_asks_for_it(replaced):
+    replaced.finish()
+    replaced.settle()
+    assert replaced.status.result is None
+    assert replaced.condition("Stalled") == ("True", "RevisionFailed")
+    replaced.edit(A)
+    replaced.step()
+    assert replaced.status.phase == "Completed"
+    assert replaced.status.result.reason == "IterationLimit"
+
+
 def test_a_revision_without_progress_by_its_deadline_is_given_up(world):
     world.now += timedelta(seconds=601)
     world.say(4, 0, controller="AMBER")
