@@ -195,9 +195,11 @@ class _Run:
         Raises:
             NoSolutionError: it does.
         """
+        self._watchdog.rest(ITERATING)
         self._watchdog.alive(COMPILING, COMPILING_SECONDS)
         error = unsolvable(self._opened.compiled, self._carry, now, self._request.at)
         self._watchdog.rest(COMPILING)
+        self._watchdog.alive(ITERATING)
         if error is not None:
             self._carry = reddened(self._carry)
             self._reporter.update(controller="RED")
