@@ -123,6 +123,22 @@ class DivergedError(FlowError):
     reason = "Diverged"
 
 
+class NoSolutionError(DivergedError):
+    """A proof that the problem has no solution (exit 76)."""
+
+
+class UnboundedError(NoSolutionError):
+    """The energy falls without end."""
+
+    reason = "Unbounded"
+
+
+class InfeasibleError(NoSolutionError):
+    """No point meets all constraints."""
+
+    reason = "Infeasible"
+
+
 class FencedError(FlowError):
     """A newer attempt owns the volume (exit 77).
 

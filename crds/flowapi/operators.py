@@ -95,12 +95,33 @@ class Wavelet(OperatorSpec):
 
 
 class Radon(OperatorSpec):
-    """Line integrals of a square picture: a row an angle, as many bins as pixels in a row; for small pictures."""
+    """Line integrals of a picture along t = x cos θ + y sin θ, x to the right and y upwards from the centre."""
 
     angles: Annotated[
         Annotated[int, Field(strict=True, ge=1, le=10_000)] | Name,
-        Field(description="how many, evenly from 0° to below 180°; or named data: in degrees"),
+        Field(
+            description="how many, evenly over half a turn from 0 on; or named data: in degrees, of `astra` in radians"
+        ),
     ]
+    convention: Annotated[
+        Literal["math", "astra", "skimage"],
+        Field(description="`math` and `astra`: a row an angle; `skimage`: a column an angle, as its `radon` has it"),
+    ] = "math"
+    centre: Annotated[
+        tuple[Number, Number] | None,
+        Field(description="row and column that the picture turns about; (n − 1)/2, of `skimage` n//2"),
+    ] = None
+    detectors: Annotated[
+        PositiveInt | None,
+        Field(description="bins, their middle at t = 0; the longer side, of `skimage` the shorter, or the diagonal"),
+    ] = None
+    circle: Annotated[
+        bool | None,
+        Field(
+            strict=True,
+            description="whether nothing outside the inscribed circle is seen; of `skimage` true, else false",
+        ),
+    ] = None
     data_keys = ("angles",)
 
 

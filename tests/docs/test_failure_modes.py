@@ -52,6 +52,14 @@ def bad_data() -> World:
     return failed(started(), 65, error=error)
 
 
+def unbounded() -> World:
+    message = "the energy falls without end, as iteration 1000 proves, along +0.8·x[1] -0.6·x[0]"
+    error = RunError(
+        code=76, reason="Unbounded", path="spec.flow.terms", message=message, remedy="Bound that direction."
+    )
+    return failed(started(), 76, error=error)
+
+
 def missing_input() -> World:
     world = World()
     world.step()
@@ -244,6 +252,7 @@ SITUATIONS: dict[str, Callable[[], World]] = {
     "Pods end again and again before they save anything new": fruitless,
     "The engine hangs, again and again": hung,
     "Iterates leave the finite numbers": lambda: failed(started(), 76),
+    "The flow has no solution": unbounded,
 }
 
 

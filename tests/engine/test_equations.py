@@ -93,7 +93,7 @@ REFUSED = [
     ({"W": {"select": {"axis": 0, "start": 6}}}, "operators.W.select", "has no entries"),
     ({"W": {"select": {"indices": "R"}}}, "operators.W.select.indices", "whole numbers"),
     ({"W": {"compose": ["I", "W"]}, "I": {"identity": {}}}, "operators.W.compose.of", "made of itself"),
-    ({"W": {"radon": 4}}, "operators.W.radon", "A square picture"),
+    ({"W": {"radon": 4}}, "operators.W.radon", "A picture of two dimensions"),
     ({"W": {"broadcast": {"size": 2, "axis": 3}}}, "operators.W.broadcast.axis", "no place 3"),
     ({"W": {"stack": ["V"]}}, "operators.W.stack.of", "not among the operators"),
 ]  # fmt: skip

@@ -22,6 +22,7 @@ DATA = jnp.asarray(RNG.standard_normal(SHAPE))
 COUNTS = jnp.asarray(RNG.integers(0, 5, SHAPE).astype(float))
 SIGNS = jnp.asarray(np.where(RNG.random(SHAPE) < 0.5, -1.0, 1.0))
 LABELS = jnp.asarray(np.eye(4)[RNG.integers(0, 4, 3)])
+WEIGHTS = jnp.asarray(np.random.default_rng(3).random(SHAPE)) + 0.1
 ROWS = RNG.standard_normal((2, 12))
 GROUPS = jnp.asarray(RNG.integers(0, 3, 12))
 SQUARE = RNG.standard_normal((12, 12))
@@ -40,6 +41,10 @@ ONE: dict[str, Any] = {
     "logistic": atoms.Logistic(s(3.0), SIGNS),
     "hinge": atoms.Hinge(s(0.7), SIGNS),
     "pinball": atoms.Pinball(s(0.7), DATA, s(0.2)),
+    "huber, weighted": atoms.Huber(s(0.7), DATA, s(0.4), WEIGHTS),
+    "logistic, weighted": atoms.Logistic(s(3.0), SIGNS, WEIGHTS),
+    "hinge, weighted": atoms.Hinge(s(0.7), SIGNS, WEIGHTS),
+    "pinball, weighted": atoms.Pinball(s(0.7), DATA, s(0.2), WEIGHTS),
     "linear": atoms.Linear(s(0.7), DATA),
     "l1": L1(s(0.4), DATA),
     "l1, weighted": atoms.WeightedL1(s(0.4), jnp.abs(DATA) + 0.1, DATA, covered=True),

@@ -19,6 +19,7 @@ TALL = np.random.default_rng(1).standard_normal((61, 30))
 GRID = linops.build_gradient(SHAPE, "neumann", (0, 1), (1.0, 0.5))
 CUBE = linops.build_gradient((3, 4, 2), "neumann", (0, 1, 2), (1.0, 0.5, 2.0))
 SPARSE = sparse.random(8, 30, density=0.2, random_state=3, format="csr")
+BEAM = linops.plain_beam((6, 6), np.deg2rad([0.0, 30.0, 90.0]), None, None, circle=False)
 WAVELETS = linops.graph_wavelets(np.asarray(sparse.csgraph.laplacian(abs(SPARSE.T @ SPARSE)).toarray()), 3)
 
 
@@ -61,7 +62,7 @@ OPERATORS: dict[str, Any] = {
     "wavelet": wavelet("haar", (0, 1), 2),
     "wavelet, long filter on one axis": wavelet("db4", (1,), 1),
     "sparse": linops.build_sparse(SPARSE, SHAPE),
-    "radon": linops.build_sparse(linops.radon_matrix(6, np.array([0.0, 30.0, 90.0]), np.float64), (6, 6), (3, 6)),
+    "radon": linops.build_sparse(linops.radon_matrix((6, 6), BEAM, np.float64), (6, 6), BEAM.output),
     "graph wavelets": linops.Matrix(jnp.asarray(WAVELETS), "ravel", SHAPE, linops.spectral_norm(WAVELETS)),
     "scale": linops.Scale(-1.5),
     "slice": linops.Slice(1, 1, 6, 2, SHAPE),

@@ -91,9 +91,38 @@ def test_sparse_matrices_are_theirs_and_complex_ones_have_their_adjoint(rng) -> 
 def test_radon_keeps_the_mass_of_what_stays_inside_at_every_angle(rng) -> None:
     picture = np.zeros((20, 20))
     picture[8:12, 7:13] = rng.random((4, 6))
-    sinogram = linops.radon_matrix(20, np.arange(0.0, 180.0, 15.0), np.float64) @ picture.ravel()
+    beam = linops.plain_beam((20, 20), np.deg2rad(np.arange(0.0, 180.0, 15.0)), None, None, circle=False)
+    sinogram = linops.radon_matrix((20, 20), beam, np.float64) @ picture.ravel()
     assert np.allclose(sinogram.reshape(12, 20).sum(axis=1), picture.sum())
     assert np.allclose(sinogram.reshape(12, 20)[0], picture.sum(axis=0))
+
+
+@pytest.mark.parametrize("circle", [True, False])
+@pytest.mark.parametrize("shape", [(20, 20), (15, 15), (12, 17)])
+def test_the_convention_of_scikit_image_is_its_own_radon(rng, shape, circle) -> None:
+    """To rounding, of a picture that is 0 outside the inscribed circle."""
+    from skimage.transform import radon
+
+    degrees = np.array([0.0, 10.0, 45.0, 90.0, 133.7, 180.0])
+    beam = linops.skimage_beam(shape, np.deg2rad(degrees), None, None, circle=circle)
+    rows, columns = (grid - half for grid, half in zip(np.mgrid[: shape[0], : shape[1]], beam.centre, strict=True))
+    picture = rng.random(shape) * (np.hypot(rows, columns) <= min(shape) // 2 - 2)
+    mine = (linops.radon_matrix(shape, beam, np.float64) @ picture.ravel()).reshape(beam.output)
+    assert np.abs(mine - radon(picture, degrees, circle=circle)).max() < 1e-10
+
+
+def test_a_point_above_and_right_of_the_centre_is_where_each_convention_says() -> None:
+    """At θ = 0 the bins are columns, x; at 90° they count upwards, y: 2 to the right, 1 up, of 9 bins about number 4."""
+    picture = np.zeros((9, 9))
+    picture[3, 6] = 1.0
+    for beam in (
+        linops.plain_beam((9, 9), np.array([0, np.pi / 2]), None, None, circle=False),
+        linops.skimage_beam((9, 9), np.array([0, np.pi / 2]), None, None, circle=True),
+    ):
+        sinogram = (linops.radon_matrix((9, 9), beam, np.float64) @ picture.ravel()).reshape(beam.output)
+        at_0, at_90 = sinogram.T if beam.turned else sinogram
+        assert np.flatnonzero(at_0 > 0.5).tolist() == [6]
+        assert np.flatnonzero(at_90 > 0.5).tolist() == [5]
 
 
 def test_second_differences_of_a_quadratic_are_constant_and_a_gradient_has_no_curl(rng) -> None:

@@ -187,7 +187,7 @@ flow:
 def test_constraints_that_contradict_each_other_are_spoken_of_at_the_limit(tmp_path) -> None:
     """The limit names what to raise; that no point may meet all constraints is said where they are far from met."""
     limits = {}
-    for highest, most in ((1, 3000), (9, 30)):
+    for highest, most in ((1, 900), (9, 30)):
         manifest = tmp_path / f"{highest}.yaml"
         manifest.write_text(IMPOSSIBLE.replace("HIGHEST", str(highest)).replace("MOST", str(most)))
         run("run", manifest, "--root", tmp_path / f"root{highest}")
@@ -196,6 +196,18 @@ def test_constraints_that_contradict_each_other_are_spoken_of_at_the_limit(tmp_p
     assert limits[1][0] == limits[9][0] == "IterationLimit"
     assert "raise flow.stop.maxIterations; where `feasibility`, now 0.6," in limits[1][1][0]
     assert limits[9][1][0].endswith("raise flow.stop.maxIterations")
+
+
+def test_a_problem_without_a_solution_ends_red_with_exit_76(tmp_path) -> None:
+    """At the first look, after 1,000 of 3,000 iterations; a start that finds it again says the same."""
+    manifest, root = tmp_path / "flow.yaml", tmp_path / "root"
+    manifest.write_text(IMPOSSIBLE.replace("HIGHEST", "1").replace("MOST", "3000"))
+    for _ in range(2):
+        out = run("run", manifest, "--root", root, code=76)
+        assert (
+            "flow.terms: no point meets all constraints, as iteration 1000 proves: flow.terms[1], flow.terms[2]" in out
+        )
+    assert not (root / "result").exists()
 
 
 SHORT = """

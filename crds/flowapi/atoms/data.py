@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from flowapi.argument import TermSpec
-from flowapi.atoms.keys import Counts, Datum
+from flowapi.atoms.keys import Counts, Datum, Factors
 from flowapi.model import DocumentFinding, Name, Number, Positive
 
 
@@ -35,11 +35,13 @@ class QuadraticForm(TermSpec):
 
 
 class Huber(TermSpec):
-    """weight · Σ h(zᵢ − dataᵢ), h(a) = ½a² where |a| ≤ delta, else delta·|a| − ½delta²."""
+    """weight · Σ wᵢh(zᵢ − dataᵢ), h(a) = ½a² where |a| ≤ delta, else delta·|a| − ½delta²."""
 
     atom: Literal["huber"]
     data: Datum = None
     delta: Annotated[Positive, Field(description="where the parabola ends")] = 1.0
+    factors: Factors = None
+    data_keys = ("data", "factors")
 
 
 class Poisson(TermSpec):
@@ -57,25 +59,31 @@ class KullbackLeibler(TermSpec):
 
 
 class Logistic(TermSpec):
-    """weight · Σ log(1 + exp(−yᵢzᵢ)), y ∈ {−1, 1}."""
+    """weight · Σ wᵢ log(1 + exp(−yᵢzᵢ)), y ∈ {−1, 1}."""
 
     atom: Literal["logistic"]
     data: Annotated[Name, Field(description="named data: the labels y, each −1 or 1")]
+    factors: Factors = None
+    data_keys = ("data", "factors")
 
 
 class Hinge(TermSpec):
-    """weight · Σ max(0, 1 − yᵢzᵢ), y ∈ {−1, 1}."""
+    """weight · Σ wᵢ max(0, 1 − yᵢzᵢ), y ∈ {−1, 1}."""
 
     atom: Literal["hinge"]
     data: Annotated[Name, Field(description="named data: the labels y, each −1 or 1")]
+    factors: Factors = None
+    data_keys = ("data", "factors")
 
 
 class Pinball(TermSpec):
-    """weight · Σ max(q·aᵢ, (q − 1)·aᵢ), a = data − z: z is led to the q-quantile of the data."""
+    """weight · Σ wᵢ max(q·aᵢ, (q − 1)·aᵢ), a = data − z: z is led to the q-quantile of the data."""
 
     atom: Literal["pinball"]
     data: Annotated[Name, Field(description="named data: of the argument's shape")]
     quantile: Annotated[Number, Field(description="q, between 0 and 1; at 0.5 it is half of `l1`")] = 0.5
+    factors: Factors = None
+    data_keys = ("data", "factors")
 
     @model_validator(mode="after")
     def _inside(self) -> "Pinball":
@@ -95,12 +103,14 @@ class Linear(TermSpec):
 
 
 class CrossEntropy(TermSpec):
-    """weight · Σ over rows of log Σ_c exp(z_c) − z_label, the classes along the last axis of z."""
+    """weight · Σ over rows of w · (log Σ_c exp(z_c) − z_label), the classes along the last axis of z."""
 
     atom: Literal["cross_entropy"]
     data: Annotated[
         Name, Field(description="named data: the labels, whole numbers from 0, of z's shape less its last axis")
     ]
+    factors: Annotated[Name | None, Field(description="named data: w ≥ 0, of the labels' shape; 1")] = None
+    data_keys = ("data", "factors")
 
 
 class Tikhonov(TermSpec):

@@ -8,6 +8,7 @@ from flowapi.argument import Argument
 from flowapi.forms import WAVELET
 from flowapi.model import Name, Positive, PositiveInt, one_of
 
+Factors = Annotated[Name | None, Field(description="named data: w ≥ 0, of the argument's shape; 1")]
 Datum = Annotated[Name | None, Field(description="named data: of the argument's shape; 0")]
 Counts = Annotated[Name, Field(description="named data: d ≥ 0, of the argument's shape")]
 Axes = Annotated[tuple[int, ...] | None, Field(description="axes it acts on; all of them")]

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from flowapi.argument import TermSpec
-from flowapi.atoms.keys import Axes, Axis, Boundary, Datum, Edges, EdgeWeights, Levels, Spacing, WaveletName
+from flowapi.atoms.keys import Axes, Axis, Boundary, Datum, Edges, EdgeWeights, Factors, Levels, Spacing, WaveletName
 from flowapi.model import DocumentFinding, Name, NumberOrName, PositiveInt
 
 
@@ -14,7 +14,7 @@ class L1(TermSpec):
 
     atom: Literal["l1"]
     data: Datum = None
-    factors: Annotated[Name | None, Field(description="named data: w ≥ 0, of the argument's shape; 1")] = None
+    factors: Factors = None
     data_keys = ("data", "factors")
 
 

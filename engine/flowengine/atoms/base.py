@@ -5,11 +5,12 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, ClassVar
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from flowengine.arithmetic import add, scale, sum_over
+from flowengine.arithmetic import add, largest, scale, sum_over
 from flowengine.problem import Scalar, Tree
 
 ROUNDED = 100  # of eps and of the largest entry: a transform of 2^20 entries leaves less of a 0
@@ -77,6 +78,16 @@ class Base:
 def has_bound(atom: Any) -> bool:
     """Whether an atom is curved, and its gradient has a Lipschitz constant, whatever its numbers."""
     return bool(atom.smooth) and not getattr(atom, "polyhedral", False) and type(atom).lipschitz is not Base.lipschitz
+
+
+def counted(factors: Tree | None, like: Tree) -> Tree:
+    """How much every entry counts: the factors, or one 1 for all of them, in the form of the argument."""
+    return jax.tree.map(lambda one: jnp.ones((), one.real.dtype), like) if factors is None else factors
+
+
+def largest_of(factors: Tree | None) -> float:
+    """The largest factor; 1 without any."""
+    return 1.0 if factors is None else float(largest(factors))
 
 
 class Additive:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from flowengine.arithmetic import add, clipped, dot, squared
-from flowengine.atoms.base import Additive, Base, DualDomain
+from flowengine.atoms.base import Additive, Base, DualDomain, counted, largest_of
 from flowengine.problem import Scalar, Tree, pytree
 from flowengine.storage import components, entrywise, through
 from flowengine.xla import times_transposed
@@ -120,43 +120,53 @@ class QuadraticForm(Base):
 
 @pytree()
 class Huber(Additive, Base):
-    """Ψ(z) = weight · Σ h(zᵢ − dataᵢ), h(a) = ½a² where |a| ≤ δ, else δ|a| − ½δ².
+    """Ψ(z) = weight · Σ wᵢh(zᵢ − dataᵢ), h(a) = ½a² where |a| ≤ δ, else δ|a| − ½δ², w ≥ 0 the `factors`, or 1.
 
-    ∇ψ = weight·clip(z − data, −δ, δ), Lipschitz with the weight. prox: a/(1 + t) within, a − t·δ·sign(a) beyond.
-    ψ*(y) = ‖y‖²/(2·weight) + ⟨y, data⟩ on |y| ≤ weight·δ.
+    ∇ψ = weight·w·clip(z − data, −δ, δ), Lipschitz with weight·max w. prox with t·wᵢ for t: a/(1 + t) within,
+    a − t·δ·sign(a) beyond. ψ*(y) = Σ yᵢ²/(2·weight·wᵢ) + ⟨y, data⟩ on |yᵢ| ≤ weight·wᵢ·δ.
     Source: Huber, Annals of Mathematical Statistics 35, 1964.
     """
 
     weight: Scalar
     data: Tree
     delta: Scalar
+    factors: Tree | None = None
     smooth: ClassVar[bool] = True
     takes_complex: ClassVar[bool] = True
     elementwise: ClassVar[bool] = True
 
     @property
     def lipschitz(self) -> float:
-        """The weight."""
-        return float(self.weight)
+        """Weight · max w."""
+        return float(self.weight) * largest_of(self.factors)
 
     def densities(self, z: Tree) -> list[Array]:
-        """Weight · h(zᵢ − dataᵢ)."""
+        """Weight · wᵢh(zᵢ − dataᵢ)."""
 
-        def h(a: Array, d: Array) -> Array:
+        def h(a: Array, d: Array, w: Array) -> Array:
             inner = clipped(a - d, self.delta)
-            return self.weight * jnp.abs(inner) * (jnp.abs(a - d) - 0.5 * jnp.abs(inner))
+            return self.weight * w * jnp.abs(inner) * (jnp.abs(a - d) - 0.5 * jnp.abs(inner))
 
-        return components(entrywise(h, z, self.data))
+        return components(entrywise(h, z, self.data, counted(self.factors, z)))
 
     def gradient(self, z: Tree) -> Tree:
-        """Weight · (z − data), clipped."""
-        return entrywise(lambda a, d: self.weight * clipped(a - d, self.delta), z, self.data)
+        """Weight · w · (z − data), clipped."""
+
+        def one(a: Array, d: Array, w: Array) -> Array:
+            return self.weight * w * clipped(a - d, self.delta)
+
+        return entrywise(one, z, self.data, counted(self.factors, z))
 
     def prox(self, v: Tree, step: Scalar) -> Tree:
         """V less t times the gradient at the result, which is the clipped (v − data)/(1 + t)."""
-        t = step * self.weight
-        return entrywise(lambda a, d: a - t * clipped((a - d) / (1 + t), self.delta), v, self.data)
+
+        def one(a: Array, d: Array, w: Array) -> Array:
+            t = step * self.weight * w
+            return a - t * clipped((a - d) / (1 + t), self.delta)
+
+        return entrywise(one, v, self.data, counted(self.factors, v))
 
     def conjugate(self, y: Tree) -> Scalar:
-        """‖y‖²/(2·weight) + ⟨y, data⟩."""
-        return dot(y, y) / (2 * self.weight) + dot(y, self.data)
+        """Σ yᵢ²/(2·weight·wᵢ) + ⟨y, data⟩."""
+        shares = entrywise(lambda a, w: a / jnp.where(w > 0, w, 1), y, counted(self.factors, y))
+        return dot(y, shares) / (2 * self.weight) + dot(y, self.data)

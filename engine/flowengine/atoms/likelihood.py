@@ -10,7 +10,7 @@ from jax import Array
 from jax import scipy as jsp
 
 from flowengine.arithmetic import total
-from flowengine.atoms.base import Base, from_zero
+from flowengine.atoms.base import Base, counted, from_zero, largest_of
 from flowengine.problem import Scalar, Tree, pytree
 from flowengine.storage import entrywise
 
@@ -88,76 +88,84 @@ class KullbackLeibler(Poisson):
 
 @pytree()
 class Logistic(Base):
-    """Ψ(z) = weight · Σ log(1 + exp(−yᵢzᵢ)), labels y ∈ {−1, 1}.
+    """Ψ(z) = weight · Σ wᵢ log(1 + exp(−yᵢzᵢ)), labels y ∈ {−1, 1}, w ≥ 0 the `factors`, or 1.
 
-    ∇ψ = −weight·y·σ(−yz), Lipschitz with weight/4. prox: the root of a strictly increasing function, by Newton's method
-    within brackets. ψ*(u) = weight · Σ (s log s + (1 − s)log(1 − s)), s = −yu/weight in [0, 1].
+    ∇ψ = −weight·w·y·σ(−yz), Lipschitz with weight·max w/4. prox: the root of a strictly increasing function, by
+    Newton's method within brackets. ψ*(u) = weight · Σ wᵢ(s log s + (1 − s)log(1 − s)), s = −yu/(weight·w) in [0, 1].
     Source: Boyd and Vandenberghe, Convex Optimization, 2004, section 7.1.1.
     """
 
     weight: Scalar
     data: Tree
+    factors: Tree | None = None
     smooth: ClassVar[bool] = True
 
     @property
     def lipschitz(self) -> float:
-        """Weight/4."""
-        return float(self.weight) / 4
+        """Weight · max w/4."""
+        return float(self.weight) * largest_of(self.factors) / 4
 
     def value(self, z: Tree) -> Scalar:
-        """Weight · Σ log(1 + exp(−yᵢzᵢ)), without overflow."""
-        return self.weight * total(entrywise(lambda a, y: jax.nn.softplus(-y * a), z, self.data))
+        """Weight · Σ wᵢ log(1 + exp(−yᵢzᵢ)), without overflow."""
+        w = counted(self.factors, z)
+        return self.weight * total(entrywise(lambda a, y, w: w * jax.nn.softplus(-y * a), z, self.data, w))
 
     def gradient(self, z: Tree) -> Tree:
-        """−weight·y·σ(−yz)."""
-        return entrywise(lambda a, y: -self.weight * y * jax.nn.sigmoid(-y * a), z, self.data)
+        """−weight·w·y·σ(−yz)."""
+        w = counted(self.factors, z)
+        return entrywise(lambda a, y, w: -self.weight * w * y * jax.nn.sigmoid(-y * a), z, self.data, w)
 
     def prox(self, v: Tree, step: Scalar) -> Tree:
-        """Y·q with q − yv = t·σ(−q)."""
-        t = step * self.weight
-        return entrywise(lambda a, y: y * _logistic_root(y * a, t), v, self.data)
+        """Y·q with q − yv = t·w·σ(−q)."""
+        t, w = step * self.weight, counted(self.factors, v)
+        return entrywise(lambda a, y, w: y * _logistic_root(y * a, t * w), v, self.data, w)
 
     def conjugate(self, y: Tree) -> Scalar:
-        """The entropy of s = −yu/weight."""
+        """The entropy of s = −yu/(weight·w)."""
 
-        def one(u: Array, label: Array) -> Array:
-            s = jnp.clip(-label * u / self.weight, 0, 1)
-            return jsp.special.xlogy(s, s) + jsp.special.xlogy(1 - s, 1 - s)
+        def one(u: Array, label: Array, w: Array) -> Array:
+            s = jnp.clip(-label * u / (self.weight * jnp.where(w > 0, w, 1)), 0, 1)
+            return w * (jsp.special.xlogy(s, s) + jsp.special.xlogy(1 - s, 1 - s))
 
-        return self.weight * total(entrywise(one, y, self.data))
+        return self.weight * total(entrywise(one, y, self.data, counted(self.factors, y)))
 
 
 @pytree()
 class CrossEntropy(Base):
-    """Ψ(z) = weight · Σ over rows of log Σ_c exp(z_c) − z_label; `data` is 1 at the labels and 0 elsewhere.
+    """Ψ(z) = weight · Σ over rows of w · (log Σ_c exp(z_c) − z_label); `data` is 1 at the labels and 0 elsewhere.
 
-    ∇ψ = weight·(softmax(z) − data), Lipschitz with weight/2. No prox in closed form.
-    ψ*(u) = weight · Σ p log p with p = u/weight + data in the simplex.
+    w ≥ 0 are the `factors`, one a row, or 1. ∇ψ = weight·w·(softmax(z) − data), Lipschitz with weight·max w/2. No prox
+    in closed form. ψ*(u) = weight · Σ w Σ p log p with p = u/(weight·w) + data in the simplex.
     Source: Böhning, Annals of the Institute of Statistical Mathematics 44, 1992 (the bound ½).
     """
 
     weight: Scalar
     data: Float[Array, "*rows classes"]
+    factors: Float[Array, "*rows 1"] | None = None
     smooth: ClassVar[bool] = True
     has_prox: ClassVar[bool] = False
 
     @property
     def lipschitz(self) -> float:
-        """Weight/2."""
-        return float(self.weight) / 2
+        """Weight · max w/2."""
+        return float(self.weight) * largest_of(self.factors) / 2
 
     def value(self, z: Array) -> Scalar:
-        """Weight · Σ (log Σ exp z − z_label)."""
-        return self.weight * (jnp.sum(jax.nn.logsumexp(z, axis=-1)) - jnp.sum(self.data * z))
+        """Weight · Σ w(log Σ exp z − z_label)."""
+        w = counted(self.factors, z)
+        rows = jax.nn.logsumexp(z, axis=-1, keepdims=True)
+        return self.weight * (jnp.sum(w * rows) - jnp.sum(w * self.data * z))
 
     def gradient(self, z: Array) -> Array:
-        """Weight · (softmax(z) − data)."""
-        return self.weight * (jax.nn.softmax(z, axis=-1) - self.data)
+        """Weight · w · (softmax(z) − data)."""
+        gradient: Array = self.weight * counted(self.factors, z) * (jax.nn.softmax(z, axis=-1) - self.data)
+        return gradient
 
     def conjugate(self, y: Array) -> Scalar:
-        """Weight · Σ p log p."""
-        p = jnp.clip(y / self.weight + self.data, 0, 1)
-        return self.weight * jnp.sum(jsp.special.xlogy(p, p))
+        """Weight · Σ w Σ p log p."""
+        w = counted(self.factors, y)
+        p = jnp.clip(y / (self.weight * jnp.where(w > 0, w, 1)) + self.data, 0, 1)
+        return self.weight * jnp.sum(w * jsp.special.xlogy(p, p))
 
 
 def _counted(a: Array, d: Array) -> Array:
@@ -172,7 +180,7 @@ def positive_root(b: Array, c: Array) -> Array:
     return jnp.where(b < 0, 2 * c / below, (b + root) / 2)
 
 
-def _logistic_root(u: Array, t: Scalar) -> Array:
+def _logistic_root(u: Array, t: Array) -> Array:
     """The q in [u, u + t] with q − u = t·σ(−q)."""
     lo, hi = u, u + t
     q = jnp.clip(jnp.zeros_like(u), lo, hi)

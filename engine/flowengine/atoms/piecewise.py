@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from flowengine.arithmetic import add, dot, scale, total
-from flowengine.atoms.base import Base
+from flowengine.atoms.base import Base, counted
 from flowengine.problem import Scalar, Tree, pytree
 from flowengine.storage import entrywise
 
@@ -54,29 +54,31 @@ class Linear(Base):
 
 @pytree()
 class Hinge(Base):
-    """Ψ(z) = weight · Σ max(0, 1 − yᵢzᵢ), labels y ∈ {−1, 1}.
+    """Ψ(z) = weight · Σ wᵢ max(0, 1 − yᵢzᵢ), labels y ∈ {−1, 1}, w ≥ 0 the `factors`, or 1.
 
-    ψ*(u) = ⟨y, u⟩ where every yᵢuᵢ is in [−weight, 0].
+    ψ*(u) = ⟨y, u⟩ where every yᵢuᵢ is in [−weight·wᵢ, 0].
     Source: Cortes and Vapnik, Machine Learning 20, 1995.
     """
 
     weight: Scalar
     data: Tree
+    factors: Tree | None = None
     elementwise: ClassVar[bool] = True
     polyhedral: ClassVar[bool] = True
 
     def value(self, z: Tree) -> Scalar:
-        """Weight · Σ max(0, 1 − yᵢzᵢ)."""
-        return self.weight * total(entrywise(lambda a, y: jnp.maximum(0, 1 - y * a), z, self.data))
+        """Weight · Σ wᵢ max(0, 1 − yᵢzᵢ)."""
+        w = counted(self.factors, z)
+        return self.weight * total(entrywise(lambda a, y, w: w * jnp.maximum(0, 1 - y * a), z, self.data, w))
 
     def prox(self, v: Tree, step: Scalar) -> Tree:
-        """Y·q, where q is yv moved up by t·weight, but not beyond 1."""
+        """Y·q, where q is yv moved up by t·weight·w, but not beyond 1."""
         t = step * self.weight
 
-        def one(a: Array, y: Array) -> Array:
-            return y * jnp.maximum(y * a, jnp.minimum(y * a + t, 1))
+        def one(a: Array, y: Array, w: Array) -> Array:
+            return y * jnp.maximum(y * a, jnp.minimum(y * a + t * w, 1))
 
-        return entrywise(one, v, self.data)
+        return entrywise(one, v, self.data, counted(self.factors, v))
 
     def conjugate(self, y: Tree) -> Scalar:
         """⟨y, u⟩."""
@@ -85,34 +87,35 @@ class Hinge(Base):
 
 @pytree()
 class Pinball(Base):
-    """Ψ(z) = weight · Σ max(q·aᵢ, (q − 1)·aᵢ), a = data − z: least where a share q of the data lies below z.
+    """Ψ(z) = weight · Σ wᵢ max(q·aᵢ, (q − 1)·aᵢ), a = data − z: least where a share q of the data lies below z.
 
-    ψ*(y) = ⟨y, data⟩ where every yᵢ is in weight·[−q, 1 − q].
+    w ≥ 0 are the `factors`, or 1. ψ*(y) = ⟨y, data⟩ where every yᵢ is in weight·wᵢ·[−q, 1 − q].
     Source: Koenker and Bassett, Econometrica 46, 1978.
     """
 
     weight: Scalar
     data: Tree
     quantile: Scalar
+    factors: Tree | None = None
     elementwise: ClassVar[bool] = True
     polyhedral: ClassVar[bool] = True
 
     def value(self, z: Tree) -> Scalar:
-        """Weight · Σ max(q·a, (q − 1)·a)."""
+        """Weight · Σ wᵢ max(q·a, (q − 1)·a)."""
 
-        def one(b: Array, d: Array) -> Array:
-            return jnp.maximum(self.quantile * (d - b), (self.quantile - 1) * (d - b))
+        def one(b: Array, d: Array, w: Array) -> Array:
+            return w * jnp.maximum(self.quantile * (d - b), (self.quantile - 1) * (d - b))
 
-        return self.weight * total(entrywise(one, z, self.data))
+        return self.weight * total(entrywise(one, z, self.data, counted(self.factors, z)))
 
     def prox(self, v: Tree, step: Scalar) -> Tree:
-        """V moved towards the data, up by t·weight·q or down by t·weight·(1 − q), but not beyond."""
+        """V moved towards the data, up by t·weight·w·q or down by t·weight·w·(1 − q), but not beyond."""
         t = step * self.weight
 
-        def one(b: Array, d: Array) -> Array:
-            return jnp.clip(d, b - t * (1 - self.quantile), b + t * self.quantile)
+        def one(b: Array, d: Array, w: Array) -> Array:
+            return jnp.clip(d, b - t * w * (1 - self.quantile), b + t * w * self.quantile)
 
-        return entrywise(one, v, self.data)
+        return entrywise(one, v, self.data, counted(self.factors, v))
 
     def conjugate(self, y: Tree) -> Scalar:
         """⟨y, data⟩."""

@@ -173,21 +173,27 @@ def build_wavelet(spec: Wavelets, shape: tuple[int, ...], place: str) -> linops.
 
 
 def _radon(spec: Radon, data: Arrays, shape: tuple[int, ...], place: str) -> linops.SparseMatrix:
-    degrees = data[spec.angles] if isinstance(spec.angles, str) else np.arange(spec.angles) * (180 / spec.angles)
-    if len(shape) != 2 or shape[0] != shape[1] or degrees.ndim != 1:
+    half = np.pi if spec.convention == "astra" else 180.0
+    given = data[spec.angles] if isinstance(spec.angles, str) else np.arange(spec.angles) * (half / spec.angles)
+    if len(shape) != 2 or given.ndim != 1:
         raise DocumentError(
-            f"the variable has the shape {shape}, the angles {degrees.shape}",
+            f"the variable has the shape {shape}, the angles {given.shape}",
             path=place,
-            remedy="A square picture and a list of angles are needed.",
+            remedy="A picture of two dimensions and a list of angles are needed.",
         )
-    if 2 * degrees.size * math.prod(shape) > MOST_RADON_ENTRIES:
+    picture = (shape[0], shape[1])
+    make = linops.skimage_beam if spec.convention == "skimage" else linops.plain_beam
+    circle = spec.convention == "skimage" if spec.circle is None else spec.circle
+    angles = given if spec.convention == "astra" else np.deg2rad(given)
+    beam = make(picture, angles, spec.centre, spec.detectors, circle=circle)
+    if 2 * angles.size * max(math.prod(shape), beam.turned * beam.detectors**2) > MOST_RADON_ENTRIES:
         raise DocumentError(
-            f"{degrees.size} angles of a picture of {shape} take more than {MOST_RADON_ENTRIES} entries",
+            f"{angles.size} angles of a picture of {shape} take more than {MOST_RADON_ENTRIES} entries",
             path=place,
             remedy="Use a smaller picture or fewer angles.",
         )
-    matrix = linops.radon_matrix(shape[0], degrees, np.finfo(data.dtype).dtype)
-    return linops.build_sparse(matrix, shape, (degrees.size, shape[0]))
+    matrix = linops.radon_matrix(picture, beam, np.finfo(data.dtype).dtype)
+    return linops.build_sparse(matrix, shape, beam.output)
 
 
 def _select(spec: Select, data: Arrays, shape: tuple[int, ...], place: str) -> linops.Slice | linops.Gather:

@@ -112,6 +112,10 @@ class Site:
             return type(self.output).of(tuple(placed(part) for part in values))
         return placed(values)
 
+    def factors(self, name: str | None) -> Tree | None:
+        """How much every entry counts, as `reals`; None without a name."""
+        return None if name is None else self.reals(name, "factors")
+
     def counts(self, name: str) -> Tree:
         """As `target`, nowhere below 0."""
         nonnegative(self.data[name], self.path("data"))

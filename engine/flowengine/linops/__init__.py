@@ -20,12 +20,14 @@ from flowengine.linops.fields import Curl, Divergence, Hessian
 from flowengine.linops.fourier import Embed, Fourier
 from flowengine.linops.gradient import Gradient, Laplacian, build_gradient
 from flowengine.linops.graph import Incidence, build_incidence, graph_wavelets
-from flowengine.linops.sparse import SparseMatrix, build_sparse, radon_matrix
+from flowengine.linops.radon import Beam, plain_beam, radon_matrix, skimage_beam
+from flowengine.linops.sparse import SparseMatrix, build_sparse
 from flowengine.linops.structure import Apart, Broadcast, Gather, Logical, Scale, Slice, Stack, TightFrame, build_gather
 from flowengine.linops.wavelet import Wavelet, build_wavelet
 
 __all__ = [
     "Apart",
+    "Beam",
     "Blocks",
     "Broadcast",
     "Chain",
@@ -62,8 +64,10 @@ __all__ = [
     "cotight",
     "graph_wavelets",
     "grid_of",
+    "plain_beam",
     "power_of",
     "radon_matrix",
+    "skimage_beam",
     "spectral_norm",
     "tight",
 ]

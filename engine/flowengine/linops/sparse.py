@@ -1,4 +1,4 @@
-"""Sparse matrices, and the Radon transform as one."""
+"""Sparse matrices."""
 
 from __future__ import annotations
 
@@ -78,28 +78,3 @@ def sparse_norm(matrix: Any) -> float:
         vector = adjoint @ (matrix @ (vector / (np.linalg.norm(vector) or 1.0)))
         value = float(np.sqrt(np.linalg.norm(vector)))
     return min(bound * (1 + 1e-6), value * POWER_MARGIN)
-
-
-def radon_matrix(size: int, degrees: np.ndarray, dtype: Any) -> Any:
-    """The Radon transform of square pictures as a SciPy sparse matrix.
-
-    A pixel with the coordinates (u, v), from the centre, in columns and in rows, adds its value to the two bins about
-    t = u cos θ + v sin θ, linearly; there are as many bins as pixels in a row, and what falls beyond them is lost.
-    Source: Kak and Slaney, Principles of Computerized Tomographic Imaging, chapter 3, 1988.
-    """
-    from scipy import sparse  # noqa: PLC0415 - only flows with such operators pay for it
-
-    centre = (size - 1) / 2
-    v, u = (grid.reshape(-1) - centre for grid in np.mgrid[0:size, 0:size])
-    pixels = np.arange(size * size)
-    rows, columns, values = [], [], []
-    for index, angle in enumerate(np.deg2rad(degrees)):
-        t = u * np.cos(angle) + v * np.sin(angle) + centre
-        left = np.floor(t).astype(int)
-        for bin_, share in ((left, 1 - (t - left)), (left + 1, t - left)):
-            inside = (bin_ >= 0) & (bin_ < size)
-            rows.append(index * size + bin_[inside])
-            columns.append(pixels[inside])
-            values.append(share[inside])
-    entries = (np.concatenate(values).astype(dtype), (np.concatenate(rows), np.concatenate(columns)))
-    return sparse.csr_matrix(entries, shape=(len(degrees) * size, size * size))

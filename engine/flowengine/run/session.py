@@ -25,6 +25,7 @@ from flowengine.run.saver import seconds_for
 from flowengine.run.saves import ITERATING, Saves
 from flowengine.run.signals import StopRequest
 from flowengine.run.telemetry import Telemetry
+from flowengine.run.unsolvable import due, next_due, reddened, unsolvable
 from flowengine.run.watchdog import Watchdog
 from flowengine.store import CheckpointStore
 from flowengine.store.io import reason
@@ -180,11 +181,31 @@ class _Run:
             if limit is not None and self._wall_seconds >= limit:
                 self._opened = replace(self._opened, bit_identical=False)
                 return self._finish(now, "TimeLimit")
+            if due(now.iteration):
+                self._look(now)
             if self._stop.wanted or now.iteration >= until:
                 return self._pause()
-            multiple = self._saves.next_multiple(now.iteration)
-            self._chunk(min(until, multiple, now.iteration + self._pace.iterations))
+            ends = (until, self._saves.next_multiple(now.iteration), next_due(now.iteration))
+            self._chunk(min(*ends, now.iteration + self._pace.iterations))
             self._saves.keep_up(self._carry)
+
+    def _look(self, now: Snapshot) -> None:
+        """End the run where something proves that there is no solution.
+
+        Raises:
+            NoSolutionError: it does.
+        """
+        self._watchdog.rest(ITERATING)
+        self._watchdog.alive(COMPILING, COMPILING_SECONDS)
+        error = unsolvable(self._opened.compiled, self._carry, now, self._request.at)
+        self._watchdog.rest(COMPILING)
+        self._watchdog.alive(ITERATING)
+        if error is not None:
+            self._carry = reddened(self._carry)
+            self._reporter.update(controller="RED")
+            self._telemetry.event("RUN_FAILED", now.iteration, detail=error.message)
+            self._saves.now(self._carry, "final")
+            raise error
 
     def _chunk(self, until: int) -> None:
         before, began = self._iteration, time.monotonic()
@@ -220,6 +241,8 @@ class _Run:
             self._telemetry.event("RUN_FAILED", now.iteration, detail="the iterates are not finite")
             self._saves.now(self._carry, "final")
             raise diverged(self._opened, self._request, now.iteration)
+        if why != "Converged":
+            self._look(now)
         self._saves.now(self._carry, "final", by_time=why == "TimeLimit")
         self._watchdog.alive(ENDING, seconds_for(leaves.to_leaves(self._carry)))
         summary = write_result(self._opened, self._request, self._carry, now, why, self._wall_seconds)

@@ -322,8 +322,12 @@ def test_more_iterations_go_on_while_the_finished_job_is_still_there(running):
 
 
 @pytest.mark.parametrize(
-    ("code", "reason"), [(64, "InvalidSpec"), (65, "IncompatibleCheckpoint"), (76, "Diverged"), (77, "Fenced")]
-)
+    ("code", "reason"),
+    [
+        (64, "InvalidSpec"), (65, "IncompatibleCheckpoint"), (76, "Diverged"), (76, "Unbounded"), (76, "Infeasible"),
+        (77, "Fenced"),
+    ],
+)  # fmt: skip
 def test_a_final_exit_code_stalls_with_the_engines_own_words(running, code, reason):
     error = RunError(code=code, reason=reason, path="spec.flow", message="what is wrong", remedy="What to do.")
     running.end(code, error=error, job="Failed")

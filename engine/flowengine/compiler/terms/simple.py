@@ -7,7 +7,7 @@ import numpy as np
 from flowapi import atoms as specs
 from flowapi.errors import DataError, DocumentError
 from flowengine import atoms
-from flowengine.compiler.checks import nonnegative
+from flowengine.compiler.checks import check_shape, nonnegative
 from flowengine.compiler.site import Site
 from flowengine.compiler.terms.fitting import block_axes, check_square, shifted
 from flowengine.compiler.terms.registry import simple
@@ -60,7 +60,7 @@ def _quadratic_form(spec: specs.QuadraticForm, site: Site) -> atoms.QuadraticFor
 
 @simple(specs.Huber)
 def _huber(spec: specs.Huber, site: Site) -> atoms.Huber:
-    return atoms.Huber(site.weight, site.target(spec.data), site.scalar(spec.delta))
+    return atoms.Huber(site.weight, site.target(spec.data), site.scalar(spec.delta), site.factors(spec.factors))
 
 
 @simple(specs.Poisson)
@@ -75,17 +75,17 @@ def _kullback_leibler(spec: specs.KullbackLeibler, site: Site) -> atoms.Kullback
 
 @simple(specs.Logistic)
 def _logistic(spec: specs.Logistic, site: Site) -> atoms.Logistic:
-    return atoms.Logistic(site.weight, site.signs(spec.data))
+    return atoms.Logistic(site.weight, site.signs(spec.data), site.factors(spec.factors))
 
 
 @simple(specs.Hinge)
 def _hinge(spec: specs.Hinge, site: Site) -> atoms.Hinge:
-    return atoms.Hinge(site.weight, site.signs(spec.data))
+    return atoms.Hinge(site.weight, site.signs(spec.data), site.factors(spec.factors))
 
 
 @simple(specs.Pinball)
 def _pinball(spec: specs.Pinball, site: Site) -> atoms.Pinball:
-    return atoms.Pinball(site.weight, site.target(spec.data), site.scalar(spec.quantile))
+    return atoms.Pinball(site.weight, site.target(spec.data), site.scalar(spec.quantile), site.factors(spec.factors))
 
 
 @simple(specs.Linear)
@@ -102,7 +102,13 @@ def _cross_entropy(spec: specs.CrossEntropy, site: Site) -> atoms.CrossEntropy:
         raise DataError(
             f"the label {labels.max()} is beyond the {classes} classes", path=site.path("data"), remedy="Count from 0."
         )
-    return atoms.CrossEntropy(site.weight, site.array(np.eye(classes)[labels]))
+    factors = None
+    if spec.factors is not None:
+        factors = nonnegative(site.data[spec.factors], site.path("factors"))
+        check_shape(factors, site.shape[:-1], site.path("factors"))
+    return atoms.CrossEntropy(
+        site.weight, site.array(np.eye(classes)[labels]), None if factors is None else site.array(factors[..., None])
+    )
 
 
 @simple(specs.Tikhonov)
