@@ -21,6 +21,7 @@ from flowengine.store import IO, Layout, list_checkpoints
 from flowengine.store.fence import read_claims
 from flowengine.store.layout import MANIFEST_FILE, REVISION, STATE_FILE
 
+WHOLE = ("telemetry.parquet", "events.parquet")
 Root = Annotated[Path, typer.Argument(metavar="DIR", help="The mount of a flow's volume.")]
 
 
@@ -46,8 +47,12 @@ def write_tar(root: Path, out: Stream[bytes], revision: str = "", *, arrays: boo
     """As `pack`; a file that goes meanwhile is left out, and whoever reads the tar verifies what is in it."""
     paths = Layout.at(root)
     with tarfile.open(fileobj=out, mode="w|") as tar:
-        for path in _files(paths, revision or _newest(paths), arrays=arrays):
+        revision = revision or _newest(paths)
+        for path in _files(paths, revision, arrays=arrays):
             _add(tar, path, path.relative_to(paths.root))
+        for path in _plain(paths.telemetry(revision)):  # once more: a flow that ended has put its parts together
+            if path.name in WHOLE:
+                _add(tar, path, path.relative_to(paths.root))
 
 
 def _newest(paths: Layout) -> str:
