@@ -30,7 +30,9 @@ def serve_volume(root: Root) -> None:
     with plain_errors():
         if not root.is_dir():
             raise DataError(f"{root} is not there", remedy="Mount a flow's volume there.")
-        signal.sigwait({signal.SIGTERM, signal.SIGINT})
+        ending = {signal.SIGTERM, signal.SIGINT}
+        signal.pthread_sigmask(signal.SIG_BLOCK, ending)
+        signal.sigwait(ending)
 
 
 def pack(
