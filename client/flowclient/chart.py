@@ -68,6 +68,16 @@ def spark(values: np.ndarray, width: int = 40) -> str:
     return "".join("▁▂▃▄▅▆▇█"[int((one - low) / span * 7)] if math.isfinite(one) else " " for one in heights)
 
 
+def falls(values: np.ndarray) -> bool:
+    """Whether a fall is seen on a logarithmic axis only; what goes up and down, as a sampler's energy, has none."""
+    known = values[np.isfinite(values)]
+    if len(known) < 3:
+        return False
+    above, tenth = known - known.min(), max(1, len(known) // 10)
+    first, last = float(np.median(above[:tenth])), float(np.median(above[-tenth - 1 :]))
+    return first > 10 * last
+
+
 @frozen
 class _Axis:
     """From values to places on the page."""

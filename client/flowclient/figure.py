@@ -7,6 +7,7 @@ from typing import IO
 import numpy as np
 
 from flowclient import story
+from flowclient.chart import falls
 from flowclient.flows import Flow
 from flowclient.formats import is_picture
 from flowclient.results import Result
@@ -32,10 +33,13 @@ def draw(file: IO[bytes], flow: Flow, curve: Curve, result: Result | None) -> No
     thin = curve.thinned(POINTS)
     k, energy = thin.column("iter"), thin.column("E")
     finite = np.where(np.isfinite(energy), energy, np.nan)
-    if np.isfinite(finite).any():
+    wide = falls(energy)
+    if wide:
         above = finite - np.nanmin(finite)
         axes[0, 0].semilogy(k, np.where(above > 0, above, np.nan), color="#1d4ed8", lw=1.4)
-    axes[0, 0].set(title="energy above its lowest value")
+    else:
+        axes[0, 0].plot(k, finite, color="#1d4ed8", lw=1.0)
+    axes[0, 0].set(title="energy above its lowest value" if wide else "energy")
     for name, colour in (("residual", "#0f766e"), ("gap", "#c2410c")):
         values = thin.column(name)
         if (np.isfinite(values) & (values > 0)).any():

@@ -15,7 +15,7 @@ from flowclient.chart import Series, chart
 from flowclient.formats import is_picture, png
 
 MOST_SIDE = 640  # pixels of a picture in a page
-MOST_SHOWN = 12  # numbers of a small array
+MOST_SHOWN = 64  # numbers of a small array
 BINS = 40
 MOST_LINE = 2000
 
@@ -51,7 +51,7 @@ def show(name: str, array: np.ndarray, kind: str = "") -> Shown:
     if array.size == 0:
         return Shown(name, about)
     real = np.abs(array) if array.dtype.kind == "c" else array
-    if kind == "chains" and real.dtype.kind in "fiu":
+    if kind == "chains" and real.dtype.kind in "fiu" and real.size > MOST_SHOWN:
         return Shown(name, f"{about}; all chains", svg=_histogram(name, real), numbers=_numbers(real))
     if real.dtype.kind not in "fiub":
         return Shown(name, about, numbers=_numbers(real))

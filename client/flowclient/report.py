@@ -13,7 +13,7 @@ import yaml
 
 from flowapi.errors import FlowError
 from flowclient import formula, story
-from flowclient.chart import LEFT, RIGHT, WIDTH, Series, chart
+from flowclient.chart import LEFT, RIGHT, WIDTH, Series, chart, falls
 from flowclient.flows import Flow
 from flowclient.pictures import Shown, rhat_table, show
 from flowclient.results import Result, result_of
@@ -88,7 +88,7 @@ def charts(flow: Flow, curve: Curve) -> list[tuple[str, str]]:
     thin = curve.thinned(POINTS)
     iterations, marks = thin.column("iter"), story.marks(flow)
     energy = thin.column("E")
-    wide = _wide(energy)
+    wide = falls(energy)
     above = energy - np.nanmin(np.where(np.isfinite(energy), energy, np.nan)) if wide else energy
     series = {
         "energy above its lowest value" if wide else "energy": ([Series("energy", above)], wide),
@@ -167,16 +167,6 @@ def _last(curve: Curve) -> dict[str, float]:
 def _elapsed(curve: Curve) -> float | None:
     times = curve.column("t_wall_ms")
     return float(times[-1] - times[0]) / 1000 if len(times) > 1 else None
-
-
-def _wide(values: np.ndarray) -> bool:
-    """Whether a fall from the first value to the last is seen on a logarithmic axis only."""
-    known = values[np.isfinite(values)]
-    if len(known) < 3:
-        return False
-    above = known - known.min()
-    positive = above[above > 0]
-    return len(positive) > 2 and float(positive.max() / positive.min()) > 30
 
 
 def as_json(flow: Flow) -> str:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 HASH_VERSION = 1
 HASH_DIGITS = 10
+REVISION_KEY = "revision.json"
+"""Of the ConfigMap that holds a revision, and its file in the pod."""
 MOST_PINS = 10
 RevisionHash = Annotated[str, StringConstraints(pattern=REVISION)]
 CheckpointName = Annotated[str, StringConstraints(pattern=CHECKPOINT, max_length=31)]

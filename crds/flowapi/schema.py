@@ -12,7 +12,8 @@ from pydantic import BaseModel
 
 from flowapi.flow import MAX_ENTRY_LENGTH
 from flowapi.forms import FORMS, LONGEST_PREFIX, Form
-from flowapi.spec import GROUP, KIND, VERSION, FlowSpec
+from flowapi.group import GROUP, KIND, VERSION
+from flowapi.spec import FlowSpec
 from flowapi.status import FlowStatus
 
 PLURAL = "computableflows"

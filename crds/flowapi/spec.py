@@ -10,6 +10,7 @@ from flowapi.errors import DocumentError, DocumentErrors
 from flowapi.flow import FlowDocument
 from flowapi.forms import CHECKPOINT_OF, LABEL, REVISION
 from flowapi.frozen import frozen
+from flowapi.group import API_VERSION, KIND
 from flowapi.inputs import DnsName, InputSpec
 from flowapi.model import nearest
 from flowapi.numbers import canonical
@@ -18,11 +19,6 @@ from flowapi.quantities import BOUND, Size, amount
 from flowapi.revision import MOST_PINS, CheckpointName
 from flowapi.rules import Rule, SpecPart, once
 from flowapi.sentences import given
-
-GROUP = "computableflow.dev"
-VERSION = "v1alpha1"
-KIND = "ComputableFlow"
-API_VERSION = f"{GROUP}/{VERSION}"
 
 
 def _is_size(self: "VolumeSpec") -> bool:

@@ -5,9 +5,8 @@ from typing import Any
 
 import kopf
 
+from flowapi.group import FLOW_LABEL, GROUP, KIND, VERSION
 from flowapi.schema import PLURAL
-from flowapi.spec import GROUP, KIND, VERSION
-from flowoperator.objects.meta import FLOW_LABEL
 from flowoperator.shell.informer import Informer
 from flowoperator.shell.queue import WorkQueue
 

@@ -16,9 +16,8 @@ from aiohttp import web
 from kubernetes.aio import client
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
-from flowapi.spec import KIND
+from flowapi.group import FLOW_LABEL, KIND
 from flowoperator import handlers
-from flowoperator.objects.meta import FLOW_LABEL
 from flowoperator.settings import Settings, configure_logs
 from flowoperator.shell import credentials
 from flowoperator.shell.cluster import ApiError, Cluster

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from flowapi import schema
-from flowapi.spec import API_VERSION, KIND
+from flowapi.group import API_VERSION, KIND
 from kit.apiserver.api import ApiError
 from kit.cluster.errors import KitError
 

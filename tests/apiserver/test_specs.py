@@ -7,8 +7,9 @@ import pytest
 
 from flowapi import schema
 from flowapi.errors import DocumentError
+from flowapi.group import API_VERSION, KIND
 from flowapi.revision import RevisionFile, RevisionTuple, RuntimeSettings
-from flowapi.spec import API_VERSION, KIND, parse_spec
+from flowapi.spec import parse_spec
 from flowoperator.objects.claim import build_claim
 from flowoperator.objects.job import Attempt, Start, build_job
 from flowoperator.objects.meta import FlowRef

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flowapi.group import API_VERSION, KIND
 from flowapi.report import RunReport
 from flowapi.revision import RevisionTuple
-from flowapi.spec import API_VERSION, KIND, parse_spec
+from flowapi.spec import parse_spec
 from kit.cluster import HANGS_SECONDS, Cluster
 from kit.cluster.errors import KitError
 

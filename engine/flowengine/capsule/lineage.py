@@ -18,6 +18,8 @@ from flowengine.capsule.disk import PLAIN, Readable
 from flowengine.capsule.parts import check_schema, read, read_table
 from flowengine.capsule.segments import Lineage, Row
 
+TRIES = 5
+
 
 @frozen
 class History:
@@ -44,13 +46,23 @@ def history(folder: Path, disk: Readable = PLAIN) -> History:
         OSError, VolumeError: it can't be read.
     """
     check_schema(folder, disk)
-    events, table = read(folder, "events", disk), read_table(folder, "telemetry", disk)
+    events, table = _settled(folder, disk)
     epochs, iterations = _places(table)
     found = Lineage.of(events, first_rows(epochs, iterations))
     rows = surviving(found, epochs, iterations)
     kept = tuple(one for one in events if found.holds_event(one))
     written = len(np.unique(np.stack([epochs, iterations]), axis=1).T)
     return History(table.take(rows), kept, written - len(rows), found)
+
+
+def _settled(folder: Path, disk: Readable) -> tuple[list[dict[str, Any]], Any]:
+    """Events and rows, read again where parts went meanwhile: a flow that ends puts them together into one file."""
+    for _ in range(TRIES):
+        before = set(disk.names(folder))
+        found = read(folder, "events", disk), read_table(folder, "telemetry", disk)
+        if before <= set(disk.names(folder)):
+            break
+    return found
 
 
 def surviving(lineage: Lineage, epochs: np.ndarray, iterations: np.ndarray) -> np.ndarray:
@@ -77,8 +89,8 @@ def past(
         epoch: Its number.
         most: Rows, thinned out beyond.
     """
-    rows = [one for one in read(folder, "events", disk) if one["epoch"] < epoch]
-    table = read_table(folder, "telemetry", disk)
+    events, table = _settled(folder, disk)
+    rows = [one for one in events if one["epoch"] < epoch]
     epochs, iterations = _places(table)
     before = epochs < epoch
     table, epochs, iterations = table.filter(before), epochs[before], iterations[before]

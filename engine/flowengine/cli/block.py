@@ -94,7 +94,8 @@ def _bar(report: RunReport, width: int) -> Text:
 
     limit = f"/{report.max_iterations}" if report.max_iterations else ""
     rate = f"  {_rate(report.rate)} it/s" if report.rate is not None else ""
-    left = f"  {_duration(report.eta)} left at the most" if report.eta is not None else ""
+    goes_on = report.eta is not None and report.state == "Running"
+    left = f"  {_duration(report.eta or 0)} left at the most" if goes_on else ""
     words = f"iteration {report.iteration}{limit}{rate}{left}"
     room = width - len(words) - 2
     if not report.max_iterations or room < 10:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from flowapi import catalogue
-from flowengine.cli import asking, checkpoints, local, looking, vocabulary
+from flowengine.cli import asking, checkpoints, local, looking, serving, vocabulary
 
 app = typer.Typer(
     name="cflow",
@@ -23,6 +23,8 @@ app.command()(looking.report)
 app.command()(asking.compare)
 app.command()(asking.query)
 app.command()(asking.init)
+app.command("serve-volume", hidden=True)(serving.serve_volume)
+app.command(hidden=True)(serving.pack)
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A manifest: a ComputableFlow, or a bare `flow:` document.")]
 Root = Annotated[

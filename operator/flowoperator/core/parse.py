@@ -6,17 +6,16 @@ from dataclasses import replace
 from typing import Any
 
 from flowapi.errors import FlowError
+from flowapi.group import FLOW_LABEL, KIND
 from flowapi.numbers import canonical
 from flowapi.report import MAX_BYTES, RunReport
-from flowapi.revision import RevisionFile
-from flowapi.spec import KIND, FlowSpec, parse_spec
+from flowapi.revision import REVISION_KEY, RevisionFile
+from flowapi.spec import FlowSpec, parse_spec
 from flowapi.status import FlowStatus
 from flowoperator.core.observed import Claim, Flow, InvalidSpec, Job, Pod, RevisionMap, TerminationRecord, ValidSpec
-from flowoperator.objects.configmap import KEY
 from flowoperator.objects.job import CONTAINER
 from flowoperator.objects.meta import (
     ATTEMPT_LABEL,
-    FLOW_LABEL,
     QUEUE_LABELS,
     REVISION_LABEL,
     SETTINGS_ANNOTATION,
@@ -164,7 +163,7 @@ def revision_map(body: Json) -> RevisionMap:
     """A revision's ConfigMap; of its content, only the image that was resolved."""
     meta = body["metadata"]
     try:
-        image = json.loads((body.get("data") or {}).get(KEY, "{}")).get("resolvedImage") or ""
+        image = json.loads((body.get("data") or {}).get(REVISION_KEY, "{}")).get("resolvedImage") or ""
     except (ValueError, AttributeError):
         image = ""
     return RevisionMap(meta["name"], meta["uid"], controller_uid(body), _label(body, REVISION_LABEL), str(image))
@@ -174,7 +173,7 @@ def whole_revision_map(body: Json) -> RevisionMap:
     """A revision's ConfigMap with what was hashed, if that has the hash of its label."""
     found = revision_map(body)
     try:
-        file = RevisionFile.model_validate_json((body.get("data") or {}).get(KEY, ""))
+        file = RevisionFile.model_validate_json((body.get("data") or {}).get(REVISION_KEY, ""))
     except ValueError:
         return found
     return replace(found, tuple=file.tuple) if file.tuple.hash == found.revision else found

@@ -2,10 +2,8 @@
 
 from typing import Any
 
-from flowapi.revision import RevisionFile
+from flowapi.revision import REVISION_KEY, RevisionFile
 from flowoperator.objects.meta import FlowRef, configmap_name, labels, owner_reference
-
-KEY = "revision.json"
 
 
 def build_configmap(flow: FlowRef, revision: RevisionFile) -> dict[str, Any]:
@@ -20,5 +18,5 @@ def build_configmap(flow: FlowRef, revision: RevisionFile) -> dict[str, Any]:
             "ownerReferences": [owner_reference(flow, controller=True)],
         },
         "immutable": True,
-        "data": {KEY: revision.to_bytes().decode()},
+        "data": {REVISION_KEY: revision.to_bytes().decode()},
     }

@@ -9,9 +9,8 @@ from flowapi.inputs import InputSpec
 from flowapi.numbers import canonical_json
 from flowapi.pod import EngineSpec
 from flowapi.report import ExitCode
-from flowapi.revision import RevisionFile, RuntimeSettings
+from flowapi.revision import REVISION_KEY, RevisionFile, RuntimeSettings
 from flowapi.spec import FlowSpec
-from flowoperator.objects.configmap import KEY
 from flowoperator.objects.meta import (
     SETTINGS_ANNOTATION,
     FlowRef,
@@ -203,7 +202,7 @@ def _container(
 def _arguments(settings: RuntimeSettings, attempt: Attempt) -> list[str]:
     arguments = [
         "engine",
-        "--revision-file", f"/etc/cflow/{KEY}",
+        "--revision-file", f"/etc/cflow/{REVISION_KEY}",
         "--root", "/flow",
         "--attempt", str(attempt.number),
         "--start", attempt.start.at,

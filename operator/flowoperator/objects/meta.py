@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from flowapi.spec import API_VERSION, GROUP, KIND
+from flowapi.group import API_VERSION, FLOW_LABEL, GROUP, KIND
 
-FLOW_LABEL = f"{GROUP}/flow"
 REVISION_LABEL = f"{GROUP}/revision"
 ATTEMPT_LABEL = f"{GROUP}/attempt"
 QUEUE_LABELS = ("kueue.x-k8s.io/queue-name", "kueue.x-k8s.io/priority-class")  # of a flow, passed on to its Jobs

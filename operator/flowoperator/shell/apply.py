@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from flowapi.spec import API_VERSION, KIND
+from flowapi.group import API_VERSION, KIND
 from flowoperator.core.moves import stamp_of
 from flowoperator.core.observed import Flow
 from flowoperator.core.plan import Action, Create, Delete, Event, Plan, SetClaimOwners

@@ -8,8 +8,8 @@ from urllib.parse import quote, urlencode
 
 from kubernetes.aio import client
 
+from flowapi.group import GROUP, KIND, VERSION
 from flowapi.schema import PLURAL
-from flowapi.spec import GROUP, KIND, VERSION
 from flowoperator.shell.metrics import REQUESTS
 
 Json = dict[str, Any]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
-from flowapi.spec import KIND
+from flowapi.group import KIND
 from flowoperator.core import parse
 from flowoperator.core.observed import Claim, Flow, Job, Pod, RevisionMap, TerminationRecord
 from flowoperator.shell.queue import Key

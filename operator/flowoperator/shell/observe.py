@@ -6,9 +6,9 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from flowapi.group import FLOW_LABEL
 from flowoperator.core import parse
 from flowoperator.core.observed import Claim, Flow, Observed, Pod, Refusal, ValidSpec
-from flowoperator.objects.meta import FLOW_LABEL
 from flowoperator.shell.cluster import Cluster, Json
 from flowoperator.shell.engines import Engines
 from flowoperator.shell.informer import Informer

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from flowapi.spec import KIND
+from flowapi.group import KIND
 from flowoperator.core.decide import decide
 from flowoperator.core.observed import Observed, Refusal
 from flowoperator.core.plan import Create, Plan

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from flowapi.spec import API_VERSION, KIND, parse_spec
+from flowapi.group import API_VERSION, KIND
+from flowapi.spec import parse_spec
 from kit.apiserver.api import Api, ApiError, Json
 from kit.apiserver.node import Engines, Janitor, Node, ScriptedPod
 from kit.apiserver.operator import Loop, Operator, serve

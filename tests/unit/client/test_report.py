@@ -67,12 +67,18 @@ def test_curves_break_where_a_value_is_missing() -> None:
     ("array", "kind", "seen"),
     [
         (np.zeros((20, 30)), "", "images"), (np.zeros((20, 30, 3)), "", "images"), (np.zeros((16, 17, 18)), "", "images"),
-        (np.arange(50.0), "", "svg"), (np.ones((4, 3)), "chains", "svg"), (np.arange(3.0), "", "numbers"),
-        (np.ones((20, 20), complex), "", "images"), (np.full(20, np.nan), "chains", "about"), (np.zeros((0, 3)), "", "about"),
+        (np.arange(80.0), "", "svg"), (np.ones((40, 3)), "chains", "svg"), (np.ones((4, 3)), "chains", "numbers"), (np.arange(3.0), "", "numbers"),
+        (np.ones((20, 20), complex), "", "images"), (np.full(80, np.nan), "chains", "about"), (np.zeros((0, 3)), "", "about"),
     ],
 )  # fmt: skip
 def test_every_kind_of_array_has_something_to_look_at(array, kind, seen) -> None:
     assert getattr(show("x", array, kind), seen)
+
+
+def test_a_fall_is_drawn_on_a_logarithmic_axis_and_a_samplers_energy_is_not(rng) -> None:
+    assert chart.falls(1 + 0.9 ** np.arange(100.0))
+    assert not chart.falls(rng.exponential(size=1000))
+    assert not chart.falls(np.array([np.inf, 1.0]))
 
 
 def test_what_has_not_begun_yet_has_a_page_too(tmp_path) -> None:

@@ -74,6 +74,21 @@ def test_a_capsule_says_what_it_holds_and_one_of_a_newer_version_is_not_read(tmp
         raise AssertionError
 
 
+def test_no_row_is_missed_while_a_flow_puts_its_parts_together(tmp_path) -> None:
+    epoch(tmp_path, 1, 0, 50)
+    epoch(tmp_path, 2, 30, 60, source=1)
+    common = {"run_id": "r", "flow_name": "f", "revision": "a", "epoch": 2}
+
+    class Ending(capsule.disk.Plain):
+        def read(self, path, limit):
+            if path.suffix == ".parquet" and not (tmp_path / "telemetry.parquet").exists():
+                capsule.Capsule(tmp_path, common, Files()).compact()
+            return super().read(path, limit)
+
+    found = capsule.history(tmp_path, Ending())
+    assert (len(found.table), len(found.events)) == (6, 2)
+
+
 def test_thinning_keeps_every_spike_and_both_ends() -> None:
     rows = [
         {"iter": k, "epoch": 1, "t_wall_ms": k, "E": 1.0, "residual": 1 / (k + 1), "gap": None} for k in range(10_000)

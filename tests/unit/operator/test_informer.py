@@ -2,10 +2,10 @@
 
 import pytest
 
+from flowapi.group import API_VERSION, FLOW_LABEL, KIND
 from flowapi.report import RunReport
-from flowapi.spec import API_VERSION, KIND
 from flowoperator.objects.job import CONTAINER
-from flowoperator.objects.meta import ATTEMPT_LABEL, FLOW_LABEL, REVISION_LABEL
+from flowoperator.objects.meta import ATTEMPT_LABEL, REVISION_LABEL
 from flowoperator.shell.informer import KEPT, Informer
 from flowoperator.shell.queue import Key
 

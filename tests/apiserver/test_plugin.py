@@ -1,0 +1,97 @@
+"""`kubectl cflow` against a real apiserver, with the operator at work: what it shows, what it changes, what it leaves."""
+
+import contextlib
+import io
+import json
+import os
+import re
+import sys
+import tarfile
+from unittest import mock
+
+import pytest
+
+from flowclient.kube import entry, reader
+from kit.apiserver.scene import revision_of, spec
+
+LOG = re.compile(r"^\d{4}-\d\d-\d\d .*\n", re.MULTILINE)  # of the operator, which runs in this process, too
+
+
+@pytest.fixture
+def plugin(scene):
+    """Runs a command in this process: its exit code, and what it prints."""
+
+    def run(*words: str) -> tuple[int, str]:
+        said = io.StringIO()
+        env = {"KUBECONFIG": str(scene.plane.kubeconfig), "PATH": f"{scene.plane.kubectl.parent}:{os.environ['PATH']}"}
+        argv = ["kubectl-cflow", *words, "-n", scene.namespace]
+        with (
+            mock.patch.dict(os.environ, env), mock.patch.object(sys, "argv", argv),
+            contextlib.redirect_stdout(said), contextlib.redirect_stderr(said),
+        ):  # fmt: skip
+            try:
+                entry.main()
+            except SystemExit as end:
+                return int(end.code or 0), LOG.sub("", said.getvalue())
+        raise AssertionError
+
+    return run
+
+
+def test_a_flow_is_seen_steered_and_rolled_back(scene, plugin, tmp_path) -> None:
+    flow = scene.flow().apply(spec())
+    flow.next_pod().run(100, 90)
+    flow.until("its checkpoint to be known", lambda status: status.get("checkpoint"))
+    assert plugin("wait", "denoise", "--for", "stable", "--timeout", "20s") == (0, "denoise is stable\n")
+    code, said = plugin("list")
+    assert (code, said.splitlines()[1].split()[:3]) == (0, ["denoise", "Running", "100/1000"])
+    assert json.loads(plugin("list", "-o", "json")[1])["items"][0]["metadata"]["name"] == "denoise"
+    assert plugin("list", "denoise", "-o", "name")[1] == "computableflow.computableflow.dev/denoise\n"
+    assert "denoise" in plugin("top")[1]
+    code, said = plugin("status", "denoise")
+    assert code == 0
+    assert f"revision r1 {revision_of(spec())}  Running, current, desired, stable" in said
+    assert "pod denoise-" in said
+
+    flow.apply(spec(weight=0.2))
+    flow.next_pod().run(10, 5)
+    flow.until("the edit to run", lambda status: status.get("checkpoint", {}).get("iteration") == 5)
+    code, said = plugin("diff", "denoise", "r1", "r2")
+    assert (code, "weight: 0.2" in said) == (1, True)
+    assert plugin("diff", "denoise", "r1", "r1") == (0, "")
+    assert "would be rolled back to r1" in plugin("rollback", "denoise", "--dry-run")[1]
+    code, said = plugin("rollback", "denoise")
+    assert code == 0
+    assert "Git is the truth" in said
+    assert flow.next_pod().revision == revision_of(spec())
+    rows = [line.split()[:2] for line in plugin("history", "denoise")[1].splitlines()[1:]]
+    assert sorted(rows) == [["r1", revision_of(spec())], ["r2", revision_of(spec(weight=0.2))]]
+
+    assert plugin("suspend", "denoise")[0] == 0
+    assert (flow.body() or {})["spec"]["suspend"] is True
+    assert "unchanged" in plugin("suspend", "denoise")[1]
+    assert plugin("resume", "denoise")[0] == plugin("retry", "denoise")[0] == 0
+    assert (flow.body() or {})["spec"]["retryNonce"]
+    name = "000000000090-e000001-abcdef"
+    code, said = plugin("restore", "denoise", name)
+    assert (code, f"restored from {revision_of(spec())}/{name}" in said) == (0, True), said
+    code, said = plugin("list", "nobody")
+    assert (code, "not found" in said) == (1, True)
+
+    assert plugin("support-bundle", "denoise", "-o", str(tmp_path / "b.tar.gz"), "--no-logs")[0] == 0
+    with tarfile.open(tmp_path / "b.tar.gz") as tar:
+        names = {name.split("/")[1] for name in tar.getnames()}
+    assert {"flow.yaml", "jobs.yaml", "pods.yaml", "events.yaml", "configmaps.yaml"} <= names
+
+
+def test_a_reader_that_can_not_start_says_why_and_is_gone(scene, plugin, monkeypatch) -> None:
+    monkeypatch.setattr(reader, "START_SECONDS", 1)
+    flow = scene.flow().apply(spec())
+    flow.next_pod().run(100, 90)
+    code, said = plugin("result", "denoise")
+    assert code == 65
+    assert "pod denoise-reader can't start" in said
+    pods = scene.api.items(scene.path("pods"))
+    left = [one for one in pods if one["metadata"]["name"] == "denoise-reader"]
+    assert all("deletionTimestamp" in one["metadata"] for one in left)
+    assert flow.status()["phase"] == "Running"  # no writer was seen beside it

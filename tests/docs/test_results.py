@@ -1,0 +1,23 @@
+"""The commands of docs/results.md, as written, on flows that were killed once."""
+
+import re
+import shlex
+from pathlib import Path
+
+from kit import folders
+from kit.runs import here, run
+
+PAGE = Path(__file__).parents[2] / "docs" / "results.md"
+
+
+def test_the_commands_of_the_page_run(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, weight in (("tv-deblur", 0.25), ("weight-1", 0.25), ("weight-2", 0.5)):
+        folders.ended(tmp_path / f"{name}.flow", flow={**folders.FLOW, "params": {"lam": {"value": weight}}})
+    commands = [
+        shlex.split(line, comments=True) for line in re.findall(r"^    (cflow .*)$", PAGE.read_text(), re.MULTILINE)
+    ]
+    assert {words[1] for words in commands} == {"result", "report", "compare", "query", "init", "run"}
+    for words in commands:
+        (run if words[1] == "run" else here)(*words[1:])
+    assert (tmp_path / "my-picture.flow" / "result" / "x.npy").exists()
