@@ -130,7 +130,7 @@ def test_what_is_taken_makes_a_job_and_a_claim_that_the_apiserver_takes_whole(pl
             hash=wanted.hash, name=FLOW.name, namespace=FLOW.namespace, uid=FLOW.uid, tuple=wanted,
             resolved_image=wanted.image or "engine:1",
         )  # fmt: skip
-        attempt = Attempt(1, file, Start("latest"), ())
+        attempt = Attempt(1, file, Start("latest"), (), budget=spec.retry.limit)
         job = build_job(FLOW, spec, RuntimeSettings.of(spec, document), attempt, {"requests": {}, "limits": {}})
         claim = build_claim(FLOW, spec.checkpoint.volume, spec.deletion_policy)
         for body in (job, claim):

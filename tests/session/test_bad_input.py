@@ -210,6 +210,40 @@ def test_a_problem_without_a_solution_ends_red_with_exit_76(tmp_path) -> None:
     assert not (root / "result").exists()
 
 
+ENDLESS = """
+flow:
+  name: endless
+  data: {A: {inline: [[1.0, 0.0]]}, b: {inline: [1.0]}, c: {inline: [0.0, 1.0]}}
+  variables: {x: {shape: [2], init: 1}}
+  operators: {A: {matrix: A}}
+  terms: [{atom: quadratic, arg: A x, data: b}, {atom: linear, arg: x, costs: c}]
+  stop: {maxIterations: 100000}
+"""
+FALLING = """
+flow:
+  name: falling
+  data: {b: {inline: [1.0, 2.0]}}
+  variables: {x: {like: b, init: 0}}
+  terms: [{atom: quadratic, arg: x, data: b}]
+  policy: {step: 2.01}
+  stop: {maxIterations: 10000000}
+"""
+
+
+def test_a_run_that_diverges_is_looked_at_for_a_proof_and_ends_as_diverged(tmp_path) -> None:
+    manifest = tmp_path / "flow.yaml"
+    manifest.write_text(FALLING)
+    assert "the iterates left the finite numbers" in run("run", manifest, "--root", tmp_path / "root", code=76)
+
+
+def test_an_energy_without_a_minimum_ends_with_the_direction_in_which_it_falls(tmp_path) -> None:
+    manifest = tmp_path / "flow.yaml"
+    manifest.write_text(ENDLESS)
+    out = run("run", manifest, "--root", tmp_path / "root", code=76)
+    assert "the energy falls without end, as iteration 1000 proves, along" in out
+    assert "-1·x[1]" in out
+
+
 SHORT = """
 flow:
   name: short

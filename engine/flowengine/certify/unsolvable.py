@@ -38,7 +38,7 @@ def falls_without_end(problem: Problem, x: Tree, direction: Tree) -> Array:
         x: A point.
         direction: From it; of any length but 0.
     """
-    size = 1 + norm(x) + norm(problem.init)
+    size = 1 + norm(x)
     here = energy_of(problem, x)
 
     def fall(distance: float) -> tuple[Scalar, Scalar, Array]:
