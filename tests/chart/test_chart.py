@@ -129,6 +129,13 @@ def test_engines_of_listed_namespaces_are_reached_by_the_operator_alone(render):
     assert policy["spec"]["egress"] == []
 
 
+def test_a_policy_comes_with_the_first_list_and_holds_those_lists_alone(render):
+    assert not of_kind(render(), "ValidatingAdmissionPolicy")
+    (policy,) = of_kind(render("--set-json=allowed.priorityClasses=[]"), "ValidatingAdmissionPolicy")
+    (rule,) = policy["spec"]["validations"]
+    assert rule["message"] == "spec.engine.priorityClassName: only [] may be used here"
+
+
 def test_scrapers_reach_engines_where_they_are_named(render):
     (policy,) = of_kind(render("--set=flowNamespaces={flows}", "--set=scraperNamespaces={monitoring}"), "NetworkPolicy")
     (rule,) = policy["spec"]["ingress"]
