@@ -37,6 +37,7 @@ class FailedRevision(Model):
     hash: Short = Field("", description="Hash of the revision that failed.")
     settings: Short = Field("", description="A hash of the run-time settings that it failed with.")
     inputs: Short = Field("", description="A fingerprint of the inputs that it failed with.")
+    deadline_seconds: Whole = Field(0, description="The spec.rollback.deadlineSeconds that it had.")
     time: Time = Field("", description="When it was given up.")
     message: Sentence = Field("", description="Why it failed.")
 
@@ -141,8 +142,10 @@ class RestoreStatus(Model):
     """The `spec.restore` that was acted on."""
 
     nonce: Short = Field("", description="Its nonce.")
-    revision: Short = Field("", description="Hash of the revision that was started by it.")
-    start: Short = Field("", description="Where that starts, until it has saved a checkpoint of its own since.")
+    place: Short = Field("", description="Where it starts from: REVISION/NAME, or REVISION/latest.")
+    revision: Short = Field(
+        "", description="Hash of the revision that starts there, until that has saved a checkpoint since."
+    )
 
 
 class RecoveriesStatus(Model):

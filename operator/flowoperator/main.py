@@ -24,7 +24,7 @@ from flowoperator.shell.cluster import ApiError, Cluster
 from flowoperator.shell.credentials import Access
 from flowoperator.shell.engines import Engines
 from flowoperator.shell.informer import KINDS, Informer, key_of
-from flowoperator.shell.lease import Lease, clock
+from flowoperator.shell.lease import SECONDS, WRITING_SECONDS, Lease, clock
 from flowoperator.shell.metrics import QUEUE, RESTARTS, Flows
 from flowoperator.shell.observe import Observer
 from flowoperator.shell.passes import Passes
@@ -193,38 +193,40 @@ async def run(settings: Settings, access: Access, http: aiohttp.ClientSession) -
     sys.setrecursionlimit(max(sys.getrecursionlimit(), NESTING))
     async with client.ApiClient(access.configuration) as api:
         lease = Lease(Cluster(api), settings.lease) if settings.lease is not None else None
-        operator = Operator(settings, Cluster(api, lease.check) if lease is not None else Cluster(api), http)
+        guarded = Cluster(api, lease.check, SECONDS - WRITING_SECONDS) if lease is not None else Cluster(api)
+        operator = Operator(settings, guarded, http)
         operator.standby = lease
         runner = await operator.serve()
+        stop = asyncio.Event()
+        with suppress(RuntimeError, ValueError):  # signals are the main thread's; Kopf has its own handler, later
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
         try:
-            if lease is None or await _acquired(lease):
+            if lease is None or await _acquired(lease, stop):
                 operator.standby = None
-                await _lead(operator, access, lease)
+                await _lead(operator, access, lease, stop)
         finally:
             if lease is not None:
                 await lease.release()
             await runner.cleanup()
 
 
-async def _acquired(lease: Lease) -> bool:
+async def _acquired(lease: Lease, stop: asyncio.Event) -> bool:
     """Wait for the Lease; False when a signal came first."""
-    stop = asyncio.Event()
-    with suppress(RuntimeError, ValueError):  # signals are the main thread's
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     tasks = [asyncio.create_task(lease.acquire()), asyncio.create_task(stop.wait())]
     try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
         return not stop.is_set()
     finally:
         await _end(tasks)
-        with suppress(RuntimeError, ValueError):
-            asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
 
 
-async def _lead(operator: Operator, access: Access, lease: Lease | None) -> None:
-    """Watch and work, for as long as the Lease is ours."""
-    parts = [operator.work(), operator.watch(access), *([lease.keep()] if lease is not None else [])]
-    tasks = [asyncio.create_task(part) for part in parts]
+async def _lead(operator: Operator, access: Access, lease: Lease | None, stop: asyncio.Event) -> None:
+    """Watch and work, for as long as the Lease is ours and no signal has come."""
+    tasks = [asyncio.create_task(part) for part in (operator.work(), operator.watch(access))]
+    tasks += [asyncio.create_task(lease.keep())] if lease is not None else []
+    tasks.append(asyncio.create_task(_signalled(stop)))
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
@@ -232,6 +234,10 @@ async def _lead(operator: Operator, access: Access, lease: Lease | None) -> None
     finally:
         operator.engines.close()
         await _end(tasks)
+
+
+async def _signalled(stop: asyncio.Event) -> None:
+    await stop.wait()
 
 
 async def _end(tasks: list[asyncio.Task[Any]]) -> None:

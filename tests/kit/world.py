@@ -154,7 +154,7 @@ class World:
         from_ = RestoredFrom(revision=revision, id=f"c{base}", iteration=base, digest="d", arrays_sha256="a")
         self.report = RunReport(
             revision=revision, attempt=attempt, epoch=epoch, state="Running", iteration=iteration, controller="GREEN",
-            saved=checkpoint if saved else None, restored_from=from_ if base else None, lost_iterations=lost,
+            energy=1.0, saved=checkpoint if saved else None, restored_from=from_ if base else None, lost_iterations=lost,
         ).model_copy(update=more)  # fmt: skip
 
     def end(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, ClassVar
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
 from flowengine.arithmetic import add, largest, scale, sum_over
 from flowengine.problem import Scalar, Tree
+from flowengine.storage import entrywise
 
 ROUNDED = 100  # of eps and of the largest entry: a transform of 2^20 entries leaves less of a 0
 
@@ -82,7 +82,7 @@ def has_bound(atom: Any) -> bool:
 
 def counted(factors: Tree | None, like: Tree) -> Tree:
     """How much every entry counts: the factors, or one 1 for all of them, in the form of the argument."""
-    return jax.tree.map(lambda one: jnp.ones((), one.real.dtype), like) if factors is None else factors
+    return entrywise(lambda one: jnp.ones((), one.real.dtype), like) if factors is None else factors
 
 
 def largest_of(factors: Tree | None) -> float:

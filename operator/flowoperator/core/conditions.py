@@ -69,6 +69,9 @@ def with_verdict(status: FlowStatus, verdict: Verdict, generation: int, now: str
     found.append(("Completed", *_when(phase == "Completed", verdict, "Unfinished")))
     for kind, truth, reason, message in found:
         status = with_condition(status, kind, truth, reason, message, generation, now)
+    if phase == "Suspended":  # what was asked for is no interruption
+        recoveries = status.recoveries.model_copy(update={"interrupted_at": ""})
+        status = status.model_copy(update={"recoveries": recoveries})
     return status.model_copy(update={"phase": phase, "observed_generation": generation})
 
 

@@ -5,13 +5,21 @@ from datetime import datetime
 
 from flowapi.status import FlowStatus
 from flowoperator.core import conditions, troubles
-from flowoperator.core.attempts import advanced, counted, interrupted, next_attempt, recent_failures, without_failures
+from flowoperator.core.attempts import (
+    advanced,
+    counted,
+    interrupted,
+    next_attempt,
+    paused,
+    recent_failures,
+    without_failures,
+)
 from flowoperator.core.ending import completed, ended
 from flowoperator.core.moves import again, closed, highest, stamp_of, stop, stop_all, with_repairs
 from flowoperator.core.observed import InvalidSpec, Observed, TerminationRecord, ValidSpec
 from flowoperator.core.plan import Event, Plan
 from flowoperator.core.reporting import observed_status
-from flowoperator.core.revisions import record, restores, switched, with_restore
+from flowoperator.core.revisions import record, restores, switched, with_restore, without_withdrawn
 from flowoperator.core.rollback import placed
 from flowoperator.core.stability import with_stability
 from flowoperator.core.starting import start
@@ -35,7 +43,7 @@ def decide(observed: Observed, now: datetime) -> Plan:
     spec = observed.flow.spec
     if isinstance(spec, InvalidSpec):
         return _with_news(_invalid(observed, spec, status, now), observed)
-    spec, status = placed(observed, spec, status, now)
+    spec, status = placed(observed, spec, without_withdrawn(status, spec), now)
     plan = _suspend(observed, spec, status, now) if spec.spec.suspend else _run(observed, spec, status, now)
     return _with_news(with_repairs(plan, observed, spec), observed)
 
@@ -136,7 +144,7 @@ def _without_volume(observed: Observed, status: FlowStatus, lost: conditions.Ver
 def _missing(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetime) -> Plan:
     """The attempt's Job is gone or going: the result stands, or the attempt starts (again)."""
     known, before = record(status, status.revision.current), observed.flow.status
-    if observed.job is None and known is not None and known.outcome == "Completed":
+    if known is not None and known.outcome == "Completed":
         if before.observed_generation == observed.flow.generation:
             return closed(observed, status, completed(observed, status), now)
         return again(observed, status, now, Event("Restarted", "The spec changed after the flow had ended."))
@@ -168,7 +176,7 @@ def _switch(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datet
     else:
         event, reason = Event("Upgraded", f"Revision {revision} starts ({valid.spec.upgrade.mode})."), "Upgrading"
     status = switched(
-        status, revision, generation=flow.generation, now=stamp, limit=valid.spec.revision_history_limit
+        paused(status), revision, generation=flow.generation, now=stamp, limit=valid.spec.revision_history_limit
     )  # fmt: skip
     status = without_failures(status)
     why = "Rollback" if back else event.reason

@@ -14,6 +14,7 @@ from flowoperator.core.rollback import roll_back
 from flowoperator.core.troubles import moment
 
 INPUTS_SECONDS = 30.0
+_OF_THE_VOLUME = frozenset({ExitCode.VOLUME, ExitCode.FENCED})  # another revision would meet the same
 
 
 def ended(observed: Observed, valid: ValidSpec, status: FlowStatus, job: Job, now: datetime) -> Plan:
@@ -37,7 +38,8 @@ def ended(observed: Observed, valid: ValidSpec, status: FlowStatus, job: Job, no
     if observed.inputs and status.attempt.inputs and observed.inputs != status.attempt.inputs:
         return again(observed, status, now, Event("Retried", "The inputs have changed; trying again."))
     verdict = failure(observed, job)
-    if (back := roll_back(observed, valid, status, verdict.message, now)) is not None:
+    of_volume = ending is not None and ending.exit_code in _OF_THE_VOLUME
+    if not of_volume and (back := roll_back(observed, valid, status, verdict.message, now)) is not None:
         return back
     status = with_outcome(status, "Failed", status.checkpoint)
     return closed(observed, status, verdict, now, requeue_after=INPUTS_SECONDS if valid.spec.inputs else None)
@@ -48,6 +50,8 @@ def _ttl_left(valid: ValidSpec, status: FlowStatus, now: datetime) -> float | No
     ttl = valid.spec.ttl_seconds_after_finished
     if ttl is None:
         return None
+    if status.revision.replaced:  # the flow is not completed: nothing says since when its run is
+        return 0.0
     ends = (one.last_transition_time for one in status.conditions if one.type == "Completed" and one.status == "True")
     since = moment(next(ends, ""))
     return ttl - (now - since).total_seconds() if since is not None else float(ttl)

@@ -31,9 +31,8 @@ def observed_status(observed: Observed, now: str) -> FlowStatus:
     if status.attempt.reason == "Rollback" and base is not None and base.revision != report.revision:
         gone = f"Back to revision {report.revision}, whose checkpoints are gone"
         said = f"{gone}: it continues from {base.id} of revision {base.revision}."
-        status = conditions.with_condition(
-            status, "RolledBack", "True", "SpecReverted", said, observed.flow.generation, now
-        )  # fmt: skip
+        why = "RevisionFailed" if status.revision.replaced else "SpecReverted"
+        status = conditions.with_condition(status, "RolledBack", "True", why, said, observed.flow.generation, now)
     return conditions.with_report(status, report, observed.flow.generation, now)
 
 
@@ -59,9 +58,11 @@ def _with_pod(observed: Observed, now: str) -> FlowStatus:
     if before not in {"", pod.name}:
         if pod.ended == "Failed":
             return status
-        recoveries = counted(status.recoveries, observed.termination_of(before), observed.window, now)
+        end, queued = observed.termination_of(before), observed.job.queued or observed.job.suspended
+        recoveries = counted(status.recoveries, end, observed.window, now)
         status = paused(status).model_copy(update={"recoveries": recoveries})
-        fruitless = 0 if status.attempt.saved else status.attempt.fruitless + 1
+        ran = end is not None and not queued  # one that never ran has not failed to get on, nor one whose turn was over
+        fruitless = 0 if status.attempt.saved else status.attempt.fruitless + ran
         status = status.model_copy(update={"attempt": status.attempt.model_copy(update={"fruitless": fruitless})})
     names = {"pod_name": pod.name, "node_name": pod.node}
     return status.model_copy(update={"attempt": status.attempt.model_copy(update=names)})
@@ -75,7 +76,7 @@ def _with_report(status: FlowStatus, report: RunReport, now: str) -> FlowStatus:
         del update["progress"]
     if has_saved(report):
         update["attempt"] = attempt.model_copy(update={"saved": True})
-        update["restore"] = status.restore.model_copy(update={"start": ""})
+        update["restore"] = status.restore.model_copy(update={"revision": ""})
     if base is not None:
         rolled_back = base.reason == "Resume" and attempt.reason == "Rollback"
         update["restored_from"] = RestoredFromStatus(

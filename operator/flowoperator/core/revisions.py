@@ -55,7 +55,8 @@ def switched(status: FlowStatus, revision: str, *, generation: int, now: str, li
     """
     known = record(status, revision)
     number = max((one.number for one in status.revisions), default=0) + 1
-    mine = known.model_copy(update={"outcome": "Running"}) if known else RevisionRecord(
+    again = {"outcome": "Running"} | ({"green": 0, "ran_seconds": 0} if known and known.outcome == "Failed" else {})
+    mine = known.model_copy(update=again) if known else RevisionRecord(
         number=number, hash=revision, generation=generation, started_at=now
     )  # fmt: skip
     others = [_superseded(one) for one in status.revisions if one.hash != revision]
@@ -96,14 +97,23 @@ def with_restore(status: FlowStatus, valid: ValidSpec) -> FlowStatus:
     asked = valid.spec.restore
     if not restores(status, valid) or asked is None:
         return status
-    restore = RestoreStatus(nonce=asked.nonce, revision=valid.asked, start=asked.place)
+    restore = RestoreStatus(nonce=asked.nonce, place=asked.place, revision=valid.asked)
     return status.model_copy(update={"restore": restore})
 
 
 def restores(status: FlowStatus, valid: ValidSpec) -> bool:
     """Whether the spec asks for a restore that has not happened yet."""
     asked = valid.spec.restore
-    return asked is not None and asked.nonce != status.restore.nonce
+    known = status.restore
+    return asked is not None and (asked.nonce, asked.place) != (known.nonce, known.place)
+
+
+def without_withdrawn(status: FlowStatus, valid: ValidSpec) -> FlowStatus:
+    """The status without a restore that has yet to happen and that the spec asks for no more."""
+    asked, known = valid.spec.restore, status.restore
+    if not known.revision or (asked is not None and (asked.nonce, asked.place) == (known.nonce, known.place)):
+        return status
+    return status.model_copy(update={"restore": known.model_copy(update={"revision": ""})})
 
 
 def with_outcome(status: FlowStatus, outcome: Outcome, checkpoint: CheckpointStatus | None) -> FlowStatus:
@@ -149,8 +159,9 @@ def start_of(status: FlowStatus, mode: Literal["Continue", "Restart"]) -> Start:
     checkpoints there are; the status may not have seen them all. A restore goes before all of that, once.
     """
     restore = status.restore
-    if restore.start and restore.revision == status.revision.current:
-        return Start(restore.start, f"restore-{hashlib.sha256(restore.nonce.encode()).hexdigest()[:10]}")
+    if restore.revision and restore.revision == status.revision.current:
+        named = f"{restore.nonce} {restore.place}"
+        return Start(restore.place, f"restore-{hashlib.sha256(named.encode()).hexdigest()[:10]}")
     mine, failed = status.revisions[-1], status.revision.desired if status.revision.replaced else ""
     before = [one for one in status.revisions[-2::-1] if one.hash != failed]
     if mode == "Restart":

@@ -3,38 +3,46 @@
 from dataclasses import replace
 from datetime import datetime
 
-from flowapi.report import ExitCode
 from flowapi.status import MOST_FAILED, FailedRevision, FlowStatus
 from flowoperator.core import conditions
-from flowoperator.core.attempts import next_attempt, without_failures
+from flowoperator.core.attempts import next_attempt, paused, without_failures
 from flowoperator.core.moves import highest, stamp_of, stop_all
 from flowoperator.core.observed import Observed, ValidSpec
 from flowoperator.core.plan import Event, Plan
 from flowoperator.core.revisions import record, restores, switched, with_outcome, without_failure
 from flowoperator.core.stability import goes_back
 
-_OF_THE_VOLUME = frozenset({ExitCode.VOLUME, ExitCode.FENCED})  # another revision would meet the same
 _LONGEST = 400
 
 
 def placed(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetime) -> tuple[ValidSpec, FlowStatus]:
     """What is to run: what the spec asks for, or the stable revision while all is as it was when that failed.
 
-    Another revision, other run-time settings, other inputs, another `retryNonce`, a restore: what the spec asks for is
-    tried. A spec that asks for the stable revision itself finds it running.
+    After another revision, other run-time settings or inputs, a longer deadline, another `retryNonce` or a restore,
+    what the spec asks for is tried. A spec that asks for the stable revision itself finds it running.
     """
     revision = status.revision
     if not revision.replaced:
         return valid, status
     if revision.current == valid.asked:
         return valid, _adopted(observed, status, now)
-    failed = revision.failed[-1]
-    others = observed.inputs and failed.inputs and observed.inputs != failed.inputs
-    same = (valid.asked, valid.settings_hash) == (failed.hash, failed.settings) and not others
-    asked_again = valid.spec.retry_nonce != status.retry_nonce or restores(status, valid)
-    if same and valid.spec.rollback.automatic and not asked_again:
-        return replace(valid, stable=revision.current), status
+    if _is_as_it_was(observed, valid, revision.failed[-1]) and not _is_asked_again(valid, status):
+        noted = status.model_copy(update={"retry_nonce": valid.spec.retry_nonce})
+        return replace(valid, stable=revision.current), noted
     return valid, status
+
+
+def _is_as_it_was(observed: Observed, valid: ValidSpec, failed: FailedRevision) -> bool:
+    """Whether the revision would fail again: same settings, same inputs or none to try it with, no more time."""
+    others = observed.inputs and failed.inputs and observed.inputs != failed.inputs and not observed.missing_inputs
+    same = (valid.asked, valid.settings_hash) == (failed.hash, failed.settings)
+    wanted = valid.spec.rollback
+    return bool(same and not others and wanted.automatic and wanted.deadline_seconds <= failed.deadline_seconds)
+
+
+def _is_asked_again(valid: ValidSpec, status: FlowStatus) -> bool:
+    nonce = valid.spec.retry_nonce
+    return bool(nonce and nonce != status.retry_nonce) or restores(status, valid)
 
 
 def _adopted(observed: Observed, status: FlowStatus, now: datetime) -> FlowStatus:
@@ -47,16 +55,15 @@ def _adopted(observed: Observed, status: FlowStatus, now: datetime) -> FlowStatu
 
 
 def roll_back(observed: Observed, valid: ValidSpec, status: FlowStatus, cause: str, now: datetime) -> Plan | None:
-    """Give the current revision up for the last stable one; None where there is none, or where that would not help."""
-    ending = observed.termination
-    if not goes_back(valid, status) or (ending is not None and ending.exit_code in _OF_THE_VOLUME):
+    """Give the current revision up for the last stable one; None where there is none."""
+    if not goes_back(valid, status):
         return None
     stamp, given_up, stable = stamp_of(now), status.revision.current, status.revision.stable
     failed = FailedRevision(
         hash=given_up, settings=valid.settings_hash, inputs=status.attempt.inputs, time=stamp,
-        message=f"{cause[:_LONGEST].rstrip('.')}.",
+        deadline_seconds=valid.spec.rollback.deadline_seconds, message=f"{cause[:_LONGEST].rstrip('.')}.",
     )  # fmt: skip
-    ended = record(status, stable)
+    ended, status = record(status, stable), paused(status)
     status = switched(
         with_outcome(status, "Failed", status.checkpoint), stable, generation=observed.flow.generation, now=stamp,
         limit=valid.spec.revision_history_limit,

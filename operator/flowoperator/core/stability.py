@@ -9,6 +9,8 @@ from flowoperator.core.attempts import has_saved, recovered, running_seconds
 from flowoperator.core.observed import Observed, ValidSpec
 from flowoperator.core.reporting import duration
 
+_SURE = frozenset({"Running", "Stopping", "Stopped"})
+
 
 def with_stability(status: FlowStatus, observed: Observed, now: str) -> FlowStatus:
     """The status with what the engine's report says for the current revision: GREEN checkpoints, time, and a verdict.
@@ -27,7 +29,9 @@ def with_stability(status: FlowStatus, observed: Observed, now: str) -> FlowStat
         status = status.model_copy(update={"revisions": (*status.revisions[:-1], mine)})
     spec = observed.flow.spec.spec
     wanted = spec.rollback if spec is not None else RollbackSpec()
-    if report.state != "Finished" and not _suffices(mine, status, wanted, now):
+    alive = report is observed.report and report.state == "Running" and not observed.silent
+    until = now if alive else status.progress.updated_at
+    if report.state != "Finished" and not (report.state in _SURE and _suffices(mine, status, wanted, until)):
         return status
     return status.model_copy(update={"revision": status.revision.model_copy(update={"stable": mine.hash})})
 
@@ -63,6 +67,8 @@ def overdue(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datet
     """Why a revision that runs has failed all the same; empty while it has not. Missing evidence is no failure."""
     report, left = observed.report, time_left(valid, status, now.isoformat())
     if report is None or left is None or left > 0 or observed.silent or report.controller == "GREEN":
+        return ""
+    if report.energy is None or status.revisions[-1].green:  # it has yet to say how it is; or it was well
         return ""
     limit = duration(valid.spec.rollback.deadline_seconds)
     return f"it has run for {limit} and saved no GREEN checkpoint (spec.rollback.deadlineSeconds)"

@@ -86,6 +86,8 @@ def without_checkpoints(status: FlowStatus) -> FlowStatus:
         "revisions": records,
         "checkpoint": None,
         "restored_from": None,
+        "revision": status.revision.model_copy(update={"stable": ""}),
+        "restore": status.restore.model_copy(update={"revision": ""}),
         "attempt": status.attempt.model_copy(update={"since": status.attempt.number + 1, "epoch": 0}),
         "progress": ProgressStatus(),
         "display": DisplayStatus(),

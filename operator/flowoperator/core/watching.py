@@ -26,9 +26,8 @@ def watch(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetim
     if (bad := trouble(observed, now)) is not None:
         return closed(observed, status, bad, now, others, requeue_after=_later(status, now))
     if (cause := _fruitless(observed, valid, status)) is not None:
-        return roll_back(observed, valid, status, cause, now) or closed(
-            observed, status, conditions.stalled("NoProgress", cause), now, others, requeue_after=_later(status, now)
-        )
+        verdict = conditions.stalled("NoProgress", cause)
+        return closed(observed, status, verdict, now, others, requeue_after=_later(status, now))
     report = observed.report
     told = report is not None and report.attempt == status.attempt.number
     if told and report is not None and report.state == "Running":
@@ -39,8 +38,8 @@ def watch(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetim
         said = f"Revision {report.revision} runs."
         if observed.silent > UNKNOWN_SECONDS and pod is not None:
             said = f"{said} {unreachable(pod)}"
-        left = time_left(valid, status, stamp_of(now))
-        return closed(observed, status, conditions.running(said), now, others, requeue_after=left)
+        left = time_left(valid, status, stamp_of(now)) or 0.0
+        return closed(observed, status, conditions.running(said), now, others, requeue_after=left if left > 0 else None)
     if pod is not None and pod.running and observed.silent > UNREACHABLE_SECONDS:
         return closed(observed, status, _silent(pod), now, others, requeue_after=LONGEST_SECONDS)
     verdict = conditions.waiting("Restoring", _state(observed, told=told))

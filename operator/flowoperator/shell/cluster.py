@@ -65,10 +65,14 @@ class Cluster:
     Args:
         api: The client.
         may_write: Called before each write; raises where this process may not write.
+        write_seconds: How long a write may take.
     """
 
-    def __init__(self, api: client.ApiClient, may_write: Callable[[], None] = lambda: None) -> None:
-        self._api, self._may_write = api, may_write
+    def __init__(
+        self, api: client.ApiClient, may_write: Callable[[], None] = lambda: None,
+        write_seconds: float = TIMEOUT_SECONDS,
+    ) -> None:  # fmt: skip
+        self._api, self._may_write, self._write_seconds = api, may_write, write_seconds
 
     async def get(self, kind: str, namespace: str, name: str) -> Json | None:
         """One object; None when there is none."""
@@ -172,7 +176,8 @@ class Cluster:
         if method != "GET":
             self._may_write()
         url = f"{config.host}{path}" + (f"?{urlencode(query)}" if query else "")
-        answer = await self._api.call_api(method, url, headers, body, _request_timeout=TIMEOUT_SECONDS)
+        seconds = TIMEOUT_SECONDS if method == "GET" else self._write_seconds
+        answer = await self._api.call_api(method, url, headers, body, _request_timeout=seconds)
         REQUESTS.labels(method, str(answer.status)).inc()
         data: bytes = await answer.read()  # type: ignore[no-untyped-call]
         if not 200 <= answer.status <= 299:

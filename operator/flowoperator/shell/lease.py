@@ -61,6 +61,7 @@ class Lease:
     async def acquire(self) -> None:
         """Wait until the Lease is ours."""
         while True:
+            self.asked = clock()
             try:
                 if await self._take():
                     LEADER.set(1)
@@ -84,8 +85,9 @@ class Lease:
                 async with asyncio.timeout(self._until - begun):
                     await self._write({"renewTime": _now()}, begun)
             except ConflictError as error:
-                self._lose()
-                raise LeaseLostError(f"another operator has taken the Lease ({error})") from error
+                if not await self._is_still_ours():
+                    self._lose()
+                    raise LeaseLostError(f"another operator has taken the Lease ({error})") from error
             except TROUBLES as error:
                 log.warning("the Lease can't be renewed; trying again", error=repr(error))
 
@@ -98,6 +100,17 @@ class Lease:
                 log.warning("the Lease could not be handed over; it ends by itself", error=repr(error))
         self._lose()
 
+    async def _is_still_ours(self) -> bool:
+        """Whether the newer version is a renewal of ours whose answer was lost."""
+        try:
+            found = await self._cluster.get(KIND, self._place.namespace, self._place.name)
+        except TROUBLES:
+            return True  # not known: the next renewal tells
+        if found is None or (found.get("spec") or {}).get("holderIdentity") != self._place.identity:
+            return False
+        self._version = str(found["metadata"]["resourceVersion"])
+        return True
+
     def _lose(self) -> None:
         self._until = 0.0
         LEADER.set(0)
@@ -105,7 +118,6 @@ class Lease:
     async def _take(self) -> bool:
         place, begun = self._place, clock()
         found = await self._cluster.get(KIND, place.namespace, place.name)
-        self.asked = begun
         if found is None:
             meta = {"name": place.name, "namespace": place.namespace}
             body = {"apiVersion": "coordination.k8s.io/v1", "kind": KIND, "metadata": meta, "spec": self._spec(0)}

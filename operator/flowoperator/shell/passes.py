@@ -64,7 +64,8 @@ class Passes:
     async def _decide(self, observed: Observed) -> tuple[Observed, Plan]:
         """The plan; one that makes something, or starts an attempt, rests on what the apiserver has at this moment."""
         status = observed.flow.status
-        if status.phase == "Stalled" and status.attempt.inputs:
+        failed = status.revision.failed[-1].inputs if status.revision.replaced else ""
+        if status.phase == "Stalled" and (status.attempt.inputs or failed):
             missing, inputs = await self.observer.inputs(observed)
             observed = replace(observed, missing_inputs=missing, inputs=inputs)
         plan = decide(observed, datetime.now(UTC))

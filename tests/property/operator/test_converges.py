@@ -84,6 +84,8 @@ def test_a_failed_revision_ends_with_the_stable_one_in_its_place_or_with_nothing
     for what, writes in story:
         happen(world, what)
         world.step(writes=writes)
+    world.edit(spec(weight=0.9))
+    world.settle(20)
     world.edit(spec(weight=0.9, retryNonce="last"))
     world.settle(20)
     stable = world.status.revision.stable

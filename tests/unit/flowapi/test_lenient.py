@@ -36,14 +36,14 @@ STATUS = {
     ],
     "revision": {
         "current": "r1", "desired": "r2", "stable": "r1",
-        "failed": [{"hash": "r2", "settings": "s", "inputs": "i", "time": "t", "message": "It fell."}],
+        "failed": [{"hash": "r2", "settings": "s", "inputs": "i", "deadlineSeconds": 9, "time": "t", "message": "It fell."}],
     },
     "revisions": [
         {"number": n, "hash": f"r{n}", "generation": n, "startedAt": "t", "outcome": "Superseded", "checkpoint": CHECKPOINT,
          "green": 1, "ranSeconds": 5}
         for n in (1, 2)
     ],
-    "retryNonce": "again", "restore": {"nonce": "n", "revision": "r2", "start": "r1/latest"},
+    "retryNonce": "again", "restore": {"nonce": "n", "place": "r1/latest", "revision": "r2"},
     "attempt": {"number": 5, "since": 2, "reason": "Evicted", "inputs": "f", "jobName": "j", "podName": "p", "nodeName": "n",
                 "startedAt": "t", "runningSince": "t", "epoch": 3, "fruitless": 1, "saved": True},
     "progress": {"iteration": 9, "maxIterations": 10, "energy": 1.25, "residual": 0.5, "health": "GREEN",

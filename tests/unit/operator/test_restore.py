@@ -129,3 +129,34 @@ def test_pins_are_told_to_the_engine():
     world = World(wanted=spec(checkpoint={"pin": [CHECKPOINT]}))
     world.settle()
     assert f'"pin":["{CHECKPOINT}"]' in world.argument("settings")
+
+
+def test_a_restore_that_is_withdrawn_before_it_has_saved_does_not_happen(world):
+    world.edit(asking())
+    world.step()
+    world.edit(A)
+    world.settle()
+    assert world.argument("start") == "latest"
+
+
+def test_a_mistyped_place_is_corrected_under_the_same_nonce(world):
+    world.edit(asking(checkpoint=f"{A.hash}/000000000041-e000001-0a1b2c"))
+    world.settle()
+    before = world.argument("start-id")
+    world.end(65, job="Failed")
+    world.step()
+    world.edit(asking())
+    world.settle()
+    assert world.argument("start") == f"{A.hash}/{CHECKPOINT}"
+    assert world.argument("start-id") != before
+
+
+def test_a_withdrawn_restore_does_not_come_back_with_an_automatic_rollback(world):
+    world.edit(asking())
+    world.step()
+    world.edit(B)
+    world.settle()
+    world.say(3, 0)
+    world.end(76, job="Failed")
+    world.settle()
+    assert (world.job.revision, world.argument("start")) == (A.hash, "latest")

@@ -1,5 +1,6 @@
 """What is tried again, how often, and what is said of pods that get nowhere."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -105,15 +106,31 @@ def test_pods_that_end_again_and_again_without_a_checkpoint_are_said(world):
     assert world.condition("Ready") == ("True", "Running")
 
 
-def test_a_new_revision_without_progress_is_given_up_for_the_stable_one(world):
+def test_evictions_alone_give_no_revision_up(world):
     world.say(120, 100)
     world.step()
-    stable = world.wanted.hash
-    world.edit(spec(weight=0.2, retry={"limit": 2}))
+    edited = spec(weight=0.2, retry={"limit": 2})
+    world.edit(edited)
     world.settle()
-    fruitless(world, 3)
-    assert world.job.revision == stable
-    assert "3 pods in a row" in world.status.revision.failed[-1].message
+    fruitless(world, 5)
+    assert world.job.revision == edited.hash
+    assert world.condition("Stalled") == ("True", "NoProgress")
+
+
+def test_pods_that_never_ran_have_not_failed_to_get_on(world):
+    for number in range(5):
+        (pod,) = world.living
+        world.pods = [replace(pod, name=f"another-{number}", uid=f"another-{number}")]
+        world.step()
+    assert world.status.attempt.fruitless == 0
+
+
+def test_turns_that_a_queue_takes_back_are_counted_against_nothing():
+    world = World(wanted=spec(retry={"limit": 2}), queue=(("kueue.x-k8s.io/queue-name", "team"),))
+    world.settle()
+    fruitless(world, 5)
+    assert world.status.attempt.fruitless == 0
+    assert world.condition("Stalled")[0] == "False"
 
 
 def test_a_checkpoint_begins_the_count_anew(world):
@@ -181,3 +198,28 @@ def test_the_job_of_a_failed_flow_stays_to_be_looked_at():
     world.end(76, job="Failed")
     world.settle()
     assert world.job.finished == "Failed"
+
+
+def test_a_completed_flow_stays_completed_while_its_job_goes():
+    world = World(wanted=spec(ttlSecondsAfterFinished=0))
+    world.settle()
+    world.finish()
+    for _ in range(4):
+        world.step()
+        assert world.status.phase == "Completed"
+    assert world.job.deleting
+
+
+def test_time_for_which_a_flow_is_suspended_is_no_interruption(world):
+    world.say(120, 100)
+    world.step()
+    world.end(75, disrupted=True)
+    world.step()
+    world.edit(spec(retry={"limit": 2}, suspend=True))
+    world.settle()
+    world.now += timedelta(days=3)
+    world.edit(spec(retry={"limit": 2}))
+    world.settle()
+    world.say(120, 110, base=100, epoch=2)
+    world.step()
+    assert world.status.recoveries.down_seconds == 0

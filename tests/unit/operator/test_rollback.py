@@ -1,5 +1,6 @@
 """Automatic rollback: the last stable revision runs in place of one that failed, row by row of the revision table."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -344,3 +345,152 @@ def test_a_kill_after_any_write_ends_in_the_same_place():
         world.settle()
         assert world.job.revision == A.hash
         assert world.status.revision.desired == B.hash
+
+
+def test_a_deadline_that_is_over_asks_for_no_pass_at_once(world):
+    world.now += timedelta(seconds=700)
+    world.say(60, 0)
+    pause = world.step().requeue_after
+    assert pause is None or pause > 0
+
+
+def test_a_revision_that_was_green_once_is_not_overdue():
+    wanted = {"rollback": {"stableAfter": {"seconds": 3600}}}
+    world = World(wanted=spec(**wanted))
+    world.settle()
+    world.say(120, 100)
+    world.step()
+    world.status = world.status.model_copy(
+        update={"revision": world.status.revision.model_copy(update={"stable": world.wanted.hash})}
+    )
+    edited = spec(weight=0.2, **wanted)
+    world.edit(edited)
+    world.settle()
+    for saved in (100, 200):
+        world.now += timedelta(seconds=290)
+        world.say(saved + 20, saved)
+        world.step()
+    world.now += timedelta(seconds=60)
+    world.say(300, 200, controller="AMBER")
+    world.settle()
+    assert world.job.revision == edited.hash
+
+
+def test_the_first_report_of_a_new_pod_is_no_evidence(world):
+    world.now += timedelta(seconds=590)
+    world.say(60, 0)
+    world.step()
+    world.now += timedelta(seconds=60)
+    world.end(137, disrupted=True)
+    world.settle()
+    world.say(0, 0, controller="RED", energy=None)
+    world.settle()
+    assert world.job.revision == B.hash
+
+
+def test_another_try_has_the_whole_deadline(world):
+    world.now += timedelta(seconds=601)
+    world.say(4, 0, controller="AMBER")
+    world.settle()
+    assert world.job.revision == A.hash
+    world.edit(spec(weight=0.2, retryNonce="1"))
+    world.settle()
+    world.say(4, 0, controller="AMBER")
+    world.step()
+    world.now += timedelta(seconds=100)
+    world.say(5, 0, controller="AMBER")
+    world.settle()
+    assert world.job.revision == B.hash
+
+
+def test_a_longer_deadline_is_another_try(world):
+    world.now += timedelta(seconds=601)
+    world.say(4, 0, controller="AMBER")
+    world.settle()
+    assert world.job.revision == A.hash
+    world.edit(spec(weight=0.2, rollback={"deadlineSeconds": 6000}))
+    world.settle()
+    assert world.job.revision == B.hash
+
+
+@pytest.mark.parametrize("how", ["held back", "dead"])
+def test_time_without_an_engine_makes_nothing_stable(how):
+    world = World(wanted=spec(rollback={"stableAfter": {"seconds": 3600}}))
+    world.settle()
+    world.say(120, 100)
+    world.step()
+    world.now += timedelta(seconds=60)
+    world.say(140, 130)
+    world.step()
+    world.end(137 if how == "dead" else 75, disrupted=how != "dead")
+    world.jobs = [replace(world.job, suspended=how != "dead")]
+    world.now += timedelta(seconds=3700)
+    world.step()
+    assert world.status.revision.stable == ""
+
+
+def test_the_time_of_a_revision_that_is_left_is_its_own(world):
+    world.now += timedelta(seconds=50)
+    world.say(60, 0)
+    world.now += timedelta(seconds=40)
+    world.step()
+    world.edit(C)
+    world.settle()
+    ran = {one.hash: one.ran_seconds for one in world.status.revisions}
+    assert ran[B.hash] >= 50
+    assert ran[C.hash] == 0
+
+
+def test_a_nonce_that_is_taken_away_is_no_other_try():
+    world = World(wanted=A)
+    world.settle()
+    world.say(120, 100)
+    world.step()
+    world.edit(spec(weight=0.2, retryNonce="1"))
+    world.settle()
+    world.say(3, 0)
+    world.end(76, error=WRONG, job="Failed")
+    world.settle()
+    world.edit(B)
+    world.settle()
+    assert world.job.revision == A.hash
+    world.edit(spec(weight=0.2, retryNonce="1"))
+    world.settle()
+    assert world.job.revision == B.hash
+
+
+def test_inputs_that_go_do_not_stop_the_stable_revision(world):
+    world.status = world.status.model_copy(
+        update={"attempt": world.status.attempt.model_copy(update={"inputs": "old"})}
+    )
+    world.inputs = "old"
+    world.end(65, job="Failed")
+    world.settle()
+    world.inputs, world.missing_inputs = "other", ("spec.inputs[0].configMapName: there is no ConfigMap photo.",)
+    world.settle()
+    assert world.job.revision == A.hash
+
+
+def test_a_full_volume_once_does_not_spare_a_revision_its_deadline(world):
+    world.end(74)
+    world.settle()
+    world.now += timedelta(seconds=700)
+    world.say(5, 0, controller="AMBER")
+    world.settle()
+    assert world.job.revision == A.hash
+
+
+def test_the_job_of_a_stable_revision_that_completed_in_place_of_another_goes_too():
+    world = World(wanted=spec(ttlSecondsAfterFinished=5))
+    world.settle()
+    world.say(120, 100)
+    world.step()
+    world.edit(spec(weight=0.2, ttlSecondsAfterFinished=5))
+    world.settle()
+    world.say(3, 0)
+    world.end(76, error=WRONG, job="Failed")
+    world.settle()
+    world.finish()
+    world.settle()
+    assert not world.jobs
+    assert world.condition("Stalled") == ("True", "RevisionFailed")
