@@ -94,12 +94,15 @@ def end_of(scene, flow):
     """What must be the same at the end: the status less its times and names of pods, and what was made and deleted."""
     status = flow.status()
     attempt, checkpoint = status.get("attempt", {}), status.get("checkpoint") or {}
+    recoveries = status.get("recoveries", {})
     return {
         "phase": status.get("phase"),
         "attempt": (attempt.get("number"), attempt.get("jobName")),
         "revisions": [(one["hash"], one["outcome"]) for one in status.get("revisions", ())],
         "checkpoint": checkpoint.get("iteration"),
-        "recoveries": status.get("recoveries"),
+        "recoveries": {
+            name: recoveries.get(name) for name in ("count", "evictions", "crashes", "lostIterations", "failures")
+        },
         "conditions": sorted((one["type"], one["status"], one["reason"]) for one in status.get("conditions", ())),
         "jobs": sorted(one["metadata"]["name"] for one in flow.jobs()),
         "created": scene.proxy.made("POST"),
