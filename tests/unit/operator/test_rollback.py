@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from flowapi.report import RunError
+from flowapi.report import RestoredFrom, RunError
 from kit.world import World, spec
 
 A, B, C = spec(), spec(weight=0.2), spec(weight=0.3)
@@ -494,3 +494,10 @@ def test_the_job_of_a_stable_revision_that_completed_in_place_of_another_goes_to
     world.settle()
     assert not world.jobs
     assert world.condition("Stalled") == ("True", "RevisionFailed")
+
+
+def test_where_the_checkpoints_of_the_stable_revision_are_gone_the_reason_is_still_the_failure(replaced):
+    base = RestoredFrom(revision=C.hash, id="c7", iteration=7, digest="d", arrays_sha256="a")
+    replaced.say(150, 140, restored_from=base)
+    replaced.step()
+    assert replaced.condition("RolledBack") == ("True", "RevisionFailed")
