@@ -5,7 +5,7 @@ import os
 import random
 import signal
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Coroutine, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -224,9 +224,8 @@ async def _acquired(lease: Lease, stop: asyncio.Event) -> bool:
 
 async def _lead(operator: Operator, access: Access, lease: Lease | None, stop: asyncio.Event) -> None:
     """Watch and work, for as long as the Lease is ours and no signal has come."""
-    tasks = [asyncio.create_task(part) for part in (operator.work(), operator.watch(access))]
-    tasks += [asyncio.create_task(lease.keep())] if lease is not None else []
-    tasks.append(asyncio.create_task(_signalled(stop)))
+    parts: list[Coroutine[Any, Any, Any]] = [operator.work(), operator.watch(access), stop.wait()]
+    tasks = [asyncio.create_task(part) for part in (*parts, *([lease.keep()] if lease is not None else []))]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
@@ -234,10 +233,6 @@ async def _lead(operator: Operator, access: Access, lease: Lease | None, stop: a
     finally:
         operator.engines.close()
         await _end(tasks)
-
-
-async def _signalled(stop: asyncio.Event) -> None:
-    await stop.wait()
 
 
 async def _end(tasks: list[asyncio.Task[Any]]) -> None:

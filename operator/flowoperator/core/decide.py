@@ -20,7 +20,7 @@ from flowoperator.core.observed import InvalidSpec, Observed, TerminationRecord,
 from flowoperator.core.plan import Event, Plan
 from flowoperator.core.reporting import observed_status
 from flowoperator.core.revisions import record, restores, switched, with_restore, without_withdrawn
-from flowoperator.core.rollback import placed
+from flowoperator.core.rollback import placed, reverted
 from flowoperator.core.stability import with_stability
 from flowoperator.core.starting import start
 from flowoperator.core.volume import claim_repairs, says_lost, volume_trouble, without_checkpoints
@@ -53,10 +53,10 @@ def _with_news(plan: Plan, observed: Observed) -> Plan:
     if plan.status is None:
         return plan
     old, new, events = observed.flow.status.revision, plan.status.revision, list[Event]()
-    if new.stable != old.stable:
+    if new.stable not in {"", old.stable}:
         events.append(Event("RevisionStable", f"Revision {new.stable} is stable: the one to go back to."))
     if old.replaced and new.desired == new.current == old.current:
-        events.append(Event("SpecReverted", f"The spec asks for revision {new.current} again, which runs already."))
+        events.append(Event("SpecReverted", reverted(new.current)))
     return replace(plan, events=(*events, *plan.events))
 
 
@@ -76,8 +76,8 @@ def _run(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetime
     if not status.revision.current == recorded == valid.hash:
         return _switch(observed, valid, with_restore(_with_nonce(status, valid), valid), now)
     if restores(status, valid):
-        event = Event("Restoring", f"spec.restore: going on from {valid.spec.restore and valid.spec.restore.place}.")
-        return again(observed, with_restore(_with_nonce(status, valid), valid), now, event)
+        status = with_restore(_with_nonce(status, valid), valid)
+        return again(observed, status, now, Event("Restoring", f"spec.restore: going on from {status.restore.place}."))
     if valid.spec.retry_nonce != status.retry_nonce:
         return _retry(observed, valid, status, now)
     settled = _is_settled(observed, status)

@@ -12,7 +12,7 @@ from flowoperator.core.plan import Event, Plan
 from flowoperator.core.revisions import record, restores, switched, with_outcome, without_failure
 from flowoperator.core.stability import goes_back
 
-_LONGEST = 400
+LONGEST_CAUSE = 400  # so that all failures that are remembered fit into a status
 
 
 def placed(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetime) -> tuple[ValidSpec, FlowStatus]:
@@ -47,11 +47,15 @@ def _is_asked_again(valid: ValidSpec, status: FlowStatus) -> bool:
 
 def _adopted(observed: Observed, status: FlowStatus, now: datetime) -> FlowStatus:
     revision = status.revision.model_copy(update={"desired": status.revision.current})
-    said = f"The spec asks for revision {revision.current} again, which runs already."
     return conditions.with_condition(
-        status.model_copy(update={"revision": revision}), "RolledBack", "True", "SpecReverted", said,
-        observed.flow.generation, stamp_of(now),
+        status.model_copy(update={"revision": revision}), "RolledBack", "True", "SpecReverted",
+        reverted(revision.current), observed.flow.generation, stamp_of(now),
     )  # fmt: skip
+
+
+def reverted(revision: str) -> str:
+    """What is said of a spec that goes back to what runs."""
+    return f"The spec asks for revision {revision} again, which runs already."
 
 
 def roll_back(observed: Observed, valid: ValidSpec, status: FlowStatus, cause: str, now: datetime) -> Plan | None:
@@ -61,7 +65,7 @@ def roll_back(observed: Observed, valid: ValidSpec, status: FlowStatus, cause: s
     stamp, given_up, stable = stamp_of(now), status.revision.current, status.revision.stable
     failed = FailedRevision(
         hash=given_up, settings=valid.settings_hash, inputs=status.attempt.inputs, time=stamp,
-        deadline_seconds=valid.spec.rollback.deadline_seconds, message=f"{cause[:_LONGEST].rstrip('.')}.",
+        deadline_seconds=valid.spec.rollback.deadline_seconds, message=f"{cause[:LONGEST_CAUSE].rstrip('.')}.",
     )  # fmt: skip
     ended, status = record(status, stable), paused(status)
     status = switched(

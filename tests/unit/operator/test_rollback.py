@@ -501,3 +501,14 @@ def test_where_the_checkpoints_of_the_stable_revision_are_gone_the_reason_is_sti
     replaced.say(150, 140, restored_from=base)
     replaced.step()
     assert replaced.condition("RolledBack") == ("True", "RevisionFailed")
+
+
+def test_a_volume_that_is_given_up_leaves_nothing_to_go_back_to_and_no_event_says_otherwise(world):
+    world.claim = None
+    world.settle()
+    assert world.condition("Stalled") == ("True", "VolumeLost")
+    world.events.clear()
+    world.edit(spec(weight=0.2, retryNonce="begin anew"))
+    world.settle()
+    assert world.status.revision.stable == ""
+    assert "RevisionStable" not in world.events
