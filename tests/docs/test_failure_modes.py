@@ -9,7 +9,7 @@ import pytest
 
 from flowapi.report import RunError
 from flowoperator.core.observed import Claim, InvalidSpec, Job, Pod, Refusal
-from kit.world import NOW, REF, World, spec
+from kit.world import NOW, REF, World, edited_flow, running_flow, spec
 
 PAGE = Path(__file__).parents[2] / "docs" / "failure-modes.md"
 
@@ -17,13 +17,6 @@ PAGE = Path(__file__).parents[2] / "docs" / "failure-modes.md"
 def started(**more) -> World:
     world = World(wanted=spec(**more))
     world.settle()
-    return world
-
-
-def running() -> World:
-    world = started()
-    world.say(120, 100)
-    world.step()
     return world
 
 
@@ -42,7 +35,7 @@ def failed(world: World, code: int, **more) -> World:
 
 
 def invalid() -> World:
-    world = running()
+    world = running_flow()
     world.edit(InvalidSpec("spec.flow.terms[1].atom: unknown atom `norm_l12`. Did you mean `norm_l21`?"))
     return world
 
@@ -91,7 +84,7 @@ def warned(text: str, *, pod: bool = False) -> Callable[[], World]:
 
 def claim(**more) -> Callable[[], World]:
     def situation() -> World:
-        world = running()
+        world = running_flow()
         world.claim = replace(world.claim, **more) if more else None
         world.pods = [] if not more else world.pods
         return world
@@ -127,7 +120,7 @@ def foreign_job() -> World:
 
 
 def lost_node() -> World:
-    world = running()
+    world = running_flow()
     world.pods = [replace(world.pods[0], name="denoise-1-x", node="node-1", deleting="2025-12-31T23:00:00Z")]
     return world
 
@@ -160,14 +153,12 @@ def wiped() -> World:
         code=65, reason="VolumeLost", message="the volume has no checkpoint of this flow, though one was saved",
         remedy="Restore the volume from a backup, or start anew with another spec.retryNonce.",
     )  # fmt: skip
-    return failed(running(), 65, error=error)
+    return failed(running_flow(), 65, error=error)
 
 
 def edited() -> World:
     """A stable revision, and another one whose engine runs."""
-    world = running()
-    world.edit(spec(weight=0.2))
-    world.settle()
+    world = edited_flow(spec(), spec(weight=0.2))
     world.say(3, 0, controller="AMBER")
     world.step()
     return world

@@ -213,3 +213,22 @@ class World:
 
     def condition(self, kind: str) -> tuple[str, str]:
         return next(((one.status, one.reason) for one in self.status.conditions if one.type == kind), ("", ""))
+
+
+def running_flow(**state: Any) -> World:
+    """A flow whose engine runs and has saved; `state` is the world's."""
+    world = World(**state)
+    world.settle()
+    world.say(120, 100)
+    world.step()
+    return world
+
+
+def edited_flow(first: ValidSpec, then: ValidSpec) -> World:
+    """A stable revision that another one has replaced, whose engine runs and has yet to save."""
+    world = running_flow(wanted=first)
+    world.edit(then)
+    world.settle()
+    world.say(3, 0)
+    world.step()
+    return world

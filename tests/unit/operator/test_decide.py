@@ -7,16 +7,12 @@ import pytest
 from flowapi.report import RunError
 from flowoperator.core.observed import Claim, InvalidSpec, Job, Pod
 from flowoperator.core.plan import Delete
-from kit.world import REF, World, spec
+from kit.world import REF, World, running_flow, spec
 
 
 @pytest.fixture
 def running() -> World:
-    world = World()
-    world.settle()
-    world.say(120, 100)
-    world.step()
-    return world
+    return running_flow()
 
 
 def test_the_attempt_is_written_before_its_job_is_made():

@@ -9,16 +9,12 @@ from flowapi.status import FlowStatus
 from flowoperator.core import parse
 from flowoperator.core.observed import Claim, InvalidSpec, Refusal
 from flowoperator.core.plan import Create
-from kit.world import World, spec
+from kit.world import World, running_flow, spec
 
 
 @pytest.fixture
 def running() -> World:
-    world = World()
-    world.settle()
-    world.say(120, 100)
-    world.step()
-    return world
+    return running_flow()
 
 
 def message(world: World, kind: str) -> str:
@@ -98,10 +94,7 @@ def test_the_revision_that_has_checkpoints_is_never_forgotten_for_ones_that_have
         world.edit(spec(weight=weight, revisionHistoryLimit=2))
         world.settle()
 
-    world = World(wanted=spec(revisionHistoryLimit=2))
-    world.settle()
-    world.say(120, 100)
-    world.step()
+    world = running_flow(wanted=spec(revisionHistoryLimit=2))
     for weight in (0.2, 0.3, 0.4):
         edit(weight)
     assert spec().hash in world.argument("lineage").split(",")

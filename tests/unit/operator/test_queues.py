@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from kit.world import World, spec
+from kit.world import running_flow, spec
 
 QUEUE = (("kueue.x-k8s.io/queue-name", "team"), ("kueue.x-k8s.io/priority-class", "low"))
 
@@ -12,11 +12,7 @@ QUEUE = (("kueue.x-k8s.io/queue-name", "team"), ("kueue.x-k8s.io/priority-class"
 @pytest.fixture
 def world():
     """A flow of a queue, which runs and has saved."""
-    world = World(queue=QUEUE)
-    world.settle()
-    world.say(120, 100)
-    world.step()
-    return world
+    return running_flow(queue=QUEUE)
 
 
 def test_the_labels_of_a_queue_are_passed_on(world):
@@ -45,10 +41,7 @@ def test_the_job_of_a_queue_keeps_its_place_when_its_pod_ends(world, end):
 
 
 def test_a_job_that_something_suspends_keeps_its_place_without_a_label_too():
-    world = World()
-    world.settle()
-    world.say(120, 100)
-    world.step()
+    world = running_flow()
     world.end(75, disrupted=True)
     world.jobs = [replace(world.job, suspended=True)]
     job = world.job

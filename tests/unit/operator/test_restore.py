@@ -2,7 +2,7 @@
 
 import pytest
 
-from kit.world import World, spec
+from kit.world import World, running_flow, spec
 
 A, B = spec(), spec(weight=0.2)
 CHECKPOINT = "000000000040-e000001-0a1b2c"
@@ -15,11 +15,7 @@ def asking(nonce="1", weight=0.1, **more):
 @pytest.fixture
 def world():
     """A runs and has saved."""
-    world = World(wanted=A)
-    world.settle()
-    world.say(120, 100)
-    world.step()
-    return world
+    return running_flow(wanted=A)
 
 
 def test_the_flow_goes_on_from_the_checkpoint_that_was_asked_for(world):

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from flowapi.report import RunError
-from kit.world import World, spec
+from kit.world import World, running_flow, spec
 
 
 def crash(world: World, iteration: int) -> None:
@@ -151,10 +151,7 @@ def test_a_hang_is_a_reason_of_its_own(world):
 
 
 def test_a_hang_that_is_tried_again_is_said_in_the_event():
-    world = World()
-    world.settle()
-    world.say(120, 100)
-    world.step()
+    world = running_flow()
     error = RunError(code=70, reason="Hang", message="no progress in saving for 600 s")
     world.end(70, error=error)
     plan = world.step()

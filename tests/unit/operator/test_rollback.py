@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from flowapi.report import RestoredFrom, RunError
-from kit.world import World, spec
+from kit.world import World, edited_flow, running_flow, spec
 
 A, B, C = spec(), spec(weight=0.2), spec(weight=0.3)
 WRONG = RunError(code=76, reason="Diverged", message="the energy left every bound", remedy="Lower policy.step.")
@@ -15,14 +15,7 @@ WRONG = RunError(code=76, reason="Diverged", message="the energy left every boun
 @pytest.fixture
 def world():
     """A is stable and has been replaced by B, whose engine runs."""
-    world = World(wanted=A)
-    world.settle()
-    world.say(120, 100)
-    world.step()
-    world.edit(B)
-    world.settle()
-    world.say(3, 0)
-    world.step()
+    world = edited_flow(A, B)
     assert (world.status.revision.current, world.status.revision.stable) == (B.hash, A.hash)
     return world
 
@@ -189,10 +182,7 @@ def test_without_a_stable_revision_the_flow_is_stalled_with_the_cause():
 
 
 def test_a_stable_revision_that_fails_itself_is_stalled_with_the_cause():
-    world = World()
-    world.settle()
-    world.say(120, 100)
-    world.step()
+    world = running_flow()
     world.end(76, error=WRONG, job="Failed")
     world.settle()
     assert world.condition("Stalled") == ("True", "Diverged")
@@ -299,10 +289,7 @@ def test_the_deadline_counts_the_time_of_running_engines_alone(world):
 
 
 def test_the_stable_revision_is_never_forgotten():
-    world = World(wanted=A)
-    world.settle()
-    world.say(120, 100)
-    world.step()
+    world = running_flow(wanted=A)
     for weight in range(2, 9):
         world.edit(spec(weight=weight / 10, revisionHistoryLimit=2))
         world.settle()
@@ -332,14 +319,7 @@ def test_the_image_that_the_stable_revision_ran_with_is_the_one_it_runs_with_aga
 
 def test_a_kill_after_any_write_ends_in_the_same_place():
     for writes in range(4):
-        world = World(wanted=A)
-        world.settle()
-        world.say(120, 100)
-        world.step()
-        world.edit(B)
-        world.settle()
-        world.say(3, 0)
-        world.step()
+        world = edited_flow(A, B)
         world.end(76, error=WRONG, job="Failed")
         world.step(writes=writes)
         world.settle()
@@ -356,10 +336,7 @@ def test_a_deadline_that_is_over_asks_for_no_pass_at_once(world):
 
 def test_a_revision_that_was_green_once_is_not_overdue():
     wanted = {"rollback": {"stableAfter": {"seconds": 3600}}}
-    world = World(wanted=spec(**wanted))
-    world.settle()
-    world.say(120, 100)
-    world.step()
+    world = running_flow(wanted=spec(**wanted))
     world.status = world.status.model_copy(
         update={"revision": world.status.revision.model_copy(update={"stable": world.wanted.hash})}
     )
@@ -415,10 +392,7 @@ def test_a_longer_deadline_is_another_try(world):
 
 @pytest.mark.parametrize("how", ["held back", "dead"])
 def test_time_without_an_engine_makes_nothing_stable(how):
-    world = World(wanted=spec(rollback={"stableAfter": {"seconds": 3600}}))
-    world.settle()
-    world.say(120, 100)
-    world.step()
+    world = running_flow(wanted=spec(rollback={"stableAfter": {"seconds": 3600}}))
     world.now += timedelta(seconds=60)
     world.say(140, 130)
     world.step()
@@ -442,10 +416,7 @@ def test_the_time_of_a_revision_that_is_left_is_its_own(world):
 
 
 def test_a_nonce_that_is_taken_away_is_no_other_try():
-    world = World(wanted=A)
-    world.settle()
-    world.say(120, 100)
-    world.step()
+    world = running_flow(wanted=A)
     world.edit(spec(weight=0.2, retryNonce="1"))
     world.settle()
     world.say(3, 0)
@@ -481,10 +452,7 @@ def test_a_full_volume_once_does_not_spare_a_revision_its_deadline(world):
 
 
 def test_the_job_of_a_stable_revision_that_completed_in_place_of_another_goes_too():
-    world = World(wanted=spec(ttlSecondsAfterFinished=5))
-    world.settle()
-    world.say(120, 100)
-    world.step()
+    world = running_flow(wanted=spec(ttlSecondsAfterFinished=5))
     world.edit(spec(weight=0.2, ttlSecondsAfterFinished=5))
     world.settle()
     world.say(3, 0)
