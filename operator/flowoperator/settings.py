@@ -49,7 +49,7 @@ class Settings:
 
 
 def configure_logs(level: str) -> None:
-    """One JSON object a line, ours and those of the libraries alike."""
+    """One JSON object a line, ours and those of the libraries alike; of Kopf, which tells of each event, warnings."""
     shared: list[structlog.types.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper("iso"),
@@ -62,6 +62,8 @@ def configure_logs(level: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(renderer)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    chosen = logging.getLogger().level
+    logging.getLogger("kopf").setLevel(chosen if chosen <= logging.DEBUG else max(chosen, logging.WARNING))
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
