@@ -118,7 +118,6 @@ def main() -> None:
     """Measure both and print them."""
     cluster = kit.ensure()
     cluster.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait", timeout=180)
-    kit.replenish(cluster)
     cluster.kubectl("create", "namespace", NAMESPACE)
     photo = ROOT / "examples" / "deblur" / "photo"
     cluster.kubectl("create", "configmap", "photo", f"--from-file={photo}", f"--namespace={NAMESPACE}")

@@ -5,6 +5,8 @@ from typing import ClassVar
 
 BEGIN_ANEW = "edit spec.flow, if only its seed, with upgrade.mode Restart"
 """How a resource's flow begins anew, where `cflow run` has --fresh."""
+ENLARGE = "Raise spec.checkpoint.volume.size, or make room on the volume."
+"""What to do on a cluster about a volume that is full."""
 
 
 class FlowError(Exception):
@@ -28,9 +30,16 @@ class FlowError(Exception):
         super().__init__(str(self))
 
     def __str__(self) -> str:
+        return self._with(self.remedy)
+
+    @property
+    def of_resource(self) -> str:
+        """The sentence where the flow is a resource."""
+        return self._with(self.on_cluster)
+
+    def _with(self, remedy: str) -> str:
         place = f"{self.path}: " if self.path else ""
-        remedy = f". {self.remedy}" if self.remedy else ""
-        return f"{place}{self.message}{remedy}"
+        return f"{place}{self.message}. {remedy}" if remedy else f"{place}{self.message}"
 
     def __reduce__(self) -> tuple[object, ...]:
         """Keep the keyword arguments when an error crosses a process border."""

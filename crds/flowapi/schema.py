@@ -76,10 +76,28 @@ def _has_volume(name: str) -> str:
     return f"has({name}.checkpoint) && has({name}.checkpoint.volume)"
 
 
+def _mode(name: str) -> str:
+    volume = f"{name}.checkpoint.volume"
+    return f"(has({volume}.accessMode) ? {volume}.accessMode : 'ReadWriteOnce')"
+
+
+def _plain(name: str) -> str:
+    """Whether the volume is what it is without a word about it, whatever its size."""
+    volume = f"{name}.checkpoint.volume"
+    nothing = f"!has({volume}.claimName) && !has({volume}.storageClassName) && {_mode(name)} == 'ReadWriteOnce'"
+    return f"(!({_has_volume(name)}) || ({nothing}))"
+
+
+def _same(key: str) -> str:
+    new, old = f"self.checkpoint.volume.{key}", f"oldSelf.checkpoint.volume.{key}"
+    return f"has({new}) == has({old}) && (!has({new}) || {new} == {old})"
+
+
 _SAME_VOLUME = {
-    "rule": f"({_has_volume('self')}) == ({_has_volume('oldSelf')}) && "
-    f"(!({_has_volume('self')}) || self.checkpoint.volume == oldSelf.checkpoint.volume)",
-    "message": "the checkpoint volume of a flow is immutable. Make a new flow for another volume.",
+    "rule": f"{_has_volume('self')} && {_has_volume('oldSelf')} ? "
+    f"{_same('claimName')} && {_same('storageClassName')} && {_mode('self')} == {_mode('oldSelf')} : "
+    f"{_plain('self')} && {_plain('oldSelf')}",
+    "message": "the checkpoint volume of a flow is immutable but for its size. Make a new flow for another volume.",
 }
 _COLUMNS = (  # of name, type, path and priority: 1 is shown by `-o wide` alone
     ("Phase", "string", ".status.phase", 0),

@@ -14,7 +14,6 @@ from rich.progress import BarColumn, Progress, TextColumn
 from volume import newest_checkpoint
 
 from flowapi.report import RunReport
-from kit import cluster as kit
 from kit.cluster import Cluster
 from kit.flow import LiveFlow, revision_of
 
@@ -46,7 +45,6 @@ def fresh_namespace(cluster: Cluster) -> None:
     shutil.rmtree(BUILD, ignore_errors=True)
     BUILD.mkdir(parents=True)
     cluster.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait", timeout=180)
-    kit.replenish(cluster)
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     cluster.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE, "labels": labels}}])
     photo = f"--from-file={EXAMPLE / 'photo'}"

@@ -4,14 +4,12 @@ import secrets
 
 import pytest
 
-from kit import cluster as kit
 from kit.denoise import config_map, npy, picture
 from kit.flow import LiveFlow, revision_of
 
 
 @pytest.fixture
 def namespace(cluster, request):
-    kit.replenish(cluster)
     name = f"cflow-{request.node.name.removeprefix('test_').replace('_', '-')[:40].rstrip('-[')}-{secrets.token_hex(2)}"
     name = "".join(letter if letter.isalnum() or letter == "-" else "-" for letter in name.lower())
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}

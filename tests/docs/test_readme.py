@@ -19,7 +19,6 @@ from flowapi.operators import OPERATORS
 from flowapi.reader import read_documents
 from flowapi.spec import load_manifest
 from flowengine.compiler import compile_flow
-from kit import cluster as kit
 from kit.flow import LiveFlow
 
 ROOT = Path(__file__).parent.parent.parent
@@ -52,7 +51,6 @@ def test_the_cluster_commands_run(cluster, tmp_path) -> None:
     assert commands[0].startswith("make cluster-up")
     assert commands[-1].endswith("--watch")
     namespace, kubeconfig = f"cflow-readme-{secrets.token_hex(2)}", tmp_path / "kubeconfig"
-    kit.replenish(cluster)
     shutil.copy(cluster.kubeconfig, kubeconfig)
     cluster.kubectl("create", "namespace", namespace)
     env = {**os.environ, "KUBECONFIG": str(kubeconfig), "PATH": f"{cluster.kubectl_path.parent}:{os.environ['PATH']}"}

@@ -21,7 +21,7 @@ from flowoperator.core.observed import (
     ValidSpec,
 )
 from flowoperator.core.parse import whole_revision_map
-from flowoperator.core.plan import Action, Create, Delete, Plan, SetClaimOwners
+from flowoperator.core.plan import Action, Create, Delete, GrowClaim, Plan, SetClaimOwners
 from flowoperator.objects.meta import ATTEMPT_LABEL, QUEUE_LABELS, REVISION_LABEL, SETTINGS_ANNOTATION, FlowRef
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -103,7 +103,10 @@ class World:
                 self.maps[meta["name"]] = whole_revision_map({**body, "metadata": meta})
             case Create(body):
                 owners = frozenset(owner["uid"] for owner in body["metadata"]["ownerReferences"])
-                self.claim = Claim(body["metadata"]["name"], ours=True, flow_uids=owners)
+                size = body["spec"]["resources"]["requests"]["storage"]
+                self.claim = Claim(
+                    body["metadata"]["name"], ours=True, flow_uids=owners, phase="Bound", requested=size, capacity=size
+                )  # fmt: skip
             case Delete("ConfigMap", name):
                 self.maps.pop(name, None)
             case Delete(_, name, uid):
@@ -111,6 +114,9 @@ class World:
             case SetClaimOwners(_, _, owners):
                 assert self.claim is not None
                 self.claim = replace(self.claim, flow_uids=frozenset(owner["uid"] for owner in owners))
+            case GrowClaim(_, _, size):
+                assert self.claim is not None
+                self.claim = replace(self.claim, requested=size)
 
     def create_job(self, body: dict[str, Any]) -> None:
         meta = body["metadata"]

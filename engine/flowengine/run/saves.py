@@ -143,7 +143,7 @@ class Saves:
                 raise outcome.error or RuntimeError("a save ended without a word")
             else:
                 self._cadence = self._cadence.failed(self._reporter.report.durable or 0, time.monotonic())
-                self._reporter.update(write_failed=str(outcome.error))
+                self._reporter.update(write_failed=outcome.error.of_resource)
                 self._reporter.warn(f"WriteFailed: {outcome.error}")
 
     def _saved(self, ref: CheckpointRef, job: Job) -> None:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from typing_extensions import Buffer
 
-from flowapi.errors import VolumeError
+from flowapi.errors import ENLARGE, VolumeError
 
 READ_CHUNK = 1 << 24
 SENT_AT_ONCE = 1 << 22
@@ -168,7 +168,7 @@ def refused(error: OSError, what: str) -> VolumeError:
     }
     full = error.errno in FULL
     remedy = "Make room on the volume." if full else remedies.get(error.errno or 0, "Check the volume.")
-    found = VolumeError(f"{what} ({reason(error)})", remedy=remedy)
+    found = VolumeError(f"{what} ({reason(error)})", remedy=remedy, on_cluster=ENLARGE if full else "")
     found.full, found.unreadable = full, error.errno in UNREADABLE
     return found
 

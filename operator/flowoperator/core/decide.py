@@ -15,7 +15,7 @@ from flowoperator.core.attempts import (
     without_failures,
 )
 from flowoperator.core.ending import completed, ended
-from flowoperator.core.moves import again, closed, highest, stamp_of, stop, stop_all, with_repairs
+from flowoperator.core.moves import again, closed, highest, stamp_of, stop, stop_all, with_claim, with_repairs
 from flowoperator.core.observed import InvalidSpec, Observed, TerminationRecord, ValidSpec
 from flowoperator.core.plan import Event, Plan
 from flowoperator.core.reporting import observed_status
@@ -23,7 +23,7 @@ from flowoperator.core.revisions import record, restores, switched, with_restore
 from flowoperator.core.rollback import placed, reverted
 from flowoperator.core.stability import with_stability
 from flowoperator.core.starting import start
-from flowoperator.core.volume import claim_repairs, says_lost, volume_trouble, without_checkpoints
+from flowoperator.core.volume import says_lost, volume_trouble, without_checkpoints
 from flowoperator.core.watching import watch
 
 VOLUME_SECONDS = 10.0  # a claim that bears no label of ours can't be watched
@@ -66,7 +66,7 @@ def _invalid(observed: Observed, spec: InvalidSpec, status: FlowStatus, now: dat
     jobs = tuple(job for job in observed.jobs if not job.finished) if around is not None and around.suspend else ()
     verdict = conditions.stalled("InvalidSpec", spec.message)
     plan = closed(observed, status, verdict, now, stop(observed, jobs))
-    return replace(plan, before=claim_repairs(observed, around)) if around is not None else plan
+    return with_claim(plan, observed, around) if around is not None else plan
 
 
 def _run(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetime) -> Plan:

@@ -3,6 +3,7 @@
 import re
 from datetime import datetime
 
+from flowapi.errors import VolumeError
 from flowapi.report import LAST_ATTEMPT, ExitCode
 from flowapi.status import FlowStatus
 from flowoperator.core import conditions
@@ -12,6 +13,7 @@ from flowoperator.core.plan import Delete, Event, Plan
 from flowoperator.core.revisions import record, with_outcome
 from flowoperator.core.rollback import roll_back
 from flowoperator.core.troubles import moment
+from flowoperator.core.volume import growth
 
 INPUTS_SECONDS = 30.0
 _OF_THE_VOLUME = frozenset({ExitCode.VOLUME, ExitCode.FENCED})  # another revision would meet the same
@@ -38,6 +40,8 @@ def ended(observed: Observed, valid: ValidSpec, status: FlowStatus, job: Job, no
     if observed.inputs and status.attempt.inputs and observed.inputs != status.attempt.inputs:
         return again(observed, status, now, Event("Retried", "The inputs have changed; trying again."))
     verdict = failure(observed, job)
+    if verdict.reason == VolumeError.reason and observed.refusal is None and growth(observed, valid.spec):
+        return again(observed, status, now, Event("Retried", "The volume grows; trying again."))
     of_volume = ending is not None and ending.exit_code in _OF_THE_VOLUME
     if not of_volume and (back := roll_back(observed, valid, status, verdict.message, now)) is not None:
         return back

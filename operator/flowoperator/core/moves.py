@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
+from flowapi.spec import FlowSpec
 from flowapi.status import FlowStatus
 from flowoperator.core import conditions
 from flowoperator.core.attempts import next_attempt, without_failures
@@ -10,7 +11,7 @@ from flowoperator.core.observed import Job, Observed, ValidSpec
 from flowoperator.core.plan import Action, Create, Delete, Event, Plan
 from flowoperator.core.reporting import only_progress
 from flowoperator.core.revisions import revision_file
-from flowoperator.core.volume import claim_repairs
+from flowoperator.core.volume import claim_note, claim_repairs, growth, is_refused
 from flowoperator.objects.configmap import build_configmap
 
 _ASKED_FOR = frozenset({"Retried", "Resumed", "Restarted", "Restoring"})
@@ -35,13 +36,21 @@ def closed(
 
     A verdict that a person has to act on is an event too, once.
     """
-    old, verdict = observed.flow.status, conditions.standing(status, verdict)
+    old, verdict, note = observed.flow.status, conditions.standing(status, verdict), claim_note(observed)
+    if note:
+        verdict = replace(verdict, message=f"{verdict.message} {note}")
     status = conditions.with_verdict(status, verdict, observed.flow.generation, stamp_of(now))
     if verdict.phase in {"Stalled", "Suspended"} and not events and _says_anew(old, verdict):
         kind = verdict.reason if verdict.reason in _ALWAYS_TOLD else verdict.phase
         events = (Event(kind, verdict.message, "Warning" if verdict.phase == "Stalled" else "Normal"),)
+    if note and observed.refusal is not None and not _is_said(old, note):
+        events = (*events, Event("ResizeRefused", note, "Warning"))
     written = None if only_progress(old, status, now) else status
     return Plan(written, actions, events, requeue_after)
+
+
+def _is_said(old: FlowStatus, note: str) -> bool:
+    return any(one.type == "Ready" and note in one.message for one in old.conditions)
 
 
 def _says_anew(old: FlowStatus, verdict: conditions.Verdict) -> bool:
@@ -82,14 +91,17 @@ def stop(observed: Observed, jobs: tuple[Job, ...]) -> tuple[Action, ...]:
 
 def with_repairs(plan: Plan, observed: Observed, valid: ValidSpec) -> Plan:
     """The plan, and what the spec says of objects in every phase, before the status says that it was seen."""
-    claims = () if _refused(observed, "PersistentVolumeClaim") else claim_repairs(observed, valid.spec)
-    return replace(plan, before=(*claims, *_map_repairs(observed, valid), *plan.before))
+    plan = with_claim(plan, observed, valid.spec)
+    return replace(plan, before=(*_map_repairs(observed, valid), *plan.before))
 
 
-def _refused(observed: Observed, kind: str) -> bool:
-    """Whether the apiserver has just refused an object of this kind: what can't be repaired holds nothing else up."""
-    refusal = observed.refusal
-    return refusal is not None and refusal.kind == kind and refusal.retry_in > 0
+def with_claim(plan: Plan, observed: Observed, spec: FlowSpec) -> Plan:
+    """The plan, and the claim as the spec asks.
+
+    It grows last: a new try on a volume that was full is written down before, or it would never come.
+    """
+    before, actions = claim_repairs(observed, spec), growth(observed, spec)
+    return replace(plan, before=(*before, *plan.before), actions=(*plan.actions, *actions))
 
 
 def _map_repairs(observed: Observed, valid: ValidSpec) -> tuple[Action, ...]:
@@ -102,6 +114,6 @@ def _map_repairs(observed: Observed, valid: ValidSpec) -> tuple[Action, ...]:
         if one.owner_uid == ref.uid and one.revision not in known
     ]
     active = job is not None and not job.finished and not job.deleting and job.revision == valid.asked
-    if active and not _refused(observed, "ConfigMap") and observed.map_of(valid.asked) is None:
+    if active and not is_refused(observed, "ConfigMap") and observed.map_of(valid.asked) is None:
         found.append(Create(build_configmap(ref, revision_file(observed, valid))))
     return tuple(found)

@@ -201,6 +201,9 @@ class Claim:
         offered: Whether its owner has labelled it as a checkpoint volume.
         flow_uids: Uids of the flows that own it.
         phase: `Pending`, `Bound` or `Lost`.
+        requested: The size that it asks for, a quantity.
+        capacity: The size of its volume, a quantity; empty before it has one.
+        resizing: What Kubernetes says of a change of size that goes on, or fails; empty where there is none.
     """
 
     name: str
@@ -210,6 +213,9 @@ class Claim:
     deleting: bool = False
     phase: str = ""
     uid: str = ""
+    requested: str = ""
+    capacity: str = ""
+    resizing: str = ""
 
 
 @dataclass(frozen=True)
@@ -230,9 +236,10 @@ class RevisionMap:
 
 @dataclass(frozen=True)
 class Refusal:
-    """The apiserver's refusal of an object that the operator wanted to make.
+    """The apiserver's refusal of an object that the operator wanted to make, or to change.
 
     Attributes:
+        changing: Whether the object is there: what it refused is a change of it, and nothing else waits for that.
         fields: What the apiserver names as wrong, as paths into the object.
         generation: Of the spec that asked for it.
         retry_in: Seconds until the next try.
@@ -244,6 +251,7 @@ class Refusal:
     fields: tuple[str, ...] = ()
     generation: int = 0
     retry_in: float = 0.0
+    changing: bool = False
 
 
 @dataclass(frozen=True)

@@ -146,7 +146,7 @@ def termination(body: Json) -> TerminationRecord | None:
 
 def claim(body: Json) -> Claim:
     """A PersistentVolumeClaim."""
-    meta = body["metadata"]
+    meta, status = body["metadata"], body.get("status") or {}
     owners = meta.get("ownerReferences") or ()
     return Claim(
         name=meta["name"],
@@ -154,9 +154,25 @@ def claim(body: Json) -> Claim:
         offered=_label(body, VOLUME_LABEL) == "true",
         flow_uids=frozenset(one["uid"] for one in owners if one.get("kind") == KIND),
         deleting="deletionTimestamp" in meta,
-        phase=(body.get("status") or {}).get("phase", ""),
+        phase=status.get("phase", ""),
         uid=meta["uid"],
+        requested=_storage((body.get("spec") or {}).get("resources"), "requests"),
+        capacity=_storage(status, "capacity"),
+        resizing=_resizing(status),
     )
+
+
+def _storage(body: Json | None, key: str) -> str:
+    return str(((body or {}).get(key) or {}).get("storage", ""))
+
+
+def _resizing(status: Json) -> str:
+    """The conditions that tell of a resize: an error before what is merely under way."""
+    found = {one.get("type"): one for one in status.get("conditions") or () if one.get("status") == "True"}
+    for kind in ("ControllerResizeError", "NodeResizeError", "FileSystemResizePending", "Resizing"):
+        if kind in found:
+            return f"{kind}: {found[kind].get('message', '')}".rstrip(": .")
+    return ""
 
 
 def revision_map(body: Json) -> RevisionMap:

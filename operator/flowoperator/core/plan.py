@@ -31,7 +31,16 @@ class SetClaimOwners:
     owners: tuple[dict[str, Any], ...]
 
 
-Action = Create | Delete | SetClaimOwners
+@dataclass(frozen=True)
+class GrowClaim:
+    """Ask for a larger volume, if the claim still is the one that was seen."""
+
+    name: str
+    uid: str
+    size: str
+
+
+Action = Create | Delete | SetClaimOwners | GrowClaim
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def start(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetim
     others = stop_all(observed, except_for=status.attempt.job_name)
     if (blocker := _blocker(observed, now)) is not None:
         return closed(observed, status, blocker, now, others, requeue_after=WAIT_SECONDS)
-    refusal = observed.refusal
+    refusal = observed.refusal if observed.refusal and not observed.refusal.changing else None
     if refusal is not None and refusal.generation == observed.flow.generation and refusal.retry_in > 0:
         return closed(observed, status, troubles.refused(refusal), now, others, requeue_after=refusal.retry_in)
     if valid.stable and ((known := observed.map_of(valid.stable)) is None or (observed.live and known.tuple is None)):

@@ -1,10 +1,11 @@
 """The checkpoint volume: whose claim it is, whether it is still there, and what to do about it."""
 
+from flowapi.quantities import amount
 from flowapi.spec import FlowSpec
 from flowapi.status import CheckpointStatus, DisplayStatus, FlowStatus, ProgressStatus
-from flowoperator.core import conditions
+from flowoperator.core import conditions, troubles
 from flowoperator.core.observed import Claim, Observed, ValidSpec
-from flowoperator.core.plan import Action, SetClaimOwners
+from flowoperator.core.plan import Action, GrowClaim, SetClaimOwners
 from flowoperator.objects.claim import claim_owners
 from flowoperator.objects.meta import VOLUME_LABEL, FlowRef
 
@@ -65,13 +66,51 @@ def _of_a_deleted_flow(claim: Claim, ref: FlowRef) -> bool:
 
 
 def claim_repairs(observed: Observed, spec: FlowSpec) -> tuple[Action, ...]:
-    """The flow's own claim follows the deletion policy in every phase; another flow's or the user's never does."""
-    claim, ref = observed.claim, observed.flow.ref
-    if claim is None or not claim.ours or claim.name != ref.name or claim.deleting or _of_a_deleted_flow(claim, ref):
+    """The flow's own claim follows the deletion policy in every phase."""
+    claim, ref = _own_claim(observed), observed.flow.ref
+    if claim is None or is_refused(observed, "PersistentVolumeClaim"):
         return ()
     owners = tuple(claim_owners(ref, spec.deletion_policy))
     same = claim.flow_uids == frozenset(owner["uid"] for owner in owners)
     return () if same else (SetClaimOwners(claim.name, claim.uid, owners),)
+
+
+def growth(observed: Observed, spec: FlowSpec) -> tuple[Action, ...]:
+    """The flow's own claim follows `size` in every phase, upwards: a volume never shrinks, also not on a revert."""
+    claim, size = _own_claim(observed), spec.checkpoint.volume.size
+    if claim is None or size is None or claim.phase != "Bound" or is_refused(observed, "PersistentVolumeClaim"):
+        return ()
+    wanted, requested = amount(size), amount(claim.requested)
+    grows = wanted is not None and requested is not None and wanted > requested
+    return (GrowClaim(claim.name, claim.uid, size),) if grows else ()
+
+
+def claim_note(observed: Observed) -> str:
+    """Why the claim is not yet as the spec asks; empty where it is. Nothing else waits for that."""
+    claim, refusal = _own_claim(observed), observed.refusal
+    if claim is None:
+        return ""
+    if refusal is not None and refusal.changing and refusal.generation == observed.flow.generation:
+        return troubles.refused(refusal).message
+    requested, capacity = amount(claim.requested), amount(claim.capacity)
+    if requested is None or capacity is None or capacity >= requested:
+        return ""
+    said = f" ({claim.resizing})" if claim.resizing else ""
+    return f"Claim {claim.name} is being resized from {claim.capacity} to {claim.requested}{said}."
+
+
+def is_refused(observed: Observed, kind: str) -> bool:
+    """Whether the apiserver has just refused an object of this kind: what can't be repaired holds nothing else up."""
+    refusal = observed.refusal
+    return refusal is not None and refusal.kind == kind and refusal.retry_in > 0
+
+
+def _own_claim(observed: Observed) -> Claim | None:
+    """The claim, if this flow's operator made it for this very flow: another flow's or the user's is left alone."""
+    claim, ref = observed.claim, observed.flow.ref
+    if claim is None or not claim.ours or claim.name != ref.name or claim.deleting or _of_a_deleted_flow(claim, ref):
+        return None
+    return claim
 
 
 def says_lost(status: FlowStatus) -> bool:

@@ -8,7 +8,7 @@ from datetime import datetime
 from flowapi.group import API_VERSION, KIND
 from flowoperator.core.moves import stamp_of
 from flowoperator.core.observed import Flow
-from flowoperator.core.plan import Action, Create, Delete, Event, Plan, SetClaimOwners
+from flowoperator.core.plan import Action, Create, Delete, Event, GrowClaim, Plan, SetClaimOwners
 from flowoperator.shell.cluster import ApiError, Cluster, Json
 from flowoperator.shell.informer import Informer
 
@@ -22,11 +22,12 @@ class RefusedError(Exception):
     Attributes:
         kind: Of the object.
         error: What it said.
+        changing: Whether the object is there.
     """
 
-    def __init__(self, kind: str, error: ApiError) -> None:
+    def __init__(self, kind: str, error: ApiError, *, changing: bool = False) -> None:
         super().__init__(str(error))
-        self.kind, self.error = kind, error
+        self.kind, self.error, self.changing = kind, error, changing
 
 
 async def apply(cluster: Cluster, informer: Informer, flow: Flow, version: str, plan: Plan, now: datetime) -> None:
@@ -57,18 +58,25 @@ async def _act(cluster: Cluster, informer: Informer, flow: Flow, actions: Iterab
                 await cluster.delete(kind, namespace, name, uid)
                 informer.deleting(kind, namespace, name)
             case SetClaimOwners(name=name, uid=uid, owners=owners):
-                patch = {"metadata": {"uid": uid, "ownerReferences": list(owners) or None}}
-                with _refusals_of(CLAIM):
-                    informer.seen(CLAIM, await cluster.merge(CLAIM, namespace, name, patch))
+                change: Json = {"metadata": {"uid": uid, "ownerReferences": list(owners) or None}}
+                await _change_claim(cluster, informer, flow, name, change)
+            case GrowClaim(name=name, uid=uid, size=size):
+                change = {"metadata": {"uid": uid}, "spec": {"resources": {"requests": {"storage": size}}}}
+                await _change_claim(cluster, informer, flow, name, change)
+
+
+async def _change_claim(cluster: Cluster, informer: Informer, flow: Flow, name: str, change: Json) -> None:
+    with _refusals_of(CLAIM, changing=True):
+        informer.seen(CLAIM, await cluster.merge(CLAIM, flow.ref.namespace, name, change))
 
 
 @contextmanager
-def _refusals_of(kind: str) -> Iterator[None]:
+def _refusals_of(kind: str, *, changing: bool = False) -> Iterator[None]:
     try:
         yield
     except ApiError as error:
         if error.status in REFUSALS:
-            raise RefusedError(kind, error) from error
+            raise RefusedError(kind, error, changing=changing) from error
         raise
 
 

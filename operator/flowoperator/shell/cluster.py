@@ -179,7 +179,7 @@ class Cluster:
         seconds = TIMEOUT_SECONDS if method == "GET" else self._write_seconds
         answer = await self._api.call_api(method, url, headers, body, _request_timeout=seconds)
         REQUESTS.labels(method, str(answer.status)).inc()
-        data: bytes = await answer.read()  # type: ignore[no-untyped-call]
+        data: bytes = await answer.read()
         if not 200 <= answer.status <= 299:
             raise ApiError(answer.status, data, _seconds(answer.headers.get("Retry-After")))
         found: Json = json.loads(data)

@@ -25,9 +25,9 @@ class Access:
 async def access() -> Access:
     """That of the service account of this pod; outside of one, the kubeconfig's."""
     if "KUBERNETES_SERVICE_HOST" in os.environ:
-        config.load_incluster_config()  # type: ignore[no-untyped-call]
+        config.load_incluster_config()
         return Access(client.Configuration.get_default_copy(), of_service_account)
-    await config.load_kube_config()  # type: ignore[no-untyped-call]
+    await config.load_kube_config()
     return Access(
         client.Configuration.get_default_copy(),
         partial(kopf.login_with_kubeconfig, logger=_log, settings=kopf.OperatorSettings()),

@@ -8,7 +8,7 @@ import structlog
 from flowapi.group import KIND
 from flowoperator.core.decide import decide
 from flowoperator.core.observed import Observed, Refusal
-from flowoperator.core.plan import Create, Plan
+from flowoperator.core.plan import Create, GrowClaim, Plan, SetClaimOwners
 from flowoperator.shell.apply import RefusedError, apply
 from flowoperator.shell.cluster import Cluster, ConflictError
 from flowoperator.shell.engines import Engines, Target
@@ -54,7 +54,7 @@ class Passes:
         except RefusedError as refused:
             return self._refused(key, observed, refused)
         self._conflicts.pop(key, None)
-        if any(isinstance(action, Create) and action.body["kind"] == "Job" for action in plan.actions):
+        if observed.refusal is not None and _lifts(plan, observed.refusal):
             self.observer.refusals.pop(key, None)
         PASSES.labels("done").inc()
         self._conflicts.pop(key, None)
@@ -91,7 +91,9 @@ class Passes:
     def _refused(self, key: Key, observed: Observed, refused: RefusedError) -> float:
         """Remember it, and pass again at once: the next decision writes it into the status."""
         error = refused.error
-        refusal = Refusal(refused.kind, error.status, error.message, error.fields, observed.flow.generation)
+        refusal = Refusal(
+            refused.kind, error.status, error.message, error.fields, observed.flow.generation, changing=refused.changing
+        )
         wait = self.observer.refused(key, refusal)
         PASSES.labels("refused").inc()
         log.warning(
@@ -116,6 +118,13 @@ def _target(observed: Observed) -> Target | None:
     if not (pod.ip and pod.running) or pod.ended or pod.engine_ended or pod.deleting:
         return None
     return Target(pod.uid, pod.ip, observed.flow.status.attempt.saved)
+
+
+def _lifts(plan: Plan, refusal: Refusal) -> bool:
+    """Whether a plan that was carried out did what was refused before."""
+    if refusal.changing:
+        return any(isinstance(action, GrowClaim | SetClaimOwners) for action in (*plan.before, *plan.actions))
+    return any(isinstance(action, Create) and action.body["kind"] == "Job" for action in plan.actions)
 
 
 def _tell(key: Key, plan: Plan, observed: Observed) -> None:

@@ -12,7 +12,7 @@ from kit.cluster.handle import HANGS_SECONDS, Cluster
 from kit.cluster.paths import cache
 from kit.cluster.provider import Provider, choose
 
-__all__ = ["HANGS_SECONDS", "Cluster", "KitError", "choose", "down", "ensure", "locked", "prepare", "replenish"]
+__all__ = ["HANGS_SECONDS", "Cluster", "KitError", "choose", "down", "ensure", "locked", "prepare"]
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def ensure(*, install: bool = True) -> Cluster:
             provider.load(image)
         cluster = Cluster(provider.name, kubeconfig, _kubectl(provider), built["engine"].name)
         if provider.volumes is not None:
-            volumes.replenish(cluster, provider.volumes)
+            volumes.install(cluster, provider.volumes, built["operator"])
         if provider.name != "given":
             cluster.uncordon_all()
         if install:
@@ -58,14 +58,6 @@ def prepare() -> None:
             tools.ensure()
         if provider.name != "given":
             images.build()
-
-
-def replenish(cluster: Cluster) -> None:
-    """Make room for further claims, where volumes come from a pool."""
-    provider = choose()
-    if provider.name == cluster.provider and provider.volumes is not None:
-        with locked():
-            volumes.replenish(cluster, provider.volumes)
 
 
 def down() -> None:

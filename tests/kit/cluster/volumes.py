@@ -1,62 +1,81 @@
-"""A pool of volumes for clusters whose nodes see one folder of this machine: it behaves like shared storage."""
+"""Volumes made when they are asked for, on clusters whose nodes see one folder of this machine: as shared storage."""
 
-import os
-import secrets
-import shutil
 from pathlib import Path
 from typing import Any
 
 from kit.cluster.handle import Cluster
+from kit.cluster.images import Image
 
-CLASS = "cflow-test"
-POOL = 16
-SIZE = "2Gi"
-USER = 65532
-
-
-def replenish(cluster: Cluster, folder: Path) -> None:
-    """Drop the volumes that nobody claims any more, with what lies on them, and make new ones."""
-    listed = cluster.json("get", "persistentvolumes")["items"]
-    mine = [one for one in listed if one["spec"].get("storageClassName") == CLASS]
-    released = [one["metadata"]["name"] for one in mine if one["status"].get("phase") in {"Released", "Failed"}]
-    if released:
-        cluster.kubectl("delete", "persistentvolume", *released)
-    for name in released:
-        shutil.rmtree(folder / name, ignore_errors=True)
-    free = sum(one["status"].get("phase") in {"Available", "Pending"} for one in mine)
-    made = [_volume(folder) for _ in range(POOL - free)]
-    cluster.apply([_storage_class(), *made])
+CLASS = "cflow-folders"
+NAMESPACE = "kube-system"
+NAME = "cflow-provisioner"
+SCRIPT = Path(__file__).parent / "provisioner.py"
 
 
-def _storage_class() -> dict[str, Any]:
-    """The cluster's default, so that a claim that names none is served too."""
+def install(cluster: Cluster, folder: Path, image: Image) -> None:
+    """A class that is the cluster's default, and what serves it."""
+    cluster.apply([_class(), *_rights(), _script(), _deployment(folder, image)])
+
+
+def _class() -> dict[str, Any]:
     return {
         "apiVersion": "storage.k8s.io/v1",
         "kind": "StorageClass",
-        "metadata": {
-            "name": CLASS,
-            "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
-        },
-        "provisioner": "kubernetes.io/no-provisioner",
+        "metadata": {"name": CLASS, "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
+        "provisioner": CLASS,
+        "allowVolumeExpansion": True,
         "volumeBindingMode": "Immediate",
     }
 
 
-def _volume(folder: Path) -> dict[str, Any]:
-    """A folder that the flows' user may write; Kubernetes changes no owner of a hostPath."""
-    name = f"cflow-{secrets.token_hex(5)}"
-    place = folder / name
-    place.mkdir(parents=True)
-    os.chown(place, USER, USER)
-    return {
-        "apiVersion": "v1",
-        "kind": "PersistentVolume",
-        "metadata": {"name": name},
-        "spec": {
-            "storageClassName": CLASS,
-            "capacity": {"storage": SIZE},
-            "accessModes": ["ReadWriteOnce", "ReadWriteMany"],
-            "persistentVolumeReclaimPolicy": "Retain",
-            "hostPath": {"path": str(place), "type": "Directory"},
+def _rights() -> list[dict[str, Any]]:
+    group, verbs = "rbac.authorization.k8s.io", ["get", "list", "watch"]
+    role = {"apiGroup": group, "kind": "ClusterRole", "name": NAME}
+    rules = [
+        {"apiGroups": [""], "resources": ["persistentvolumes"], "verbs": [*verbs, "create", "patch", "delete"]},
+        {"apiGroups": [""], "resources": ["persistentvolumeclaims"], "verbs": verbs},
+        {"apiGroups": [""], "resources": ["persistentvolumeclaims/status"], "verbs": ["patch"]},
+    ]
+    subject = {"kind": "ServiceAccount", "name": NAME, "namespace": NAMESPACE}
+    return [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": NAME, "namespace": NAMESPACE}},
+        {"apiVersion": f"{group}/v1", "kind": "ClusterRole", "metadata": {"name": NAME}, "rules": rules},
+        {
+            "apiVersion": f"{group}/v1", "kind": "ClusterRoleBinding", "metadata": {"name": NAME},
+            "roleRef": role, "subjects": [subject],
         },
+    ]  # fmt: skip
+
+
+def _script() -> dict[str, Any]:
+    meta = {"name": NAME, "namespace": NAMESPACE}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {SCRIPT.name: SCRIPT.read_text()}}
+
+
+def _deployment(folder: Path, image: Image) -> dict[str, Any]:
+    container = {
+        "name": "provisioner",
+        "image": image.name,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["python3", f"/script/{SCRIPT.name}", CLASS, str(folder)],
+        "securityContext": {"runAsUser": 0},
+        "volumeMounts": [
+            {"name": "script", "mountPath": "/script"},
+            {"name": "folder", "mountPath": str(folder)},
+        ],
     }
+    volumes = [
+        {"name": "script", "configMap": {"name": NAME}},
+        {"name": "folder", "hostPath": {"path": str(folder), "type": "Directory"}},
+    ]
+    pod = {"serviceAccountName": NAME, "containers": [container], "volumes": volumes}
+    labels = {"app": NAME}
+    template = {"metadata": {"labels": labels}, "spec": pod}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": NAME, "namespace": NAMESPACE},
+        "spec": {
+            "selector": {"matchLabels": labels}, "template": template, "strategy": {"type": "Recreate"},
+        },
+    }  # fmt: skip
