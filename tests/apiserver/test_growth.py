@@ -72,7 +72,9 @@ def test_a_larger_size_reaches_the_claim_while_the_pod_goes_on(scene, classes):
     wait_for("the claim to ask for more", lambda: requested(scene) == "2Gi")
     flow.until("to say so", lambda status: "is being resized from 1Gi to 2Gi" in flow.condition("Ready")[2])
     scene.api.merge(f"/api/v1/persistentvolumes/{name}", {"spec": {"capacity": {"storage": "2Gi"}}})
-    scene.api.merge(scene.path("persistentvolumeclaims", "denoise/status"), {"status": {"capacity": {"storage": "2Gi"}}})
+    scene.api.merge(
+        scene.path("persistentvolumeclaims", "denoise/status"), {"status": {"capacity": {"storage": "2Gi"}}}
+    )
     flow.until("to say it no more", lambda status: "resized" not in flow.condition("Ready")[2])
     assert "deletionTimestamp" not in pod.body()["metadata"]
     assert flow.status()["attempt"]["number"] == 1

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from flowapi.errors import ENLARGE
 from flowapi.report import RunError
 from flowoperator.core.observed import Claim, InvalidSpec, Job, Pod, Refusal
 from kit.world import NOW, REF, World, edited_flow, running_flow, spec
@@ -96,6 +97,27 @@ def named_claim() -> World:
     world = World(wanted=spec(checkpoint={"volume": {"claimName": "mine"}}))
     world.step()
     return world
+
+
+def resized() -> World:
+    world = running_flow()
+    world.claim = replace(world.claim, requested="2Gi", resizing="FileSystemResizePending: Waiting for a pod to start")
+    return world
+
+
+def cannot_grow() -> World:
+    world = running_flow()
+    world.edit(spec(checkpoint={"volume": {"size": "2Gi"}}))
+    said = "the storageclass that provisions the pvc must support resize"
+    world.refusal = Refusal(
+        "PersistentVolumeClaim", 403, said, generation=world.generation, retry_in=2.0, changing=True
+    )  # fmt: skip
+    return world
+
+
+def full() -> World:
+    said = "the checkpoint can't be written (No space left on device)"
+    return failed(running_flow(), 74, error=RunError(code=74, reason="VolumeFull", message=said, remedy=ENLARGE))
 
 
 def foreign_claim() -> World:
@@ -216,6 +238,9 @@ SITUATIONS: dict[str, Callable[[], World]] = {
     "No node takes the pod": lambda: with_pod(unschedulable="0/2 nodes are available: 2 Insufficient memory."),
     "The Job can make no pod": warned('FailedCreate: pods "x" is forbidden: serviceaccount "nobody" not found'),
     "A quota leaves no room for a pod": warned('FailedCreate: pods "x" is forbidden: exceeded quota: small'),
+    "The volume is being resized": resized,
+    "The class of the volume can't grow": cannot_grow,
+    "The volume is full when a run ends": full,
     "A quota leaves no room for the Job or the claim": refused(
         403, "exceeded quota: small, requested: count/jobs.batch=1"
     ),
