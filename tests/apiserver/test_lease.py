@@ -1,16 +1,11 @@
 """Two operators and one Lease: one writes, the other takes over; a frozen one that wakes writes nothing."""
 
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 import pytest
 
-from kit.apiserver.operator import serve
-from kit.apiserver.plane import NAMESPACE
-from kit.apiserver.process import OperatorProcess
-from kit.apiserver.proxy import Proxy
+from kit.apiserver.leaders import LEASE, holder, operator
 from kit.apiserver.scene import spec, wait_for
-
-LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/computable-flows"
 
 
 @pytest.fixture
@@ -24,25 +19,6 @@ def pair(idle_scene, loop):
         second, to_second = stack.enter_context(operator(scene, loop, "second"))
         wait_for("the second to ask for it", lambda: to_second.reads, 60)
         yield first, to_first, second, to_second
-
-
-@contextmanager
-def operator(scene, loop, name):
-    proxy = Proxy(scene.plane.url, str(scene.plane.authority))
-    runner, port = loop.run(serve(proxy.handle))
-    url, plane = f"http://127.0.0.1:{port}", scene.plane
-    process = OperatorProcess(url, plane.token, scene.operator.engines_port, scene.namespace, NAMESPACE, name)
-    try:
-        yield process, proxy
-    finally:
-        process.kill()
-        loop.run(proxy.close())
-        loop.run(runner.cleanup())
-
-
-def holder(scene) -> str:
-    found = scene.api.get(LEASE, missing=None)
-    return found["spec"].get("holderIdentity") or "" if found else ""
 
 
 def writes(proxy):

@@ -179,3 +179,31 @@ def test_wrong_values_are_refused(helm, option, word):
     done = helm("template", "x", str(CHART), option)
     assert done.returncode != 0
     assert word in done.stderr
+
+
+def test_what_a_platform_adds_reaches_the_pod_and_every_object(render):
+    objects = render(
+        "--set=labels.team=solvers", "--set=podLabels.mesh=off", '--set-json=extraEnv=[{"name":"HTTPS_PROXY","value":"p"}]',
+        '--set-json=extraVolumes=[{"name":"ca","configMap":{"name":"ca"}}]',
+        '--set-json=extraVolumeMounts=[{"name":"ca","mountPath":"/ca"}]',
+    )  # fmt: skip
+    ours = [one for one in objects if one["kind"] not in {"CustomResourceDefinition", "Pod"}]
+    assert {one["metadata"]["labels"]["team"] for one in ours} == {"solvers"}
+    template = of_kind(objects, "Deployment")[0]["spec"]["template"]
+    (container,) = template["spec"]["containers"]
+    assert template["metadata"]["labels"]["mesh"] == "off"
+    assert {"name": "HTTPS_PROXY", "value": "p"} in container["env"]
+    assert {"name": "ca", "mountPath": "/ca"} in container["volumeMounts"]
+    assert [volume["name"] for volume in template["spec"]["volumes"]] == ["scratch", "ca"]
+
+
+def test_helm_test_runs_as_the_operator_does(render):
+    objects = render("--set=watchNamespaces={a}")
+    (pod,) = of_kind(objects, "Pod")
+    operator = of_kind(objects, "Deployment")[0]["spec"]["template"]["spec"]
+    assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
+    assert pod["spec"]["serviceAccountName"] == operator["serviceAccountName"]
+    assert pod["spec"]["securityContext"] == operator["securityContext"]
+    (check,), (container,) = pod["spec"]["containers"], operator["containers"]
+    same = ("image", "env", "resources", "securityContext")
+    assert {key: check[key] for key in same} == {key: container[key] for key in same}

@@ -12,12 +12,43 @@ app.kubernetes.io/component: operator
 {{ include "computable-flows.selector" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- with .Values.labels }}
+{{ toYaml . }}
+{{- end }}
 {{- end }}
 
 {{- define "computable-flows.image" -}}
 {{- with .Values.image }}
 {{- if .digest }}{{ .repository }}@{{ .digest }}{{ else }}{{ .repository }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
 {{- end }}
+{{- end }}
+
+{{- define "computable-flows.env" -}}
+- {name: CFLOW_ENGINE_IMAGE, value: {{ .Values.engine.image | quote }}}
+- {name: CFLOW_ENGINE_RESOURCES, value: {{ .Values.engine.resources | toJson | quote }}}
+- {name: CFLOW_NAMESPACES, value: {{ join "," .Values.watchNamespaces | quote }}}
+- {name: CFLOW_LEASE, value: {{ include "computable-flows.name" . }}}
+- name: CFLOW_POD
+  valueFrom: {fieldRef: {fieldPath: metadata.name}}
+- name: CFLOW_NAMESPACE
+  valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
+- {name: CFLOW_LOG_LEVEL, value: {{ .Values.logLevel | quote }}}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "computable-flows.restricted" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end }}
+
+{{- define "computable-flows.user" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+seccompProfile: {type: RuntimeDefault}
 {{- end }}
 
 {{/* What the operator may do: its own group, Jobs, claims, ConfigMaps and Events; pods it only reads. */}}

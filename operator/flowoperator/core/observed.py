@@ -129,6 +129,7 @@ class Pod:
         engine_ended: Whether the engine's container has ended, whatever the others do.
         outlives: Other containers that still run.
         memory: The engine's memory limit; empty without one.
+        writes: The claims that it mounts for writing, until it has ended.
     """
 
     name: str
@@ -147,6 +148,7 @@ class Pod:
     engine_ended: bool = False
     outlives: tuple[str, ...] = ()
     memory: str = ""
+    writes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -103,6 +103,7 @@ def pod(body: Json) -> Pod:
         engine_ended="terminated" in engine.get("state", {}),
         outlives=tuple(one["name"] for one in others if "running" in one.get("state", {})),
         memory=_memory(body),
+        writes=written(body),
     )
 
 
@@ -195,23 +196,18 @@ def whole_revision_map(body: Json) -> RevisionMap:
     return replace(found, tuple=file.tuple) if file.tuple.hash == found.revision else found
 
 
-def writes_to(body: Json, claim: str) -> bool:
-    """Whether a pod that has not ended mounts a claim otherwise than for reading."""
+def written(body: Json) -> frozenset[str]:
+    """The claims that a pod which has not ended mounts otherwise than for reading."""
     spec, status = body.get("spec") or {}, body.get("status") or {}
     if status.get("phase") in {"Succeeded", "Failed"}:
-        return False
-    for volume in spec.get("volumes") or ():
-        source = volume.get("persistentVolumeClaim") or {}
-        if source.get("claimName") == claim and not source.get("readOnly"):
-            containers = (*(spec.get("initContainers") or ()), *(spec.get("containers") or ()))
-            mounts = [
-                one
-                for each in containers
-                for one in each.get("volumeMounts") or ()
-                if one.get("name") == volume["name"]
-            ]
-            return any(not one.get("readOnly") for one in mounts)
-    return False
+        return frozenset()
+    containers = (*(spec.get("initContainers") or ()), *(spec.get("containers") or ()))
+    mounts = [mount for one in containers for mount in one.get("volumeMounts") or ()]
+    writable = {mount.get("name") for mount in mounts if not mount.get("readOnly")}
+    sources = ((one.get("name"), one.get("persistentVolumeClaim") or {}) for one in spec.get("volumes") or ())
+    return frozenset(
+        source.get("claimName", "") for name, source in sources if not source.get("readOnly") and name in writable
+    ) - {""}
 
 
 def created(body: Json) -> str:

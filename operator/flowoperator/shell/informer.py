@@ -156,6 +156,11 @@ class Informer:
             )
         )
 
+    def writing(self, namespace: str, claim: str) -> set[str]:
+        """Flows, of a namespace, with a pod that mounts a claim for writing; also flows that are gone."""
+        pods = ((place, one.value) for place, one in self.pods.entries.items())
+        return {pod.flow for place, pod in pods if place[0] == namespace and claim in pod.writes}
+
     def deleting(self, kind: str, namespace: str, name: str) -> None:
         """We have asked for an object's deletion: a Job lives on until its pods are gone, anything else is gone."""
         shelf = self._shelves[kind]

@@ -98,7 +98,7 @@ class Observer:
         return replace(
             observed,
             jobs=tuple(parse.job(one) for one in jobs),
-            pods=await self._pods(namespace, name, flow.claim_name),
+            pods=await self._pods(flow),
             claim=parse.claim(claim) if claim else None,
             maps=tuple(parse.whole_revision_map(one) for one in maps),
             sharing=self.informer.sharing(flow),
@@ -107,11 +107,17 @@ class Observer:
             live=True,
         )
 
-    async def _pods(self, namespace: str, name: str, claim: str) -> tuple[Pod, ...]:
-        """Pods of the flow's label, and any other that mounts its claim for writing."""
-        everything = await self.cluster.items("Pod", namespace)
-        mine = [one for one in everything if parse.flow_name(one) == name or parse.writes_to(one, claim)]
-        return tuple(parse.pod(one) for one in sorted(mine, key=parse.created))
+    async def _pods(self, flow: Flow) -> tuple[Pod, ...]:
+        """Pods of the flow's label, and any other that mounts its claim for writing.
+
+        Of engines only those of flows on this claim are asked for: a namespace may be full of others.
+        """
+        namespace, name, claim = flow.ref.namespace, flow.ref.name, flow.claim_name
+        flows = ",".join(sorted({name, *self.informer.sharing(flow), *self.informer.writing(namespace, claim)}))
+        engines = await self.cluster.items("Pod", namespace, labels=f"{FLOW_LABEL} in ({flows})")
+        others = await self.cluster.items("Pod", namespace, labels=f"!{FLOW_LABEL}")
+        found = [parse.pod(one) for one in sorted((*engines, *others), key=parse.created)]
+        return tuple(one for one in found if one.flow == name or claim in one.writes)
 
     async def inputs(self, observed: Observed) -> tuple[tuple[str, ...], str]:
         """A sentence for each input that is not there, and a fingerprint of those that are."""
