@@ -81,7 +81,7 @@ def _mode(name: str) -> str:
     return f"(has({volume}.accessMode) ? {volume}.accessMode : 'ReadWriteOnce')"
 
 
-def _plain(name: str) -> str:
+def _default(name: str) -> str:
     """Whether the volume is what it is without a word about it, whatever its size."""
     volume = f"{name}.checkpoint.volume"
     nothing = f"!has({volume}.claimName) && !has({volume}.storageClassName) && {_mode(name)} == 'ReadWriteOnce'"
@@ -96,7 +96,7 @@ def _same(key: str) -> str:
 _SAME_VOLUME = {
     "rule": f"{_has_volume('self')} && {_has_volume('oldSelf')} ? "
     f"{_same('claimName')} && {_same('storageClassName')} && {_mode('self')} == {_mode('oldSelf')} : "
-    f"{_plain('self')} && {_plain('oldSelf')}",
+    f"{_default('self')} && {_default('oldSelf')}",
     "message": "the checkpoint volume of a flow is immutable but for its size. Make a new flow for another volume.",
 }
 _COLUMNS = (  # of name, type, path and priority: 1 is shown by `-o wide` alone

@@ -51,6 +51,19 @@ def interrupted(observed: Observed) -> TerminationRecord | None:
     return None if any(not pod.engine_ended or pod.uid != ended.pod_uid for pod in left) else ended
 
 
+def vanished(observed: Observed) -> str:
+    """The attempt's pod, if it is gone and nobody saw how it ended; else empty.
+
+    So it is when a pod is evicted while no operator works, or forced away. Its Job starts another one after its own
+    back-off. In a queue that is its turn.
+    """
+    job, name = observed.job, observed.flow.status.attempt.pod_name
+    if job is None or job.finished or job.ending or job.deleting or job.queued or job.suspended:
+        return ""
+    known = observed.termination_of(name) is not None or any(pod.job_uid == job.uid for pod in observed.pods)
+    return "" if known else name
+
+
 def advanced(observed: Observed) -> bool:
     """Whether the current attempt has saved a checkpoint newer than the one it started from, as far as is known."""
     report = observed.latest_report

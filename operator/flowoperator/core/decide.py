@@ -12,6 +12,7 @@ from flowoperator.core.attempts import (
     next_attempt,
     paused,
     recent_failures,
+    vanished,
     without_failures,
 )
 from flowoperator.core.ending import completed, ended
@@ -87,9 +88,8 @@ def _run(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetime
         return again(observed, status, now, Event("Restarted", "Run-time settings changed; going on at a checkpoint."))
     if job is not None and not job.deleting and not job.finished and ending is not None and ending.final:
         return ended(observed, valid, status, job, now)
-    cut = interrupted(observed)
-    if cut is not None and advanced(observed) and _is_replaced(observed, cut, valid, status, now):
-        return _recover(observed, status, cut, now)
+    if (recovery := _recovery(observed, valid, status, now)) is not None:
+        return recovery
     if job is None or job.deleting:
         return _missing(observed, valid, status, now)
     return ended(observed, valid, status, job, now) if job.finished else watch(observed, valid, status, now)
@@ -99,6 +99,16 @@ def _is_settled(observed: Observed, status: FlowStatus) -> bool:
     """Whether the flow has its result and nothing has been asked of it since."""
     known = record(status, status.revision.current)
     return known is not None and known.outcome == "Completed" and observed.flow.status.phase == "Completed"
+
+
+def _recovery(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetime) -> Plan | None:
+    """A new Job for an attempt that has saved and whose pod has ended, or is gone; None while it goes on."""
+    if not advanced(observed):
+        return None
+    if (cut := interrupted(observed)) is not None:
+        return _recover(observed, status, cut, now) if _is_replaced(observed, cut, valid, status, now) else None
+    gone = vanished(observed)
+    return _recover_unseen(observed, status, gone, now) if gone else None
 
 
 def _is_replaced(
@@ -129,6 +139,13 @@ def _recover(observed: Observed, status: FlowStatus, cut: TerminationRecord, now
     else:
         event = Event("Interrupted", f"Pod {cut.pod_name} was stopped and has saved; going on at that checkpoint.")
     return again(observed, status, now, event)
+
+
+def _recover_unseen(observed: Observed, status: FlowStatus, pod: str, now: datetime) -> Plan:
+    """The same for a pod whose end nobody saw."""
+    status = status.model_copy(update={"recoveries": counted(status.recoveries, None, observed.window, stamp_of(now))})
+    message = f"Pod {pod} is gone, and no operator saw how it ended. Going on at a checkpoint."
+    return again(observed, status, now, Event("Interrupted", message, "Warning"))
 
 
 def _without_volume(observed: Observed, status: FlowStatus, lost: conditions.Verdict, now: datetime) -> Plan:

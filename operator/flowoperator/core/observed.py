@@ -92,6 +92,7 @@ class Job:
         owner_uid: Of its controller; empty without one.
         image: The engine's.
         finished: How it ended; empty while it goes on.
+        ending: Whether its end is decided, and its pods have yet to end.
         reason: Kubernetes' word for how it failed, such as `BackoffLimitExceeded`.
         message: Kubernetes' sentence for that.
         suspended: Whether something outside, such as a queue, holds it back.
@@ -107,6 +108,7 @@ class Job:
     image: str = ""
     deleting: bool = False
     finished: Literal["", "Complete", "Failed"] = ""
+    ending: bool = False
     reason: str = ""
     message: str = ""
     suspended: bool = False

@@ -71,6 +71,7 @@ def job(body: Json) -> Job:
         image=next((one.get("image", "") for one in containers if one.get("name") == CONTAINER), ""),
         deleting="deletionTimestamp" in meta,
         finished=end.get("type", ""),
+        ending=bool(ends.keys() & {"SuccessCriteriaMet", "FailureTarget"}),
         reason=end.get("reason", ""),
         message=end.get("message", ""),
         suspended=bool((body.get("spec") or {}).get("suspend")),

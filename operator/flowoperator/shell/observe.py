@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from flowapi.group import FLOW_LABEL
 from flowoperator.core import parse
-from flowoperator.core.observed import Claim, Flow, Observed, Pod, Refusal, ValidSpec
+from flowoperator.core.observed import Claim, Flow, Job, Observed, Pod, Refusal, ValidSpec
 from flowoperator.shell.cluster import Cluster, Json
 from flowoperator.shell.engines import Engines
 from flowoperator.shell.informer import Informer
@@ -87,18 +87,17 @@ class Observer:
         """The same with jobs, pods, claim, ConfigMaps and inputs as the apiserver has them at this moment."""
         flow, cluster = observed.flow, self.cluster
         namespace, name = flow.ref.namespace, flow.ref.name
-        jobs = await cluster.items("Job", namespace, labels=f"{FLOW_LABEL}={name}")
-        recorded = flow.status.attempt.job_name
-        if recorded and recorded not in {one["metadata"]["name"] for one in jobs}:
-            other = await cluster.get("Job", namespace, recorded)
-            jobs += [other] if other else []
-        claim = await cluster.get("PersistentVolumeClaim", namespace, flow.claim_name)
-        maps = await cluster.items("ConfigMap", namespace, labels=f"{FLOW_LABEL}={name}")
-        missing, fingerprint = await self.inputs(observed)
+        jobs, pods, claim, maps, (missing, fingerprint) = await asyncio.gather(
+            self._jobs(flow),
+            self._pods(flow),
+            cluster.get("PersistentVolumeClaim", namespace, flow.claim_name),
+            cluster.items("ConfigMap", namespace, labels=f"{FLOW_LABEL}={name}"),
+            self.inputs(observed),
+        )
         return replace(
             observed,
-            jobs=tuple(parse.job(one) for one in jobs),
-            pods=await self._pods(flow),
+            jobs=jobs,
+            pods=pods,
             claim=parse.claim(claim) if claim else None,
             maps=tuple(parse.whole_revision_map(one) for one in maps),
             sharing=self.informer.sharing(flow),
@@ -107,6 +106,15 @@ class Observer:
             live=True,
         )
 
+    async def _jobs(self, flow: Flow) -> tuple[Job, ...]:
+        """Jobs of the flow's label, and the one that its status records, whatever that bears."""
+        namespace, recorded = flow.ref.namespace, flow.status.attempt.job_name
+        found = await self.cluster.items("Job", namespace, labels=f"{FLOW_LABEL}={flow.ref.name}")
+        if recorded and recorded not in {one["metadata"]["name"] for one in found}:
+            other = await self.cluster.get("Job", namespace, recorded)
+            found += [other] if other else []
+        return tuple(parse.job(one) for one in found)
+
     async def _pods(self, flow: Flow) -> tuple[Pod, ...]:
         """Pods of the flow's label, and any other that mounts its claim for writing.
 
@@ -114,8 +122,10 @@ class Observer:
         """
         namespace, name, claim = flow.ref.namespace, flow.ref.name, flow.claim_name
         flows = ",".join(sorted({name, *self.informer.sharing(flow), *self.informer.writing(namespace, claim)}))
-        engines = await self.cluster.items("Pod", namespace, labels=f"{FLOW_LABEL} in ({flows})")
-        others = await self.cluster.items("Pod", namespace, labels=f"!{FLOW_LABEL}")
+        engines, others = await asyncio.gather(
+            self.cluster.items("Pod", namespace, labels=f"{FLOW_LABEL} in ({flows})"),
+            self.cluster.items("Pod", namespace, labels=f"!{FLOW_LABEL}"),
+        )
         found = [parse.pod(one) for one in sorted((*engines, *others), key=parse.created)]
         return tuple(one for one in found if one.flow == name or claim in one.writes)
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from kit.apiserver.operator import Loop, serve
-from kit.apiserver.plane import NAMESPACE
 from kit.apiserver.process import OperatorProcess
 from kit.apiserver.proxy import Proxy
 from kit.apiserver.scene import Scene
+from kit.cluster.operator import NAMESPACE
 
 LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/computable-flows"
 

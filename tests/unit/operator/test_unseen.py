@@ -1,0 +1,46 @@
+"""Pods that went while nobody looked: evicted while no operator worked, forced away, deleted by hand."""
+
+from dataclasses import replace
+
+import pytest
+
+from kit.world import World, running_flow
+
+
+@pytest.fixture
+def world():
+    return running_flow()
+
+
+def test_a_pod_that_went_while_no_operator_worked_is_replaced_at_once(world):
+    before = world.job
+    world.end(75, disrupted=True)
+    world.forget()
+    world.step()
+    assert world.events[-1] == "Interrupted"
+    world.settle()
+    assert world.job.attempt == before.attempt + 1
+    assert world.living
+    assert world.status.recoveries.count == 1
+
+
+@pytest.mark.parametrize("state", [{"suspended": True}, {"queued": True}, {"ending": True}, {"finished": "Complete"}])
+def test_a_job_that_waits_for_its_turn_or_ends_keeps_its_pods(world, state):
+    world.end(75, disrupted=True)
+    world.forget()
+    job = world.jobs[0] = replace(world.job, **state)
+    world.step()
+    assert world.jobs == [job]
+
+
+def test_a_pod_that_went_before_it_had_saved_waits_for_its_jobs_back_off():
+    world = World()
+    world.settle()
+    world.say(3, 0)
+    world.step()
+    job = world.job
+    world.end(75, disrupted=True)
+    world.report = None
+    world.forget()
+    world.step()
+    assert world.job == job
