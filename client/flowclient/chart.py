@@ -18,10 +18,24 @@ TICKS = 5
 
 @frozen
 class Series:
-    """A curve: its name, which is its class too, and a value for each iteration; NaN where there is none."""
+    """A curve.
+
+    Attributes:
+        name: As the legend has it.
+        values: One an iteration; NaN where there is none.
+        kind: Its class in the style sheet; default: its name.
+        iterations: Where it has places of its own.
+    """
 
     name: str
     values: np.ndarray
+    kind: str = ""
+    iterations: np.ndarray | None = None
+
+    @property
+    def style(self) -> str:
+        """Its class."""
+        return escape(self.kind or self.name)
 
 
 @frozen
@@ -41,13 +55,15 @@ def chart(iterations: np.ndarray, series: Sequence[Series], marks: Sequence[Mark
     known = [one for one in series if np.isfinite(_scaled(one.values, log=log)).any()]
     if not known or not len(iterations):
         return ""
+    places = [iterations if one.iterations is None else one.iterations for one in known]
+    first, last = min(float(one[0]) for one in places), max(float(one[-1]) for one in places)
     every = np.concatenate([_scaled(one.values, log=log) for one in known])
     low, high = _range(every[np.isfinite(every)])
-    x = _Axis(float(iterations[0]), float(max(iterations[-1], iterations[0] + 1)), LEFT, WIDTH - RIGHT)
+    x = _Axis(first, max(last, first + 1), LEFT, WIDTH - RIGHT)
     y = _Axis(low, high, TOP + PLOT, TOP)
     body = [_grid(x, y, log=log), *(_mark(x, one) for one in marks)]
-    body += [_line(x, y, iterations, one, log=log) for one in known]
-    names = " ".join(f'<tspan class="{escape(one.name)}">— {escape(one.name)}</tspan>' for one in known)
+    body += [_line(x, y, k, one, log=log) for k, one in zip(places, known, strict=True)]
+    names = " ".join(f'<tspan class="{one.style}">— {escape(one.name)}</tspan>' for one in known)
     body.append(f'<text class="legend" x="{WIDTH - RIGHT - 8}" y="{TOP + 14}" text-anchor="end">{names}</text>')
     height = TOP + PLOT + AXIS
     return (
@@ -140,7 +156,7 @@ def _line(x: _Axis, y: _Axis, iterations: np.ndarray, one: Series, *, log: bool)
             pen = "L"
         else:
             pen = "M"
-    return f'<path class="line {escape(one.name)}" d="{"".join(words)}"/>'
+    return f'<path class="line {one.style}" d="{"".join(words)}"/>'
 
 
 def _mark(x: _Axis, one: Mark) -> str:

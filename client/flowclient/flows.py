@@ -11,7 +11,7 @@ from flowapi.errors import DataError
 from flowapi.frozen import frozen
 from flowapi.revision import RevisionFile
 from flowengine.capsule import History, history
-from flowengine.capsule.parts import MANIFEST
+from flowengine.capsule.parts import MANIFEST, PartReader, part
 from flowengine.capsule.result import SUMMARY
 from flowengine.store import IO, Files, Layout, Listed, list_checkpoints
 from flowengine.store.fence import read_claims
@@ -64,12 +64,13 @@ class Flow:
         return str(self.summary["reason"]) if self.summary else "NotEnded"
 
 
-def open_flow(root: Path, revision: str = "") -> Flow:
+def open_flow(root: Path, revision: str = "", part: PartReader = part) -> Flow:
     """A flow in a folder, or on a mounted volume.
 
     Args:
         root: The --root of `cflow run`.
         revision: Whose; default: the one that had the folder last.
+        part: Reads a part of its telemetry.
 
     Raises:
         DataError: nothing was run here, or this revision wasn't.
@@ -83,7 +84,7 @@ def open_flow(root: Path, revision: str = "") -> Flow:
     if revision not in known:
         raise DataError(f"{root} has no revision {revision}", remedy=f"It has {', '.join(known)}.")
     found = tuple(one for one in list_checkpoints(root) if one.ref.revision == revision)
-    file = _revision_file(files, paths, revision)
+    file = revision_file(files, paths, revision)
     folder = paths.telemetry(revision)
     return Flow(
         root=root,
@@ -91,8 +92,8 @@ def open_flow(root: Path, revision: str = "") -> Flow:
         revision=revision,
         revisions=known,
         document=file.tuple.flow if file else {},
-        manifest=_json(files, folder / MANIFEST) if MANIFEST in io.names(folder) else {},
-        history=history(folder, files),
+        manifest=read_json(files, folder / MANIFEST) if MANIFEST in io.names(folder) else {},
+        history=history(folder, files, part),
         summary=summary_of(files, paths.result(revision) / SUMMARY, found),
         checkpoints=found,
     )
@@ -110,19 +111,21 @@ def summary_of(files: Files, path: Path, checkpoints: tuple[Listed, ...]) -> Map
     """The summary of a flow that ended and has not gone on since."""
     if path.name not in files.names(path.parent):
         return None
-    found = _json(files, path)
+    found = read_json(files, path)
     newest = next((one.ref.iteration for one in checkpoints if one.visible and not one.problem), None)
     return found if newest is None or found.get("iterations") == newest else None
 
 
-def _revision_file(files: Files, paths: Layout, revision: str) -> RevisionFile | None:
+def revision_file(files: Files, paths: Layout, revision: str) -> RevisionFile | None:
+    """What a revision is; None where nobody can read it."""
     try:
         return RevisionFile.model_validate_json(files.read(paths.revision_file(revision), MOST_BYTES))
     except (OSError, ValueError):
         return None
 
 
-def _json(files: Files, path: Path) -> Mapping[str, Any]:
+def read_json(files: Files, path: Path) -> Mapping[str, Any]:
+    """A file of JSON; empty where it is not there, or not an object."""
     try:
         found = json.loads(files.read(path, MOST_BYTES))
     except (OSError, ValueError):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import yaml
 
 from flowapi.errors import FlowError
+from flowapi.report import HEALTH_MARKS
 from flowclient import formula, story
 from flowclient.chart import LEFT, RIGHT, WIDTH, Series, chart, falls
 from flowclient.flows import Flow
@@ -20,8 +22,13 @@ from flowclient.results import Result, result_of
 from flowengine.capsule import Curve
 from flowengine.capsule.curve import HEALTH
 
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
 POINTS = 2000
 MOST_LISTED = 200
+PARTS = ("result", "curves", "asked", "why", "happened", "checkpoints", "digests", "place")
+"""Of a page, in their order: `pages/flow/NAME.html`, for the report and the dashboard."""
 
 
 def result_or_none(flow: Flow) -> tuple[Result | None, str]:
@@ -34,33 +41,53 @@ def result_or_none(flow: Flow) -> tuple[Result | None, str]:
 
 def page(flow: Flow, result: Result | None, missing: str = "") -> str:
     """The report as HTML; everything that comes from the volume is escaped by the template."""
+    return pages().get_template("report.html").render(facts(flow, result, missing), parts=PARTS)
+
+
+@functools.cache
+def pages() -> Environment:
+    """The templates."""
     from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - pages only
 
+    return Environment(loader=PackageLoader("flowclient", "pages"), autoescape=True, undefined=StrictUndefined)
+
+
+def facts(flow: Flow, result: Result | None, missing: str = "", *, listed: bool = True) -> dict[str, Any]:
+    """What the parts of a page about a flow show.
+
+    Args:
+        flow: As far as it is known.
+        result: Its result, or its newest checkpoint's variables.
+        missing: Why there is none.
+        listed: Whether its checkpoints are all of those on the volume.
+    """
     curve = Curve.of_table(flow.history.table)
-    pages = Environment(loader=PackageLoader("flowclient", "pages"), autoescape=True, undefined=StrictUndefined)
-    return pages.get_template("report.html").render(
-        flow=flow,
-        title=f"{flow.name} · {flow.revision}",
-        state=story.state_in_words(flow),
-        tiles=tiles(flow, curve),
-        energy=formula.energy(flow.document),
-        params=formula.params_of(flow.document),
-        why=flow.manifest.get("why", []),
-        method=flow.manifest.get("method", "") or (flow.summary or {}).get("method", ""),
-        document=yaml.safe_dump(dict(flow.document), sort_keys=False, allow_unicode=True, width=100),
-        charts=charts(flow, curve),
-        strip=strip(flow, curve),
-        happenings=[asdict(one) for one in story.happenings(flow)][-MOST_LISTED:],
-        cost=story.cost(flow, curve),
-        pause=story.duration(story.cost(flow, curve).seconds),
-        checkpoints=checkpoints(flow),
-        warnings=(flow.summary or {}).get("warnings", []),
-        result=result,
-        missing=missing,
-        shown=shown(flow, result),
-        mixing=rhat_table(result.arrays) if result else [],
-        env=flow.manifest.get("env", {}),
-    )
+    price = story.cost(flow, curve)
+    return {
+        "flow": flow,
+        "title": f"{flow.name} · {flow.revision}",
+        "state": story.state_in_words(flow),
+        "tiles": tiles(flow, curve),
+        "energy": formula.energy(flow.document),
+        "params": formula.params_of(flow.document),
+        "why": flow.manifest.get("why", []),
+        "method": flow.manifest.get("method", "") or (flow.summary or {}).get("method", ""),
+        "document": yaml.safe_dump(dict(flow.document), sort_keys=False, allow_unicode=True, width=100),
+        "charts": charts(flow, curve),
+        "strip": strip(flow, curve, listed=listed),
+        "marks": HEALTH_MARKS,
+        "happenings": [asdict(one) for one in story.happenings(flow)][-MOST_LISTED:],
+        "cost": price,
+        "pause": story.duration(price.seconds),
+        "checkpoints": checkpoints(flow),
+        "listed": listed,
+        "warnings": (flow.summary or {}).get("warnings", []),
+        "result": result,
+        "missing": missing,
+        "shown": shown(flow, result),
+        "mixing": rhat_table(result.arrays) if result else [],
+        "env": flow.manifest.get("env", {}),
+    }
 
 
 def tiles(flow: Flow, curve: Curve) -> list[tuple[str, str]]:
@@ -102,7 +129,7 @@ def charts(flow: Flow, curve: Curve) -> list[tuple[str, str]]:
     return [(title, svg) for title, svg in drawn if svg]
 
 
-def strip(flow: Flow, curve: Curve) -> Mapping[str, Any]:
+def strip(flow: Flow, curve: Curve, *, listed: bool = True) -> Mapping[str, Any]:
     """Places on one line, on the charts' axis: stretches of one health, and checkpoints."""
     iterations = curve.column("iter")
     if not len(curve):
@@ -119,7 +146,10 @@ def strip(flow: Flow, curve: Curve) -> Mapping[str, Any]:
     ]
     saved = [one for one in flow.history.events if one["event"] == "CHECKPOINT_CREATED"][-MOST_LISTED:]
     there = {one.ref.id for one in flow.checkpoints}
-    dots = [{"x": place(one["iter"]), "id": one["checkpoint"], "kept": one["checkpoint"] in there} for one in saved]
+    dots = [
+        {"x": place(one["iter"]), "id": one["checkpoint"], "kept": not listed or one["checkpoint"] in there}
+        for one in saved
+    ]
     return {"spans": spans, "dots": dots, "width": WIDTH}
 
 

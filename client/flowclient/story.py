@@ -83,16 +83,20 @@ def cost(flow: Flow, curve: Curve) -> Cost:
 
 def state_in_words(flow: Flow) -> str:
     """How a flow stands: a sentence."""
-    summary = flow.summary
-    if summary is None:
+    if flow.summary is None:
         return f"It has not ended; the newest that is known of it is iteration {flow.iteration}."
+    return end_in_words(str(flow.summary["reason"]), int(flow.summary["iterations"]))
+
+
+def end_in_words(reason: str, iteration: int) -> str:
+    """Why a flow ended: a sentence."""
     words = {
         "Converged": "It met its stop rule",
         "IterationLimit": "It ended by its limit of iterations",
         "TimeLimit": "It ended by its limit of time",
         "Diverged": "Its iterates left the finite numbers",
     }
-    return f"{words.get(summary['reason'], summary['reason'])} at iteration {summary['iterations']}."
+    return f"{words.get(reason, reason)} at iteration {iteration}."
 
 
 def health_spans(curve: Curve) -> list[tuple[int, int, int]]:

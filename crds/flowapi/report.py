@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import Annotated, Any, Literal
 
@@ -31,6 +32,8 @@ class ExitCode(IntEnum):
 
 State = Literal["Starting", "Loading", "Compiling", "Restoring", "Running", "Stopping", "Finished", "Stopped", "Failed"]
 Colour = Literal["RED", "AMBER", "GREEN"]
+HEALTH_MARKS: Mapping[str, str] = {"GREEN": "✓", "AMBER": "~", "RED": "!"}
+"""Beside each colour's word: no colour stands alone."""
 Reason = Literal["Converged", "IterationLimit", "TimeLimit", "Diverged", "Cancelled"]
 Short = Annotated[str, StringConstraints(max_length=128)]
 Sentence = Annotated[str, StringConstraints(max_length=SENTENCE)]

@@ -5,6 +5,7 @@ import shlex
 from pathlib import Path
 
 from kit import folders
+from kit.dashboards import until_interrupted
 from kit.runs import here, run
 
 PAGE = Path(__file__).parents[2] / "docs" / "results.md"
@@ -17,7 +18,8 @@ def test_the_commands_of_the_page_run(tmp_path, monkeypatch) -> None:
     commands = [
         shlex.split(line, comments=True) for line in re.findall(r"^    (cflow .*)$", PAGE.read_text(), re.MULTILINE)
     ]
-    assert {words[1] for words in commands} == {"result", "report", "compare", "query", "init", "run"}
+    assert {words[1] for words in commands} == {"result", "report", "dashboard", "compare", "query", "init", "run"}
+    runners = {"run": run, "dashboard": until_interrupted}
     for words in commands:
-        (run if words[1] == "run" else here)(*words[1:])
+        runners.get(words[1], here)(*words[1:])
     assert (tmp_path / "my-picture.flow" / "result" / "x.npy").exists()

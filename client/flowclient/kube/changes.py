@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
-
-import yaml
 
 from flowapi.errors import DataError
 from flowapi.status import FlowStatus, RevisionRecord
@@ -85,15 +82,6 @@ def rollback(flow: Json, revision: RevisionFile) -> list[Json]:
     wanted |= {"flow": document, "inputs": parts.get("inputs"), "engine": engine}
     wanted = {key: value for key, value in wanted.items() if value}
     return [] if wanted == spec else [{"op": "replace", "path": "/spec", "value": wanted}]
-
-
-def diff(one: RevisionFile, other: RevisionFile) -> str:
-    """What decides the numbers, in two revisions, as a unified diff; empty where they are the same."""
-    before, after = (
-        yaml.safe_dump(rev.tuple.model_dump(mode="json"), allow_unicode=True).splitlines(keepends=True)
-        for rev in (one, other)
-    )
-    return "".join(difflib.unified_diff(before, after, one.hash, other.hash))
 
 
 def warning(flow: Json) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from flowapi.errors import DocumentError
+from flowclient import revisions
 from flowclient.kube import changes, showing
 from flowclient.kube.application import Context, Every, Name, Output, Selector, app, output_of
 from flowclient.kube.kubectl import RESOURCE, Json, Kubectl
@@ -150,7 +151,7 @@ def diff(
     kubectl = _kubectl(context)
     flow = kubectl.flow(name)
     found = [revision_file(kubectl, flow, changes.record(flow, word).hash) for word in (one, other)]
-    text = changes.diff(found[0], found[1])
+    text = revisions.diff(found[0], found[1])
     sys.stdout.write(text)
     raise SystemExit(1 if text else 0)
 

@@ -15,7 +15,7 @@ import numpy as np
 from flowapi.frozen import frozen
 from flowengine.capsule.curve import Curve
 from flowengine.capsule.disk import PLAIN, Readable
-from flowengine.capsule.parts import check_schema, read, read_table
+from flowengine.capsule.parts import PartReader, check_schema, part, read, read_table
 from flowengine.capsule.segments import Lineage, Row
 
 TRIES = 5
@@ -38,7 +38,7 @@ class History:
     lineage: Lineage
 
 
-def history(folder: Path, disk: Readable = PLAIN) -> History:
+def history(folder: Path, disk: Readable = PLAIN, part: PartReader = part) -> History:
     """The surviving telemetry below a capsule's folder; damaged parts are passed over.
 
     Raises:
@@ -46,7 +46,7 @@ def history(folder: Path, disk: Readable = PLAIN) -> History:
         OSError, VolumeError: it can't be read.
     """
     check_schema(folder, disk)
-    events, table = _settled(folder, disk)
+    events, table = _settled(folder, disk, part)
     epochs, iterations = _places(table)
     found = Lineage.of(events, first_rows(epochs, iterations))
     rows = surviving(found, epochs, iterations)
@@ -55,11 +55,11 @@ def history(folder: Path, disk: Readable = PLAIN) -> History:
     return History(table.take(rows), kept, written - len(rows), found)
 
 
-def _settled(folder: Path, disk: Readable) -> tuple[list[dict[str, Any]], Any]:
+def _settled(folder: Path, disk: Readable, part: PartReader) -> tuple[list[dict[str, Any]], Any]:
     """Events and rows, read again where parts went meanwhile: a flow that ends puts them together into one file."""
     for _ in range(TRIES):
         before = set(disk.names(folder))
-        found = read(folder, "events", disk), read_table(folder, "telemetry", disk)
+        found = read(folder, "events", disk, part), read_table(folder, "telemetry", disk, part)
         if before <= set(disk.names(folder)):
             break
     return found
@@ -89,7 +89,7 @@ def past(
         epoch: Its number.
         most: Rows, thinned out beyond.
     """
-    events, table = _settled(folder, disk)
+    events, table = _settled(folder, disk, part)
     rows = [one for one in events if one["epoch"] < epoch]
     epochs, iterations = _places(table)
     before = epochs < epoch

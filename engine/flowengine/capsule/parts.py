@@ -9,7 +9,7 @@ import hashlib
 import io
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +36,7 @@ _EVENTS = (
 )  # fmt: skip
 MOST_PENDING = 100_000
 MOST_BYTES = 2**31
+PartReader = Callable[[Readable, Path, str], Any]
 KINDS = {"telemetry": _TELEMETRY, "events": _EVENTS}
 DAMAGED = ".damaged"
 DIGEST = b"cflow.sha256"
@@ -143,7 +144,7 @@ class Capsule:
             rows, whole = [], []
             for name in _names(self.disk, self.folder, kind):
                 try:
-                    rows += _part(self.disk, self.folder / name, kind).to_pylist()
+                    rows += part(self.disk, self.folder / name, kind).to_pylist()
                     whole.append(name)
                 except DamagedPartError:
                     damaged.append(name)
@@ -177,23 +178,71 @@ def prepare() -> None:
     import pyarrow.parquet  # noqa: F401, PLC0415
 
 
-def read(folder: Path, kind: str, disk: Readable = PLAIN) -> list[dict[str, Any]]:
+def part(disk: Readable, path: Path, kind: str) -> Any:
+    """The table of a part, verified: Parquet's own checksums leave out its footer.
+
+    Raises:
+        DamagedPartError: it is not what was written, or the medium can't give it back.
+        OSError, VolumeError: the volume can't be read now.
+    """
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    try:
+        data = disk.read(path, MOST_BYTES)
+    except (FileNotFoundError, ValueError) as error:
+        raise DamagedPartError(str(error)) from error
+    except VolumeError as error:
+        if not error.unreadable:
+            raise
+        raise DamagedPartError(error.message) from error
+    try:
+        table = pq.ParquetFile(io.BytesIO(data)).read(use_threads=False)
+        whole = table.schema.equals(_schema(kind)) and table.schema.metadata[DIGEST] == _digest(table)
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise DamagedPartError(str(error)) from error
+    if not whole:
+        raise DamagedPartError("it does not have its digest")
+    return table
+
+
+class Kept:
+    """Reads parts for whoever looks again and again: one that is as it was is not read a second time."""
+
+    def __init__(self) -> None:
+        self._tables: dict[Path, tuple[object, Any]] = {}
+
+    def __call__(self, disk: Readable, path: Path, kind: str) -> Any:
+        """As `part`."""
+        try:
+            found = path.stat()
+        except FileNotFoundError as error:
+            raise DamagedPartError(str(error)) from error
+        stamp = found.st_mtime_ns, found.st_size, found.st_ino
+        before = self._tables.get(path)
+        if before is None or before[0] != stamp:
+            before = self._tables[path] = stamp, part(disk, path, kind)
+        return before[1]
+
+
+def read(folder: Path, kind: str, disk: Readable = PLAIN, part: PartReader = part) -> list[dict[str, Any]]:
     """Every row of a kind in a capsule's folder, by epoch and iteration; damaged parts are passed over."""
     rows: list[dict[str, Any]] = []
     for name in _names(disk, folder, kind):
         with suppress(DamagedPartError):
-            rows += _part(disk, folder / name, kind).to_pylist()
+            rows += part(disk, folder / name, kind).to_pylist()
     return _sorted(rows)
 
 
-def read_table(folder: Path, kind: str, disk: Readable = PLAIN) -> Any:
+def read_table(folder: Path, kind: str, disk: Readable = PLAIN, part: PartReader = part) -> Any:
     """As `read`, as a `pyarrow.Table` in the order of the parts; rows may stand there twice."""
     import pyarrow as pa  # noqa: PLC0415
 
     tables = [_schema(kind).empty_table()]
     for name in _names(disk, folder, kind):
         with suppress(DamagedPartError):
-            tables.append(_part(disk, folder / name, kind).replace_schema_metadata(None))
+            tables.append(part(disk, folder / name, kind).replace_schema_metadata(None))
     return pa.concat_tables(tables)
 
 
@@ -216,35 +265,6 @@ def _encode(kind: str, rows: Sequence[Mapping[str, Any]]) -> memoryview:
     sink = pa.BufferOutputStream()
     pq.write_table(table.replace_schema_metadata({DIGEST: _digest(table)}), sink)
     return memoryview(sink.getvalue())
-
-
-def _part(disk: Readable, path: Path, kind: str) -> Any:
-    """The table of a part, verified: Parquet's own checksums leave out its footer.
-
-    Raises:
-        DamagedPartError: it is not what was written, or the medium can't give it back.
-        OSError, VolumeError: the volume can't be read now.
-    """
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
-    try:
-        data = disk.read(path, MOST_BYTES)
-    except (FileNotFoundError, ValueError) as error:
-        raise DamagedPartError(str(error)) from error
-    except VolumeError as error:
-        if not error.unreadable:
-            raise
-        raise DamagedPartError(error.message) from error
-    try:
-        table = pq.ParquetFile(io.BytesIO(data)).read()
-        whole = table.schema.equals(_schema(kind)) and table.schema.metadata[DIGEST] == _digest(table)
-    except MemoryError:
-        raise
-    except Exception as error:
-        raise DamagedPartError(str(error)) from error
-    if not whole:
-        raise DamagedPartError("it does not have its digest")
-    return table
 
 
 def _digest(table: Any) -> bytes:

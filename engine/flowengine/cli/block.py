@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from flowapi.report import RunReport
+from flowapi.report import HEALTH_MARKS, RunReport
 from flowengine.cli.spark import Trace
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 REFRESHES = 4  # a second
 NARROW = 60
 STYLES = {"GREEN": "green", "AMBER": "yellow", "RED": "red"}
-MARKS = {"GREEN": "✓", "AMBER": "~", "RED": "!"}
 
 
 class Block:
@@ -77,7 +76,7 @@ class Block:
         if report is None:
             return found.append(f"{self._name}  starting")
         found.append(self._name, "bold").append(f"  {report.revision}  {report.state.lower()}  ")
-        found.append(f"{MARKS[report.controller]} {report.controller}", STYLES[report.controller])
+        found.append(f"{HEALTH_MARKS[report.controller]} {report.controller}", STYLES[report.controller])
         found.append("\n").append_text(_bar(report, width)).append("\n")
         found.append("  ".join(f"{name} {_number(value)}" for name, value in _figures(report)))
         line = self._residuals.line(width - 10)

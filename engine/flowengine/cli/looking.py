@@ -89,3 +89,27 @@ def report(
         put_file(target, reports.page(flow, found, missing).encode())
         put_file(target.with_suffix(".png"), reports.figure(flow, found))
         sys.stdout.write(f"{target}\n{target.with_suffix('.png')}\n")
+
+
+def dashboard(
+    roots: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="DIR...", help="Flows' folders, or folders that hold some. Default: this folder."),
+    ] = None,
+    port: Annotated[int, typer.Option("--port", metavar="N", help="Where to listen; 0 takes a free one.")] = 0,
+    show: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
+) -> None:
+    """Show flows in a browser, live: a list, a page about each, comparisons. Ctrl-C ends it.
+
+    It listens on 127.0.0.1 alone, asks for the token that is part of the printed address, and only reads.
+
+    Examples:
+      cflow dashboard
+
+      cflow dashboard ~/flows tv-deblur.flow --port 8765
+    """
+    with plain_errors():
+        from flowclient.dashboard.folders import Folders  # noqa: PLC0415 - commands that run flows do without
+        from flowclient.dashboard.server import serve  # noqa: PLC0415
+
+        serve(Folders(roots or [Path()]), port, show=show)

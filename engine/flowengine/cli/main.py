@@ -20,6 +20,7 @@ app = typer.Typer(
 app.add_typer(checkpoints.app, name="checkpoints")
 app.command()(looking.result)
 app.command()(looking.report)
+app.command()(looking.dashboard)
 app.command()(asking.compare)
 app.command()(asking.query)
 app.command()(asking.init)

@@ -9,7 +9,7 @@ from typing import NoReturn
 from flowapi.errors import DataError, DocumentErrors, FlowError, VolumeError
 from flowengine.store.io import reason
 
-CLIENT = ("duckdb", "jinja2", "matplotlib", "tifffile", "PIL")
+CLIENT = ("duckdb", "jinja2", "matplotlib", "tifffile", "PIL", "starlette", "uvicorn")
 REPORT = "Please report it, with the manifest."
 
 

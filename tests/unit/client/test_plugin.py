@@ -15,6 +15,7 @@ import pytest
 
 from flowapi.errors import DataError, DocumentError
 from flowapi.revision import RevisionFile, RevisionTuple
+from flowclient import revisions
 from flowclient.flows import open_flow
 from flowclient.kube import application, bundle, changes, fetching, reader, showing, steering
 from flowclient.kube.cluster import check_digests
@@ -91,10 +92,10 @@ def test_a_rollback_puts_back_what_decides_the_numbers_and_nothing_else() -> Non
     assert spec["engine"] == {"tolerations": [{"key": "spot"}]}
     assert changes.record(flow()).hash == changes.record(flow(), "r1").hash == OLD
     assert "Argo CD puts the old text back" in changes.warning(flow())
-    assert "+  - arg: x" in changes.diff(revision(0.1), revision(0.2)) or "weight: 0.2" in changes.diff(
+    assert "+  - arg: x" in revisions.diff(revision(0.1), revision(0.2)) or "weight: 0.2" in revisions.diff(
         revision(0.1), revision(0.2)
     )
-    assert changes.diff(revision(0.1), revision(0.1)) == ""
+    assert revisions.diff(revision(0.1), revision(0.1)) == ""
     with pytest.raises(DataError, match="r1 a"):
         changes.record(flow(), "r9")
 

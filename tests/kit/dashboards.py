@@ -1,0 +1,113 @@
+"""A dashboard that is served in this process, and what a browser would get of it."""
+
+import asyncio
+import http.client
+import json
+import re
+import signal
+import threading
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from flowclient.dashboard.server import Server, listen
+from flowclient.dashboard.source import Source
+from kit.runs import start
+
+TOKEN = "of-this-test"  # noqa: S105 - it guards nothing
+
+
+@dataclass(frozen=True)
+class Served:
+    """Where it listens."""
+
+    port: int
+
+    @property
+    def address(self) -> str:
+        """Of the list."""
+        return f"http://127.0.0.1:{self.port}/{TOKEN}/"
+
+    def ask(
+        self, path: str, *, method: str = "GET", token: str = TOKEN, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, Mapping[str, str], str]:
+        """Status, headers (in lower case) and body of an answer."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            connection.request(method, f"/{token}/{path}", headers=dict(headers or {}))
+            answer = connection.getresponse()
+            return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read().decode()
+        finally:
+            connection.close()
+
+    def page(self, path: str) -> str:
+        """A page that is there."""
+        status, _, body = self.ask(path)
+        assert status == 200, (status, body)
+        return body
+
+    @contextmanager
+    def updates(self, path: str, after: int) -> Iterator[Iterator[tuple[int, dict[str, Any]]]]:
+        """What comes of a stream: (version, change), as long as it is asked for more."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection.request("GET", f"/{TOKEN}/{path}after={after}")
+        answer = connection.getresponse()
+        assert answer.getheader("content-type", "").startswith("text/event-stream")
+
+        def read() -> Iterator[tuple[int, dict[str, Any]]]:
+            version = 0
+            while line := answer.readline().decode():
+                if line.startswith("id: "):
+                    version = int(line[4:])
+                elif line.startswith("data: "):
+                    yield version, json.loads(line[6:])
+
+        try:
+            yield read()
+        finally:
+            if connection.sock is not None:
+                connection.sock.close()
+            connection.close()
+
+
+@contextmanager
+def served(source: Source) -> Iterator[Served]:
+    """Serve a source while the context lasts."""
+    listening = listen(0)
+    ready = threading.Event()
+    kept: list[tuple[Server, asyncio.AbstractEventLoop]] = []
+
+    async def run() -> None:
+        kept.append((Server(source, TOKEN), asyncio.get_running_loop()))
+        ready.set()
+        await kept[0][0].serve([listening])
+
+    thread = threading.Thread(target=asyncio.run, args=(run(),), name="dashboard")
+    thread.start()
+    ready.wait(60)
+    try:
+        yield Served(listening.getsockname()[1])
+    finally:
+        server, loop = kept[0]
+        loop.call_soon_threadsafe(server.stop)
+        thread.join(60)
+        listening.close()
+        source.close()
+
+
+def until_interrupted(*words: object) -> str:
+    """The command as a process, with a look at its list, and then Ctrl-C; the list."""
+    process = start(*words)
+    assert process.stdout is not None
+    found = re.search(r"http://127\.0\.0\.1:\d+/[\w-]{32}/", process.stdout.readline())
+    try:
+        assert found, process.communicate(timeout=60)
+        with urllib.request.urlopen(found[0], timeout=60) as answer:  # noqa: S310 - of this machine
+            page: str = answer.read().decode()
+    finally:
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)
+    assert (process.returncode, said[1]) == (0, ""), said
+    return page
