@@ -9,7 +9,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
            --fork-strategy fewest --python-version 3.11 --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-thorough test-apiserver references prepare torture lint format crd lock bench peers cluster-up cluster-down down clean
+.PHONY: help demo test test-thorough test-apiserver references prepare torture lint site format crd lock bench peers cluster-up cluster-down down clean
 
 help:  ## this list
 	@awk -F':.*## ' '/^[a-z.-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,22 +41,25 @@ lint: .venv  ## format, style, types, import contracts, generated files
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -P -m flowapi.schema --check
-	$(BIN)/python -P -m flowapi.catalogue --check
+	$(BIN)/python docs/tools/reference.py --check
+
+site: .venv  ## these pages as a site, in build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 format: .venv  ## put the code into shape
 	$(BIN)/ruff check --fix --exit-zero --quiet .
 	$(BIN)/ruff format --quiet .
 
-crd: .venv  ## write the CRD, and the tables of docs/flows.md, from the models
+crd: .venv  ## write the CRD, and the reference pages, from the code
 	$(BIN)/python -P -m flowapi.schema --write
-	$(BIN)/python -P -m flowapi.catalogue --write
+	$(BIN)/python docs/tools/reference.py --write
 
-lock: .venv  ## lock the dependencies again (names, versions, hashes)
-	$(COMPILE) --upgrade --extra dev pyproject.toml -o requirements/dev.txt
+lock: .venv  ## lock the dependencies (names, versions, hashes); UPGRADE=1 takes newer ones
+	$(COMPILE) $(if $(UPGRADE),--upgrade) --extra dev pyproject.toml -o requirements/dev.txt
 	$(COMPILE) --extra engine -c requirements/dev.txt pyproject.toml -o requirements/engine.txt
 	$(COMPILE) --extra operator -c requirements/dev.txt pyproject.toml -o requirements/operator.txt
 	$(COMPILE) --extra client -c requirements/dev.txt pyproject.toml -o requirements/client.txt
-	$(COMPILE) --upgrade requirements/peers.in -o requirements/peers.txt
+	$(COMPILE) $(if $(UPGRADE),--upgrade) requirements/peers.in -o requirements/peers.txt
 	echo hatchling | $(COMPILE) -c requirements/dev.txt - -o requirements/build.txt
 	echo uv | $(COMPILE) -c requirements/dev.txt - -o requirements/uv.txt
 

@@ -1,11 +1,9 @@
 """What a document may say, explained: every atom and operator with its formula, its keys, and a flow that runs.
 
-Formulas and keys are the models' own. The tables of docs/flows.md are made from them.
+Formulas and keys are the models' own. `cflow atoms`, `cflow operators` and docs/reference are made from them.
 """
 
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -66,22 +64,6 @@ def as_yaml(flow: Flow) -> str:
     return yaml.dump({"flow": flow}, Dumper=Dumper, sort_keys=False, width=120, allow_unicode=True)
 
 
-def tables() -> str:
-    """Both tables for docs/flows.md."""
-    parts = []
-    for title, entries in (("atom", atoms()), ("operator", operators())):
-        rows = [f"| {title} | {'formula' if title == 'atom' else 'Wx'} | keys |", "|---|---|---|"]
-        for entry in entries.values():
-            keys = "; ".join(f"`{key}`: {meaning}" for key, meaning in entry.keys.items())
-            rows.append(f"| `{entry.name}` | {_cell(entry.formula)} | {_cell(keys)} |")
-        parts.append(f"## {title.capitalize()}s\n\n" + "\n".join(rows))
-    return "\n\n".join(parts)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").removesuffix(".")
-
-
 def _entry(name: str, model: type[BaseModel], example: Flow) -> Entry:
     keys = {
         field.alias or to_camel(key): _key(field.description or "", field.default, required=field.is_required())
@@ -96,25 +78,3 @@ def _key(description: str, default: object, *, required: bool) -> str:
         return f"{description} (required)"
     shown = str(default).lower() if isinstance(default, bool) else default
     return description if default is None else f"{description} (default {shown})"
-
-
-PAGE = Path("docs/flows.md")
-BEGIN, END = "<!-- made by `make crd` from crds/flowapi -->", "<!-- end -->"
-
-
-def main() -> int:
-    """Write the tables into the page, or check that they are what would be written."""
-    old = PAGE.read_text(encoding="utf-8")
-    before, _, rest = old.partition(BEGIN)
-    after = rest.partition(END)[2]
-    new = f"{before}{BEGIN}\n{tables()}\n{END}{after}"
-    if "--write" in sys.argv:
-        PAGE.write_text(new, encoding="utf-8")
-    elif new != old:
-        sys.stderr.write(f"{PAGE} differs from the models; run `make crd`\n")
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -35,7 +35,7 @@ class Training:
 
     def residual(self, state: State) -> Any:
         """The length of the gradient."""
-        return optax.global_norm(jax.grad(self.loss)(state["network"]))
+        return optax.tree.norm(jax.grad(self.loss)(state["network"]))
 
     def energy(self, state: State) -> jax.Array:
         """The loss."""

@@ -17,7 +17,7 @@ def folder(tmp_path, monkeypatch) -> Path:
     """The example in a folder of its own, longer and with checkpoints."""
     copy = tmp_path / "training"
     shutil.copytree(EXAMPLE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    text = (copy / "training.yaml").read_text().split("flow:\n")[1].replace("4000, residual: 1.0e-4", "40000")
+    text = (copy / "training.yaml").read_text().split("flow:\n")[1].replace("4000, residual: 2.0e-4", "40000")
     text = text.replace("spirals.csv", "in/spirals.csv").replace("  name: training\n", "")
     (copy / "in").mkdir()
     (copy / "spirals.csv").rename(copy / "in" / "spirals.csv")

@@ -54,7 +54,7 @@ def test_what_is_missing_is_named(tmp_path, lack) -> None:
     with pytest.raises(VolumeError, match=sentence) as caught:
         open_store(tmp_path, io=Poor(**methods))
     assert mount_type(tmp_path) in caught.value.message
-    assert "docs/volumes.md" in caught.value.remedy
+    assert "docs/how-to/volumes.md" in caught.value.remedy
     assert not (tmp_path / "OWNER").exists()
 
 

@@ -173,7 +173,8 @@ def _never(request: RunRequest, now: Snapshot) -> list[tuple[str, str]]:
 
 def _findings(compiled: CompiledFlow, arrays: Mapping[str, np.ndarray], now: Snapshot) -> list[str]:
     """What the result itself says against trusting it."""
-    found = ["the certificate is RED: a gate broke, see docs/flows.md"] if now.controller == "RED" else []
+    red = "the certificate is RED: a gate broke, see docs/explanation/stopping.md"
+    found = [red] if now.controller == "RED" else []
     if isinstance(compiled.choice.method, Sampler):
         found += unmixed(compiled, compiled.choice.method, arrays)
     return found

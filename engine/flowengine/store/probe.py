@@ -19,7 +19,7 @@ T = TypeVar("T")
 STALE_SECONDS = 60.0
 UNWELL = TRANSIENT | {errno.EROFS}  # nothing about its kind: another one of the same kind would do
 _OLD, _NEW = b"old\n", b"new\n"
-_REMEDY = "Use one with a POSIX file system (a disk, block storage, NFS 4, CephFS); docs/volumes.md has a table."
+_REMEDY = "Use one with a POSIX file system (a disk, block storage, NFS 4, CephFS); docs/how-to/volumes.md has a table."
 
 
 def probe(io: IO, root: Path) -> None:

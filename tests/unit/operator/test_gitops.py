@@ -9,7 +9,7 @@ import yaml
 from flowoperator.core.observed import InvalidSpec
 from kit.world import World, spec
 
-FOLDER = Path(__file__).parents[3] / "docs" / "gitops"
+FOLDER = Path(__file__).parents[3] / "docs" / "how-to" / "gitops"
 B = spec(weight=0.2)
 
 
