@@ -21,8 +21,8 @@ Made = Mapping[str, bytes]
 
 def starters() -> dict[str, str]:
     """The starting points and what each is: the first line of its file."""
-    folder = files("flowclient").joinpath("starters")
-    texts = {one.name.removesuffix(".yaml"): one.read_text(encoding="utf-8") for one in folder.iterdir()}
+    manifests = [one for one in files("flowclient").joinpath("starters").iterdir() if one.name.endswith(".yaml")]
+    texts = {one.name.removesuffix(".yaml"): one.read_text(encoding="utf-8") for one in manifests}
     return {name: text.splitlines()[0].removeprefix("# ") for name, text in sorted(texts.items())}
 
 
@@ -39,11 +39,22 @@ def manifest(name: str, start: str) -> str:
             f"`{name}` is no name of a flow", remedy=f"Lower-case letters, digits and hyphens, at most {LONGEST}."
         )
     text = files("flowclient").joinpath("starters", f"{start}.yaml").read_text(encoding="utf-8")
-    return text.replace("NAME", name)
+    return text.replace("NAME", name).replace("MODULE", _module(name))
+
+
+def code(name: str, start: str) -> dict[str, str]:
+    """The Python module of a starting point with an entry point, by its file's name; empty of the others."""
+    text = files("flowclient").joinpath("starters", f"{start}.py.txt")
+    return {f"{_module(name)}.py": text.read_text(encoding="utf-8")} if text.is_file() else {}
+
+
+def _module(name: str) -> str:
+    """A name that Python can import, and that no installed package is likely to have."""
+    return "flow_" + name.replace("-", "_")
 
 
 def begin(name: str, start: str, folder: Path, *, data: bool) -> list[Path]:
-    """Write the manifest, and where wanted the data beside it; the files that were written.
+    """Write the manifest and its code, and where wanted the data beside them; the files that were written.
 
     Raises:
         DataError: one of them is there already.
@@ -51,6 +62,7 @@ def begin(name: str, start: str, folder: Path, *, data: bool) -> list[Path]:
         VolumeError: one can't be written.
     """
     made: dict[Path, bytes] = {folder / f"{name}.yaml": manifest(name, start).encode()}
+    made |= {folder / file: text.encode() for file, text in code(name, start).items()}
     if data:
         made |= {folder / "data" / file: content for file, content in DATA[start]().items()}
     for path in made:
@@ -127,6 +139,15 @@ def _program() -> Made:
     }  # fmt: skip
 
 
+def _points() -> Made:
+    """Two half moons."""
+    rng, angle = np.random.default_rng(6), np.linspace(0, np.pi, 40)
+    upper = np.c_[np.cos(angle), np.sin(angle), np.ones(40)]
+    lower = np.c_[1 - np.cos(angle), 0.4 - np.sin(angle), -np.ones(40)]
+    noise = 0.1 * np.c_[rng.normal(size=(80, 2)), np.zeros(80)]
+    return {"points.csv": _csv(np.vstack([upper, lower]) + noise)}
+
+
 def _csv(array: np.ndarray) -> bytes:
     file = io.StringIO()
     np.savetxt(file, array, fmt="%.6f", delimiter=",")
@@ -136,4 +157,5 @@ def _csv(array: np.ndarray) -> bytes:
 DATA: Mapping[str, Callable[[], Made]] = {
     "denoise": _denoise, "deblur": _deblur, "regression": _regression, "completion": _completion,
     "tomography": _tomography, "posterior": lambda: _regression(3, 3), "linear-program": _program,
+    "training": _points,
 }  # fmt: skip

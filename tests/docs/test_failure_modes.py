@@ -161,6 +161,12 @@ def queued() -> World:
     return world
 
 
+def suspending() -> World:
+    world = running_flow()
+    world.edit(spec(suspend=True))
+    return world
+
+
 def out_of_memory() -> World:
     world = started()
     world.end(137, job="Failed")
@@ -250,6 +256,7 @@ SITUATIONS: dict[str, Callable[[], World]] = {
     "An object that the spec asks for is invalid": refused(
         422, "spec.template.spec.tolerations[0].operator: Unsupported value"
     ),
+    "`suspend: true` while the engine runs": suspending,
     "A queue holds the Job back": queued,
     "The claim that `volume.claimName` names is not there": named_claim,
     "A claim of the flow's name exists that nobody made for it": foreign_claim,

@@ -2,19 +2,29 @@
 
 import os
 import re
+import secrets
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 from flowapi.atoms import ATOMS
 from flowapi.flow import Outline
 from flowapi.model import keys
 from flowapi.operators import OPERATORS
+from flowclient.kube import commands as looking
+from flowclient.kube import fetching, steering
+from flowclient.kube.application import app
+from kit import cluster as kit
 from kit import pages
 from kit.pages import ROOT
 
+PLUGIN = typer.main.get_command(app)
+ADDED_BY = (looking, fetching, steering)  # importing them adds the commands to the application
 REFERENCE = ROOT / "docs" / "reference"
 RUN_ELSEWHERE = ("README.md", "docs/gallery/", "docs/results.md")  # by test_readme, test_gallery, test_results
 _CODE = ("crds", "engine", "operator", "client", "charts", "tests", "examples", "bench", "Makefile", "pyproject.toml")
@@ -53,6 +63,45 @@ def test_a_manifest_or_a_part_of_one_is_right(block) -> None:
 def test_a_wrong_manifest_on_a_page_would_be_found(wrong) -> None:
     with pytest.raises(Exception, match=r"stop|everyIteration|residual|replica"):
         pages.check_yaml(wrong)
+
+
+@pytest.mark.parametrize("block", pages.blocks("console"), ids=str)
+def test_cluster_commands_are_ones_that_there_are(block) -> None:
+    """Their words and options; what they do on a cluster, test_readme and the tutorial's test show."""
+    for command in pages.commands(block.text):
+        words = shlex.split(command)
+        if words[:2] == ["kubectl", "cflow"]:
+            PLUGIN.commands[words[2]].make_context(words[2], words[3:])
+        elif words[0] == "make":
+            assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        else:
+            assert words[0] in {"kubectl", "sed"}
+        for word in words:
+            assert not word.startswith("examples/") or (ROOT / word).exists(), word
+
+
+@pytest.mark.thorough
+def test_the_tutorial_runs_on_a_cluster(cluster, tmp_path) -> None:
+    """All of its commands, but for making the cluster and for watching."""
+    commands = [
+        command
+        for block in pages.blocks("console")
+        if block.page == "docs/tutorial/on-a-cluster.md"
+        for command in pages.commands(block.text)
+        if "cluster-up" not in command and "--watch" not in command
+    ]
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    namespace, kubeconfig = f"cflow-tutorial-{secrets.token_hex(2)}", tmp_path / "kubeconfig"
+    kit.replenish(cluster)
+    shutil.copy(cluster.kubeconfig, kubeconfig)
+    cluster.kubectl("create", "namespace", namespace)
+    path = f"{cluster.kubectl_path.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+    env = {**os.environ, "KUBECONFIG": str(kubeconfig), "PATH": path}
+    for command in (f"kubectl config set-context --current --namespace={namespace}", *commands):
+        done = subprocess.run(["bash", "-euc", command], cwd=tmp_path, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, (command, done.stdout, done.stderr)
+    assert (tmp_path / "deblurred" / "x.png").exists()
+    cluster.kubectl("delete", "namespace", namespace, "--wait=false")
 
 
 def test_the_reference_names_every_word() -> None:

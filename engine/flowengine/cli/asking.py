@@ -91,7 +91,8 @@ def init(
             return
         written = begin(name, start, folder, data=data)
         sys.stdout.writelines(f"{path}\n" for path in written)
-        sys.stdout.write(f"Next: cflow lint {written[0]}; cflow run {written[0]}\n")
+        path = f"PYTHONPATH={folder} " if any(one.suffix == ".py" for one in written) else ""
+        sys.stdout.write(f"Next: {path}cflow lint {written[0]}; {path}cflow run {written[0]}\n")
 
 
 def _show(found: "Comparison") -> None:

@@ -1,12 +1,13 @@
 """What the operator can be watched by: its own work, counted as it goes on, and every flow, read from the cache."""
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import get_args
 
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from flowapi.status import FlowStatus
+from flowapi.status import FlowStatus, Phase
 from flowoperator.core.observed import Flow
 from flowoperator.core.troubles import moment
 
@@ -20,7 +21,7 @@ RESTARTS = Counter("flowoperator_watch_restarts", "How often watches were begun 
 QUEUE = Gauge("flowoperator_queue_length", "Flows that wait for a pass.")
 LEADER = Gauge("flowoperator_leader", "Whether this operator holds the Lease.")
 MOST_FLOWS = 5000  # time series are not free: beyond these, flows are left out and counted
-PHASES = ("Pending", "Running", "Suspended", "Completed", "Stalled")
+PHASES: tuple[str, ...] = get_args(Phase)
 
 _GAUGES: tuple[tuple[str, str, Callable[[FlowStatus], float | None]], ...] = (
     ("iteration", "Iterations done.", lambda status: status.progress.iteration),

@@ -46,10 +46,13 @@ def test_compare_says_what_was_asked_differently(tmp_path) -> None:
 
 @pytest.mark.parametrize("start", starters())
 def test_every_starting_point_is_a_manifest_with_its_data(tmp_path, start) -> None:
-    path, *data = begin("my-flow", start, tmp_path, data=True)
+    path, *others = begin("my-flow", start, tmp_path, data=True)
+    data = [one for one in others if one.suffix != ".py"]
     manifest = load_manifest(read_one(path))
     assert manifest.name == "my-flow"
     assert {str(one.relative_to(tmp_path)) for one in data} == set(manifest.document.files.values())
+    modules = [f"{one.stem}:build" for one in others if one.suffix == ".py"]
+    assert modules == ([manifest.document.entrypoint] if manifest.document.entrypoint else [])
 
 
 def test_init_overwrites_nothing_and_names_what_it_knows(tmp_path) -> None:

@@ -3,12 +3,10 @@
 import io
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +15,7 @@ from flowapi.errors import DataError, DocumentError
 from flowapi.revision import RevisionFile, RevisionTuple
 from flowclient import revisions
 from flowclient.flows import open_flow
-from flowclient.kube import application, bundle, changes, fetching, reader, showing, steering
+from flowclient.kube import bundle, changes, reader, showing
 from flowclient.kube.cluster import check_digests
 from flowclient.kube.commands import seconds_of
 from flowclient.kube.kubectl import Kubectl, KubectlError, split
@@ -230,11 +228,3 @@ def test_the_plugin_starts_without_what_only_some_commands_need() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
-
-
-def test_the_page_names_every_command() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "cluster.md").read_text()
-    section = page.split("## kubectl cflow")[1].split("\n## ")[0]
-    assert fetching.app is steering.app is application.app
-    names = [one.name or one.callback.__name__ for one in application.app.registered_commands]
-    assert [name for name in names if not re.search(rf"`{name}\b", section)] == []

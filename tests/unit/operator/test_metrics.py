@@ -10,7 +10,7 @@ from flowoperator.objects.meta import FlowRef
 from flowoperator.shell import metrics
 from kit.world import World
 
-PAGE = Path(__file__).parents[3] / "docs" / "metrics.md"
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "metrics.md"
 
 
 def scraped(*flows: Flow) -> dict[str, dict[tuple[str, ...], float]]:
