@@ -6,16 +6,18 @@ import json
 import re
 import signal
 import threading
+import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from flowclient.dashboard.server import Server, listen
 from flowclient.dashboard.source import Source
 from kit.runs import start
 
+T = TypeVar("T")
 TOKEN = "of-this-test"  # noqa: S105 - it guards nothing
 
 
@@ -95,6 +97,15 @@ def served(source: Source) -> Iterator[Served]:
         thread.join(60)
         listening.close()
         source.close()
+
+
+def eventually(look: Callable[[], T]) -> T:
+    """What `look` finds, as soon as it finds something; two minutes are for hangs only."""
+    end = time.monotonic() + 120
+    while not (found := look()):
+        assert time.monotonic() < end, "it did not come within two minutes"
+        time.sleep(0.02)
+    return found
 
 
 def until_interrupted(*words: object) -> str:

@@ -17,7 +17,7 @@ from flowapi.errors import DataError, DocumentError
 from flowapi.revision import RevisionFile, RevisionTuple
 from flowclient import revisions
 from flowclient.flows import open_flow
-from flowclient.kube import application, bundle, changes, fetching, reader, showing, steering
+from flowclient.kube import application, bundle, changes, dashboard, fetching, reader, showing, steering
 from flowclient.kube.cluster import check_digests
 from flowclient.kube.commands import seconds_of
 from flowclient.kube.kubectl import Kubectl, KubectlError, split
@@ -225,8 +225,8 @@ def test_what_a_reader_packs_is_the_same_flow(tmp_path, make) -> None:
 def test_the_plugin_starts_without_what_only_some_commands_need() -> None:
     """It starts in half a second; arrays and pictures would take another."""
     code = (
-        "import sys\nfrom flowclient.kube import commands, fetching, steering\n"
-        "print(sorted({'jax', 'numpy', 'pyarrow', 'matplotlib', 'duckdb', 'flowapi.spec'} & set(sys.modules)))"
+        "import sys\nfrom flowclient.kube import commands, dashboard, fetching, steering\n"
+        "print(sorted({'jax', 'numpy', 'pyarrow', 'matplotlib', 'duckdb', 'starlette', 'flowapi.spec'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
@@ -235,6 +235,6 @@ def test_the_plugin_starts_without_what_only_some_commands_need() -> None:
 def test_the_page_names_every_command() -> None:
     page = (Path(__file__).parents[3] / "docs" / "cluster.md").read_text()
     section = page.split("## kubectl cflow")[1].split("\n## ")[0]
-    assert fetching.app is steering.app is application.app
+    assert fetching.app is steering.app is dashboard.app is application.app
     names = [one.name or one.callback.__name__ for one in application.app.registered_commands]
     assert [name for name in names if not re.search(rf"`{name}\b", section)] == []
