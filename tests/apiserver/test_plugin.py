@@ -138,7 +138,7 @@ def test_a_dashboard_shows_what_its_caller_may_see_and_says_what_is_missing(scen
         (key,) = seen.rows()
         page = found.page(f"flow/{key}")
         for right in ("pods", "jobs", "events", "configmaps"):
-            assert f"Ask whoever runs the cluster for `list` of {right} in this namespace." in page
+            assert f"Ask whoever runs the cluster for <code>list</code> of {right} in this namespace." in page
         assert "<td>Ready</td><td>" in page
         assert seen.notes() == ()
     code, said = plugin("dashboard", "--as", "mallory")

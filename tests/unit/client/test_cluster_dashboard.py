@@ -165,8 +165,9 @@ def test_what_is_forbidden_is_a_note_with_the_right_that_is_missing_and_the_rest
     answers = dict.fromkeys(("job", "configmap", "events", "--raw", "logs"))
     with served(source(fake(**answers))) as found:
         page = found.page(f"flow/{known.key(flow())}")
-    for right in ("list` of jobs", "list` of configmaps", "list` of events", "get` of pods/proxy", "get` of pods/log"):
-        assert f"Ask whoever runs the cluster for `{right}" in page, right
+    rights = (("list", "jobs"), ("list", "configmaps"), ("list", "events"), ("get", "pods/proxy"), ("get", "pods/log"))
+    for verb, what in rights:
+        assert f"Ask whoever runs the cluster for <code>{verb}</code> of {what} in this namespace." in page, what
     assert "kubectl cflow report denoise -n ns" in page
     assert "It &lt;i&gt;runs&lt;/i&gt;." in page
     assert 'class="line' not in page
