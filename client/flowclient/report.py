@@ -161,8 +161,8 @@ def checkpoints(flow: Flow) -> list[dict[str, Any]]:
         hidden = "" if one.visible else ", of an abandoned branch"
         pinned = ", pinned" if one.pinned else ""
         found.append(
-            {"id": one.ref.id, "iteration": one.ref.iteration, "reason": one.reason, "bytes": one.bytes,
-             "state": state + hidden + pinned}
+            {"id": one.ref.id, "iteration": one.ref.iteration, "reason": one.reason or story.NEVER,
+             "bytes": one.bytes or story.NEVER, "state": state + hidden + pinned}
         )  # fmt: skip
     return found
 

@@ -12,7 +12,10 @@ from unittest import mock
 import pytest
 
 from flowclient.kube import entry, reader
-from kit.apiserver.scene import revision_of, spec
+from flowclient.kube.kubectl import Kubectl, KubectlError
+from flowclient.kube.source import Cluster
+from kit.apiserver.scene import revision_of, spec, wait_for
+from kit.dashboards import served
 
 LOG = re.compile(r"^\d{4}-\d\d-\d\d .*\n", re.MULTILINE)  # of the operator, which runs in this process, too
 
@@ -82,6 +85,72 @@ def test_a_flow_is_seen_steered_and_rolled_back(scene, plugin, tmp_path) -> None
     with tarfile.open(tmp_path / "b.tar.gz") as tar:
         names = {name.split("/")[1] for name in tar.getnames()}
     assert {"flow.yaml", "jobs.yaml", "pods.yaml", "events.yaml", "configmaps.yaml"} <= names
+
+
+@pytest.fixture
+def source(scene, monkeypatch):
+    """A dashboard's source, as `kubectl cflow dashboard -n NAMESPACE` has it, with further flags."""
+    monkeypatch.setenv("KUBECONFIG", str(scene.plane.kubeconfig))
+    monkeypatch.setenv("PATH", f"{scene.plane.kubectl.parent}:{os.environ['PATH']}")
+    return lambda *flags, **more: Cluster(Kubectl(("-n", scene.namespace, *flags)), **more)
+
+
+def test_a_dashboard_follows_the_flows_of_a_namespace(scene, source) -> None:
+    flow = scene.flow().apply(spec())
+    flow.next_pod().run(100, 90)
+    flow.until("its checkpoint to be known", lambda status: status.get("checkpoint"))
+    with served(source()) as found:
+        page = found.page("")
+        assert "1 flow: 1 Running." in page
+        assert f"Flows of namespace {scene.namespace} in plane" in page
+        version = int(re.search(r'data-version="(\d+)"', page)[1])
+        with found.updates("updates?", version) as updates:
+            scene.flow("second").apply(spec())
+            assert next(change for _, change in updates if "second" in str(change))["parts"]
+            scene.flow("second").delete()
+            assert next(change for _, change in updates if change["gone"])["parts"]["counts"] == "1 flow: 1 Running."
+        key = re.search(r"/flow/(\w+)\">denoise<", page)[1]
+        flow.apply(spec(weight=0.2))
+        flow.next_pod().run(10, 5)
+        flow.until("the edit to run", lambda status: status.get("checkpoint", {}).get("iteration") == 5)
+        page = found.page(f"flow/{key}")
+        for words in ("weight: 0.2", "r2 <code>", "<td>Ready</td><td>", "Running, current, desired, stable", "pod denoise-",
+                      "The engine&#39;s telemetry can&#39;t be read", "kubectl cflow report denoise"):  # fmt: skip
+            assert words in page, words
+        before = scene.api.items(scene.path("pods"))
+        assert not [one for one in before if "reader" in one["metadata"]["name"]]  # looking makes nothing
+
+
+def test_a_dashboard_shows_what_its_caller_may_see_and_says_what_is_missing(scene, source, plugin) -> None:
+    flow = scene.flow().apply(spec())
+    flow.next_pod().run(100, 90)
+    flow.until("its checkpoint to be known", lambda status: status.get("checkpoint"))
+    rule = {"apiGroups": ["computableflow.dev"], "resources": ["computableflows"], "verbs": ["get", "list", "watch"]}
+    group = "apis/rbac.authorization.k8s.io/v1"
+    names = {"metadata": {"name": "eve"}}
+    scene.api.post(scene.path("roles", group=group), {**names, "rules": [rule]})
+    scene.api.post(scene.path("rolebindings", group=group), {
+        **names, "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "eve"},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "eve"}],
+    })  # fmt: skip
+    seen = wait_for("eve's rights", lambda: _or_none(lambda: source("--as", "eve")))
+    with served(seen) as found:
+        (key,) = seen.rows()
+        page = found.page(f"flow/{key}")
+        for right in ("pods", "jobs", "events", "configmaps"):
+            assert f"Ask whoever runs the cluster for <code>list</code> of {right} in this namespace." in page
+        assert "<td>Ready</td><td>" in page
+        assert seen.notes() == ()
+    code, said = plugin("dashboard", "--as", "mallory")
+    assert (code, "mallory" in said, "forbidden" in said, "Traceback" in said) == (1, True, True, False)
+    code, said = plugin("dashboard", "--server", "https://127.0.0.1:1")
+    assert (code, "refused" in said, "Traceback" in said) == (1, True, False)
+
+
+def _or_none(make):
+    with contextlib.suppress(KubectlError):
+        return make()
+    return None
 
 
 def test_a_reader_that_can_not_start_says_why_and_is_gone(scene, plugin, monkeypatch) -> None:

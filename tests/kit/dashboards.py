@@ -6,17 +6,59 @@ import json
 import re
 import signal
 import threading
+import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+from flowapi.errors import DataError
 from flowclient.dashboard.server import Server, listen
-from flowclient.dashboard.source import Source
+from flowclient.dashboard.source import Detail, Row, Source, key_of
 from kit.runs import start
 
+T = TypeVar("T")
 TOKEN = "of-this-test"  # noqa: S105 - it guards nothing
+
+
+def flow_row(number: int, **more: Any) -> Row:
+    """A row of a flow that runs, changed by `more`."""
+    values: dict[str, Any] = {
+        "state": "Running", "health": "GREEN", "iteration": 3200, "most": 4000, "residual": 1.5e-4, "rate": 99.4,
+        "left": 8.0, "saved_at": "2026-01-01T12:00:00Z",
+    }  # fmt: skip
+    return Row(key=key_of(str(number)), name=f"flow-{number}", place="ns", **{**values, **more})
+
+
+class Rows:
+    """A source that has rows alone, as a test puts them there; counts how often it is read."""
+
+    def __init__(self, *rows: Row, notes: Sequence[str] = ()) -> None:
+        self.title, self.place = "Flows of a test", "namespace"
+        self.now = {row.key: row for row in rows}
+        self.said = notes
+        self.reads = 0
+
+    def rows(self) -> Mapping[str, Row]:
+        """As they are now."""
+        self.reads += 1
+        return dict(self.now)
+
+    def notes(self) -> Sequence[str]:
+        """As given."""
+        return self.said
+
+    def stamp(self, key: str) -> object:
+        """Of the row."""
+        return self.now[key]
+
+    def detail(self, key: str) -> Detail:
+        """Nothing."""
+        raise DataError("nothing is known of it", remedy="Look again")
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +137,15 @@ def served(source: Source) -> Iterator[Served]:
         thread.join(60)
         listening.close()
         source.close()
+
+
+def eventually(look: Callable[[], T]) -> T:
+    """What `look` finds, as soon as it finds something; two minutes are for hangs only."""
+    end = time.monotonic() + 120
+    while not (found := look()):
+        assert time.monotonic() < end, "it did not come within two minutes"
+        time.sleep(0.02)
+    return found
 
 
 def until_interrupted(*words: object) -> str:

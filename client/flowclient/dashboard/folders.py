@@ -73,7 +73,7 @@ class Folders:
             try:
                 found[key] = glance.row(self._clock())
             except (FlowError, OSError) as error:
-                trouble.append(f"{glance.root} can't be read now: {error}.")
+                trouble.append(f"{glance.root} can't be read now: {str(error).rstrip('.')}.")
         self._trouble = tuple(trouble)
         return found
 

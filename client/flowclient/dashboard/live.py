@@ -14,6 +14,12 @@ SECONDS = 1.0
 PING_SECONDS = 15.0  # so that a connection whose browser has gone is noticed
 Part = str | Row
 ROW = "flow-"
+GONE = "This flow is no longer there."
+
+
+def sentence(error: Exception) -> str:
+    """What went wrong, for a note."""
+    return GONE if isinstance(error, KeyError) else f"{str(error).rstrip('.')}."
 
 
 class Page:
@@ -83,7 +89,7 @@ class FlowReader:
         """All parts, by name."""
         row = self._source.rows().get(self._key)
         if row is None:
-            return {**self._parts, "notes": views.notes(["This flow is no longer there."])}
+            return {**self._parts, "notes": views.notes([GONE])}
         try:
             stamp = self._source.stamp(self._key)
             if stamp != self._stamp or not self._parts:
@@ -91,7 +97,7 @@ class FlowReader:
                 self._stamp = stamp
         except (FlowError, OSError, KeyError) as error:
             empty = dict.fromkeys(views.FLOW_PARTS, "")
-            return {**empty, **self._parts, "head": views.head(row), "notes": views.notes([f"{error}."])}
+            return {**empty, **self._parts, "head": views.head(row), "notes": views.notes([sentence(error)])}
         return {**self._parts, "head": views.head(row)}
 
 
@@ -114,7 +120,7 @@ class CompareReader:
                 before = self._details.get(key)
                 fresh[key] = before if before and before[0] == stamp else (stamp, self._source.detail(key))
             except (FlowError, OSError, KeyError) as error:
-                sentences.append(f"{rows[key].name}: {error}.")
+                sentences.append(f"{rows[key].name}: {sentence(error)}")
         if fresh != self._details or not self._parts:
             self._details = fresh
             flows = [one.flow for _, one in fresh.values()]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup, escape
 
 from flowapi.report import HEALTH_MARKS
 from flowclient import compare as comparing
@@ -18,13 +20,14 @@ from flowclient.flows import Flow
 from flowclient.report import PARTS, POINTS, facts, pages
 from flowengine.capsule import Curve
 
+_CODE = re.compile(r"`([^`]+)`")
 OWN = ("revisions", "conditions", "texts")
 FLOW_PARTS = ("head", "notes", "state", "curves", "result", "conditions", "revisions", "texts", *PARTS[2:])
 """Of a flow's page, in their order; all but `head`, `notes` and `OWN` are the report's."""
 IN_HEAD = ("iteration", "iterations a second")
 COLUMNS = (
     ("name", "Flow", ""), ("state", "State", ""), ("iteration", "Iteration", "number"),
-    ("residual", "Residual", "number wide-only"), ("rate", "Iterations a second", "number wide-only"),
+    ("residual", "Residual", "number wide-only"), ("rate", "it/s", "number wide-only"),
     ("left", "Left", "number"), ("saved", "Saved", "number"),
 )  # fmt: skip
 """(name, title, classes) of the list's columns."""
@@ -35,9 +38,17 @@ def rate(value: float | None) -> str:
     return story.NEVER if value is None else f"{value:.0f}" if value >= 10 else f"{value:.2g}"
 
 
+def marked(sentence: str) -> Markup:
+    """A sentence as HTML: escaped, and what stands between backticks as code."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(sentence))))  # noqa: S704 - it was escaped
+
+
 def part(name: str, **values: Any) -> str:
     """A part of a page."""
-    shared = {"number": story.number, "rate": rate, "duration": story.duration, "shapes": STATES, "marks": HEALTH_MARKS}
+    shared = {
+        "number": story.number, "rate": rate, "duration": story.duration, "marked": marked, "shapes": STATES,
+        "marks": HEALTH_MARKS,
+    }  # fmt: skip
     return pages().get_template(f"dashboard/{name}.html").render(shared, **values).strip()
 
 
@@ -64,6 +75,7 @@ def flow_parts(detail: Detail) -> dict[str, str]:
     """All parts of a flow's page but its head, by name."""
     known = facts(detail.flow, detail.result, detail.missing, listed=detail.listed)
     template = pages().get_template
+    known["state"] = ""  # the head says it
     known["tiles"] = [(name, value) for name, value in known["tiles"] if name not in IN_HEAD]
     found = {name: template(f"flow/{name}.html").render(known).strip() for name in ("state", *PARTS)}
     found |= {name: part(name, detail=detail) for name in OWN}

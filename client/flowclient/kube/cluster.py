@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from flowclient.kube.reader import fetch, image_of, reading
 from flowclient.results import Result
 
 PORT = 8080
+ASK_SECONDS = 10
 
 
 def belongings(kubectl: Kubectl, flow: Json, *kinds: str) -> list[list[Json]]:
@@ -50,19 +51,36 @@ def revision_file(kubectl: Kubectl, flow: Json, revision: str) -> RevisionFile:
 def engine_pod(kubectl: Kubectl, flow: Json) -> Json | None:
     """The pod that runs, if one does."""
     (pods,) = belongings(kubectl, flow, "pod")
+    return running(pods)
+
+
+def running(pods: Sequence[Json]) -> Json | None:
+    """The one of a flow's pods that runs, if one does."""
     alive = [one for one in pods if one.get("status", {}).get("phase") == "Running"]
     return next((one for one in alive if "deletionTimestamp" not in one["metadata"]), None)
 
 
 def telemetry(kubectl: Kubectl, pod: Json, points: int) -> Json:
     """What a running engine answers; empty where it can't be asked."""
+    try:
+        return ask_engine(kubectl, pod, points)
+    except KubectlError:
+        return {}
+
+
+def ask_engine(kubectl: Kubectl, pod: Json, points: int) -> Json:
+    """What a running engine answers to `GET /telemetry`, through the apiserver.
+
+    Raises:
+        KubectlError: it can't be asked, or answers something else.
+    """
     meta = pod["metadata"]
     path = f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}:{PORT}/proxy/telemetry?points={points}"
     try:
-        found: Json = json.loads(kubectl.raw(path))
-    except (KubectlError, ValueError):
-        return {}
-    return found
+        found = json.loads(kubectl.run("get", "--raw", path, f"--request-timeout={ASK_SECONDS}s"))
+    except ValueError as error:
+        raise KubectlError(f"pod {meta['name']} answers what is no telemetry") from error
+    return found if isinstance(found, dict) else {}
 
 
 @contextmanager

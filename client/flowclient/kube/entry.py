@@ -9,7 +9,7 @@ from flowclient.kube.kubectl import Kubectl, split
 
 def main() -> NoReturn:
     """Run the command that was asked for."""
-    from flowclient.kube import commands, fetching, steering  # noqa: F401, PLC0415 - they add their commands to `app`
+    from flowclient.kube import commands, dashboard, fetching, steering  # noqa: F401, PLC0415 - they add their commands to `app`
     from flowclient.kube.application import app  # noqa: PLC0415
 
     flags, words = split(sys.argv[1:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -86,6 +87,16 @@ class Kubectl:
                 kept.append(word)
         return Kubectl((*kept, "--namespace", namespace))
 
+    def namespace(self) -> str:
+        """The one that the flags name; empty where none does."""
+        found = ""
+        for word, following in itertools.pairwise((*self.flags, "")):
+            if word in NAMESPACE:
+                found = following
+            elif word.startswith("--namespace="):
+                found = word.partition("=")[2]
+        return found
+
     def command(self, *words: str) -> list[str]:
         """As a command line.
 
@@ -105,7 +116,7 @@ class Kubectl:
         """
         ended = subprocess.run(self.command(*words), input=stdin, capture_output=True, text=True, check=False)
         if ended.returncode:
-            raise KubectlError(_said(ended.stderr) or f"kubectl {words[0]} ended with {ended.returncode}")
+            raise KubectlError(said(ended.stderr) or f"kubectl {words[0]} ended with {ended.returncode}")
         return ended.stdout
 
     def save(self, target: Path, *words: str) -> None:
@@ -117,7 +128,18 @@ class Kubectl:
         with target.open("wb") as file:
             ended = subprocess.run(self.command(*words), stdout=file, stderr=subprocess.PIPE, check=False)
         if ended.returncode:
-            raise KubectlError(_said(ended.stderr.decode(errors="replace")) or f"kubectl {words[0]} failed")
+            raise KubectlError(said(ended.stderr.decode(errors="replace")) or f"kubectl {words[0]} failed")
+
+    def begin(self, *words: str) -> subprocess.Popen[str]:
+        """As a child that goes on and prints; whoever begins it ends it.
+
+        Raises:
+            KubectlError: kubectl is not installed.
+        """
+        # in a session of its own: Ctrl-C is for us, who then end it
+        return subprocess.Popen(
+            self.command(*words), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
 
     def become(self, *words: str) -> NoReturn:
         """Go on as kubectl: for logs that are followed."""
@@ -142,10 +164,6 @@ class Kubectl:
         """
         return self.get(RESOURCE, name)
 
-    def raw(self, path: str) -> str:
-        """The answer of the apiserver at a path."""
-        return self.run("get", "--raw", path)
-
     def patch(self, flow: Json, operations: Sequence[Json]) -> None:
         """Change a flow's spec, unless somebody has changed the flow since it was read."""
         meta = flow["metadata"]
@@ -168,7 +186,7 @@ def owner_reference(flow: Json) -> Json:
     }  # fmt: skip
 
 
-def _said(text: str) -> str:
+def said(text: str) -> str:
     """Kubectl's message in one line, without its own prefix."""
     lines = [line for line in text.strip().splitlines() if line and not _NOISE.match(line)]
     return " ".join(lines).removeprefix("Error from server ").removeprefix("error: ")[:2000]

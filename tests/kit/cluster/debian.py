@@ -1,4 +1,4 @@
-"""What comes from Debian: containerd and what it needs, what builds images, what tests of volumes and kills use."""
+"""What comes from Debian: containerd and what it needs, what builds images, what tests of volumes, kills and pages use."""
 
 import os
 import shutil
@@ -24,6 +24,8 @@ NEEDED = {
     "strace": "strace",
     "mkfs.ext4": "e2fsprogs",
     "losetup": "mount",
+    "chromium": "chromium",
+    "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf": "fonts-dejavu-core",
 }
 _ANSWERS = {"1", "true", "yes"}
 

@@ -1,51 +1,23 @@
 """The dashboard without a browser: who may ask, what a page holds, and that an update holds what changed and no more."""
 
 import re
-from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
 from flowapi.errors import DataError, DocumentError
+from flowapi.report import PreviousEpoch
 from flowclient.dashboard import views
 from flowclient.dashboard.feed import MOST, Feed
+from flowclient.dashboard.folders import Folders, find
+from flowclient.dashboard.glance import Facts, row
 from flowclient.dashboard.server import listen
-from flowclient.dashboard.source import STATES, Detail, Row, key_of
-from kit.dashboards import TOKEN, served
-
-
-def flow_row(number: int, **more) -> Row:
-    values = {
-        "state": "Running", "health": "GREEN", "iteration": 3200, "most": 4000, "residual": 1.5e-4, "rate": 99.4,
-        "left": 8.0, "saved_at": "2026-01-01T12:00:00Z",
-    }  # fmt: skip
-    return Row(key=key_of(str(number)), name=f"flow-{number}", place="ns", **{**values, **more})
-
-
-class Rows:
-    """A source that has rows alone."""
-
-    title, place = "Flows of a test", "namespace"
-
-    def __init__(self, *rows: Row, notes: tuple[str, ...] = ()) -> None:
-        self.now = {row.key: row for row in rows}
-        self.said = notes
-        self.reads = 0
-
-    def rows(self) -> Mapping[str, Row]:
-        self.reads += 1
-        return dict(self.now)
-
-    def notes(self) -> tuple[str, ...]:
-        return self.said
-
-    def stamp(self, key: str) -> object:
-        return self.now[key]
-
-    def detail(self, key: str) -> Detail:
-        raise DataError("nothing is known of it", remedy="Look again")
-
-    def close(self) -> None:
-        self.now = {}
+from flowclient.dashboard.source import STATES, Row, key_of
+from flowengine.capsule import history
+from flowengine.capsule.parts import Kept
+from flowengine.store import Files
+from kit import folders, gallery
+from kit.dashboards import TOKEN, Rows, flow_row, served
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +78,7 @@ def test_what_a_source_says_is_escaped(dashboard) -> None:
     ):
         assert "<img" not in html
         assert "&lt;img" in html
+    assert views.notes(["Run `a <b>`."]).count("<code>a &lt;b&gt;</code>") == 1
 
 
 def test_an_update_of_500_flows_holds_the_changed_rows_alone_and_comes_in_portions() -> None:
@@ -175,6 +148,82 @@ def test_a_flow_that_can_not_be_read_or_is_gone_has_a_page_that_says_so() -> Non
         assert (status, "no such flow" in body) == (404, True)
         assert found.ask("compare?flow=a")[0] == 303
         assert "One of these flows is no longer there." in found.page("compare?flow=a&flow=b")
+
+
+def test_flows_are_found_three_levels_deep_and_links_and_hidden_folders_are_passed_over(tmp_path) -> None:
+    for place in ("a.flow", "x/b.flow", "x/y/c.flow", "x/y/z/d.flow", ".hidden/e.flow"):
+        for part in ("fence", "revisions"):
+            (tmp_path / place / part).mkdir(parents=True)
+    (tmp_path / "x" / "circle").symlink_to(tmp_path)
+    (tmp_path / "a.flow" / "inside").mkdir()
+    assert [str(one.relative_to(tmp_path)) for one in find(tmp_path)] == ["a.flow", "x/b.flow", "x/y/c.flow"]
+    assert list(find(tmp_path / "a.flow")) == [tmp_path / "a.flow"]
+
+
+LAST = {"iter": 90, "t_wall_ms": 900, "residual": 0.5, "controller": "AMBER"}
+BEAT = PreviousEpoch(epoch=1, last_iteration=95, last_wall_ms=1000)
+
+
+@pytest.mark.parametrize(
+    ("facts", "beat", "now", "state", "words"),
+    [
+        ({}, BEAT, 2.0, "Running", ""),
+        ({}, BEAT, 60.0, "Stopped", "No sign of life since 1970-01-01 00:00:01 UTC; `cflow resume /r` goes on."),
+        ({}, None, 60.0, "Stopped", "No sign of life since 1970-01-01 00:00:00 UTC"),
+        ({"rows": ()}, None, 60.0, "Stopped", "It has not begun to iterate"),
+        ({"event": {"event": "CANCELLED"}}, BEAT, 2.0, "Stopped", "It was stopped with a checkpoint"),
+        ({"event": {"event": "RUN_FAILED", "detail": "no memory"}}, BEAT, 2.0, "Failed", "It failed: no memory."),
+        ({"summary": {"reason": "Converged", "iterations": 99}}, BEAT, 2.0, "Completed", "It met its stop rule at iteration 99."),
+        ({"summary": {"reason": "TimeLimit", "iterations": 9, "warnings": ["mind"]}}, BEAT, 2.0, "Completed", "Warning: mind"),
+    ],
+)  # fmt: skip
+def test_how_a_folder_stands_is_a_word_and_a_sentence(facts, beat, now, state, words) -> None:
+    values = {"summary": None, "rows": (LAST,), "event": {}, "saved": 80, "most": 195, **facts}
+    found = row(Facts(name="n", revision="r", **values), beat, 10.0, now, ("k", "p"), Path("/r"))
+    assert (found.state, found.sentence[: len(words)]) == (state, words)
+    if state == "Running":
+        assert (found.iteration, found.rate, found.left, found.health, found.residual) == (95, 10.0, 10.0, "AMBER", 0.5)
+    else:
+        assert (found.rate, found.left) == (None, None)
+
+
+def test_a_folder_has_its_revisions_with_what_changed_its_log_and_notes(tmp_path) -> None:
+    folders.interrupted(tmp_path / "a.flow")
+    other = folders.epoch(tmp_path / "a.flow", range(10, 31, 10), flow=gallery.flow(7), saved=(30,))
+    (tmp_path / "a.flow" / "run.log").write_text("line <b>one</b>\n")
+    revision = folders.ended(tmp_path / "b.flow")
+    with served(Folders([tmp_path])) as found:
+        keys = {name: key_of(str(tmp_path / name)) for name in ("a.flow", "b.flow")}
+        page = found.page(f"flow/{keys['a.flow']}")
+        for text in (other, "value: 7", "line &lt;b&gt;one", "The end of run.log", "Result so far", 'class="AMBER"'):
+            assert text in page, text
+        assert "&lt;script&gt;alert(1)" in page
+        manifest = tmp_path / "b.flow" / "revisions" / revision / "telemetry" / "manifest.json"
+        manifest.write_text('{"schema": "computableflow.dev/capsule/9"}')
+        assert "holds telemetry of another version" in found.page(f"flow/{keys['b.flow']}")
+        compared = found.page(f"compare?flow={keys['a.flow']}&flow={keys['b.flow']}")
+        assert "holds telemetry of another version" in compared
+        assert 'class="line flow-a"' in compared
+
+
+def test_a_part_of_telemetry_is_read_once_however_often_somebody_looks(tmp_path) -> None:
+    folders.interrupted(tmp_path)
+    kept, asked = Kept(), []
+
+    class Noted(Files):
+        def read(self, path: Path, limit: int) -> bytes:
+            asked.append(path.name)
+            return super().read(path, limit)
+
+    (folder,) = tmp_path.glob("revisions/*/telemetry")
+    first = history(folder, Noted(), kept)
+    read = [name for name in asked if name.endswith(".parquet")]
+    assert len(set(read)) == len(read) == len(list(folder.glob("*.parquet")))
+    assert history(folder, Noted(), kept).table.equals(first.table)
+    assert [name for name in asked if name.endswith(".parquet")] == read
+    path = next(folder.glob("telemetry-e000002*"))
+    path.write_bytes(b"rot")
+    assert len(history(folder, Noted(), kept).table) < len(first.table)
 
 
 def test_a_port_that_is_taken_is_a_sentence() -> None:

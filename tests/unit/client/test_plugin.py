@@ -223,8 +223,8 @@ def test_what_a_reader_packs_is_the_same_flow(tmp_path, make) -> None:
 def test_the_plugin_starts_without_what_only_some_commands_need() -> None:
     """It starts in half a second; arrays and pictures would take another."""
     code = (
-        "import sys\nfrom flowclient.kube import commands, fetching, steering\n"
-        "print(sorted({'jax', 'numpy', 'pyarrow', 'matplotlib', 'duckdb', 'flowapi.spec'} & set(sys.modules)))"
+        "import sys\nfrom flowclient.kube import commands, dashboard, fetching, steering\n"
+        "print(sorted({'jax', 'numpy', 'pyarrow', 'matplotlib', 'duckdb', 'starlette', 'flowapi.spec'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

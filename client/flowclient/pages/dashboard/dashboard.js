@@ -36,7 +36,7 @@ function parsed(html) {
 function put(name, html) {
   const place = document.getElementById(name);
   const rows = document.getElementById("rows");
-  if (place && place.hasAttribute("data-text")) {
+  if (place && place.hasAttribute("data-plain")) {
     if (place.textContent !== html) place.textContent = html;
   } else if (place && place.nodeName === "TR") morph(place, parsed(html).firstElementChild);
   else if (place) {
@@ -67,7 +67,7 @@ function tick() {
 
 /** What scrolls sideways can be reached by keyboard. */
 function reach() {
-  for (const one of document.querySelectorAll(".wide, pre")) {
+  for (const one of document.querySelectorAll(".wide, pre, .formula")) {
     if (one.scrollWidth > one.clientWidth + 1 || one.scrollHeight > one.clientHeight + 1) one.tabIndex = 0;
     else one.removeAttribute("tabindex");
   }

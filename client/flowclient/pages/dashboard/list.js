@@ -26,7 +26,7 @@ function compared(a, b) {
   const [left, right] = [value(a), value(b)];
   if ((left === "") !== (right === "")) return left === "" ? 1 : -1; // what has no value comes last
   if (left !== right) return (left < right ? -1 : 1) * (down ? -1 : 1);
-  return a.dataset.name.localeCompare(b.dataset.name) || (a.id < b.id ? -1 : 1);
+  return a.dataset.text.localeCompare(b.dataset.text) || (a.id < b.id ? -1 : 1);
 }
 
 /** Moves only the rows that are out of place, so that the focus stays. */
