@@ -151,6 +151,7 @@ class Problem:
         invariants: What is watched for drift.
         dtype: Of their arrays.
         units: Of rows and columns, where they differ by much.
+        equations: H and P of a direct solver (see `steps.banded`); None where none is used.
         curvature: A bound of that of f, and of g's and the h_j's that have one; None where an f_i has none, or is flat.
     """
 
@@ -163,6 +164,7 @@ class Problem:
     invariants: tuple[Invariant, ...] = ()
     units: Units | None = None
     curvature: Scalar | None = None
+    equations: Tree = None
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -41,13 +41,15 @@ def test_when_a_variable_is_solved_for_directly(changes, method) -> None:
     assert compiled(small(**changes)).choice.method.name == method
 
 
-def signal(size: int, **stop):
+def signal(*shape: int, **stop):
     terms = [{"atom": "quadratic", "arg": "x", "data": "b"}, {"atom": "tv", "arg": "x", "weight": 0.1}]
-    return compiled(document({"b": np.ones(size)}, variables={"x": {"like": "b"}}, terms=terms, stop={"maxIterations": 5, **stop}))  # fmt: skip
+    return compiled(document({"b": np.ones(shape)}, variables={"x": {"like": "b"}}, terms=terms, stop={"maxIterations": 5, **stop}))  # fmt: skip
 
 
-def test_stencils_of_many_entries_stay_with_cheap_steps() -> None:
-    assert (signal(200).choice.method.name, signal(300).choice.method.name) == ("admm", "pd3o")
+def test_stencils_of_pictures_of_many_entries_stay_with_cheap_steps() -> None:
+    """Those of a series are solved for at about the price of a step."""
+    shapes = (10, 20), (15, 20), (300,)
+    assert [signal(*shape).choice.method.name for shape in shapes] == ["admm", "pd3o", "admm"]
 
 
 def test_a_gap_that_the_quick_steps_can_show_makes_them_the_choice() -> None:
@@ -69,10 +71,10 @@ def test_a_tall_sparse_matrix_stays_with_cheap_steps() -> None:
 
 
 @pytest.mark.parametrize(
-    ("operator", "method"), [({"gradient": {}}, "pd3o"), ({"laplacian": {}}, "admm"), ({"conv": {"kernel": "k"}}, "pd3o")]
+    ("operator", "method"), [({"gradient": {}}, "admm"), ({"laplacian": {}}, "admm"), ({"conv": {"kernel": "k"}}, "pd3o")]
 )  # fmt: skip
-def test_transforms_are_for_second_differences(operator, method) -> None:
-    """First differences stretch short waves less, and their steps are cheaper than transforms."""
+def test_transforms_are_for_differences(operator, method) -> None:
+    """They stretch short waves far more than long ones."""
     flow = compiled(document(
         {"b": np.zeros(2_000), "k": [0.5, 0.5]}, variables={"x": {"like": "b"}}, operators={"W": operator},
         terms=[{"atom": "quadratic", "arg": "x", "data": "b"}, {"atom": "l1", "arg": "W x"}], stop={"maxIterations": 9},
@@ -152,7 +154,7 @@ def test_a_loss_with_a_simple_penalty_keeps_the_cheap_steps() -> None:
 )  # fmt: skip
 def test_admm_where_it_cannot_work_says_why(change, why) -> None:
     doc = document(
-        {"b": np.ones((40, 40)), "k": np.ones((1, 1))},
+        {"b": np.ones((100, 100)), "k": np.ones((1, 1))},
         **({
             "variables": {"x": {"like": "b"}},
             "operators": {"K": {"conv": {"kernel": "k"}}, "D": {"gradient": {"boundary": "periodic"}}},

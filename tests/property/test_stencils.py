@@ -5,7 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import pywt
+from scipy import sparse
 from scipy.signal import convolve
+from scipy.sparse.linalg import norm as lengths_of
 
 from flowengine import linops
 from flowengine.arithmetic import dot, norm
@@ -86,6 +88,22 @@ def test_sparse_matrices_are_theirs_and_complex_ones_have_their_adjoint(rng) -> 
     assert np.allclose(linops.build_sparse(SPARSE, (30,)).apply(jnp.asarray(x)), SPARSE @ x)
     turned = linops.build_sparse(SPARSE * (1 + 2j), (30,))
     assert np.allclose(turned.adjoint(jnp.asarray(y)), (SPARSE * (1 + 2j)).conj().T @ y)
+
+
+def test_sparse_rows_of_any_lengths_are_stored_with_few_zeros(rng) -> None:
+    """One long row, rows without an entry, and lengths that halve; also of many vectors at once."""
+    lengths = np.concatenate([[400], np.repeat([64, 32, 16, 8, 4, 2, 1, 0], 50)])
+    matrix = sparse.vstack([sparse.random_array((1, 400), density=n / 400, rng=rng) for n in lengths]).tocsr()
+    ours = linops.build_sparse(matrix, (400,))
+    x, y = rng.standard_normal((3, 400)), rng.standard_normal((3, 401))
+    assert np.allclose(jax.jit(jax.vmap(ours.apply))(x), x @ matrix.T)
+    assert np.allclose(jax.jit(jax.vmap(ours.adjoint))(y), y @ matrix)
+    assert np.allclose(ours.rows.lengths(), lengths_of(matrix, axis=1))
+    assert np.allclose(ours.columns.lengths(), lengths_of(matrix, axis=0))
+    assert sum(one.size for one in ours.rows.values) < 1.2 * matrix.nnz
+    nothing = linops.build_sparse(sparse.csr_array((3, 5)), (5,))
+    assert not np.any(nothing.apply(jnp.ones(5)))
+    assert not np.any(nothing.adjoint(jnp.ones(3)))
 
 
 def test_radon_keeps_the_mass_of_what_stays_inside_at_every_angle(rng) -> None:

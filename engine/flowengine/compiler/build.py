@@ -100,7 +100,7 @@ def compile_flow(document: FlowDocument, inputs: Path, *, at: str = "flow") -> C
     idle = tuple(f"{path}: nothing uses it" for path in unused(document, at))
     choice = replace(choice, warnings=(*choice.warnings, *idle))
     if not policy.samples:
-        problem = replace(problem, units=units_of(problem))
+        problem = replace(problem, units=units_of(problem), equations=choice.equations)
     return CompiledFlow(document, problem, choice, settings, tuple(roles), _digest(document, data))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from flowapi.frozen import frozen
 from flowapi.model import join
 from flowengine.problem import Hypers, Method, Problem, Term
+from flowengine.steps import Equations
 from flowengine.xla import placed
 
 REACH = 1e3  # how many times less a balanced primal step may become than at first, and more where no bound forbids it
@@ -22,6 +23,7 @@ class Choice:
         method: Its name is in it.
         hypers: Its steps.
         reasons: Sentences for `cflow lint` and the log.
+        equations: What the method's direct solver needs, if it has one.
         warnings: `path: sentence` of an explicit step beyond its bound, and of names that nothing uses.
     """
 
@@ -29,6 +31,7 @@ class Choice:
     hypers: Hypers
     reasons: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+    equations: Equations | None = None
 
 
 def lipschitz(terms: Sequence[Term]) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
@@ -48,7 +49,8 @@ def built_by_entry(document: FlowDocument, entrypoint: str, data: Arrays, at: st
         policy = document.policy
         if exactly(built, policy) and not not_by_admm(built):
             policy = policy.model_copy(update={"algorithm": "admm"})
-        return built, _answer(lambda: choose(built, policy, at), "its problem", place), source
+        choice = _answer(lambda: choose(built, policy, at), "its problem", place)
+        return replace(built, equations=choice.equations), choice, source
     _check_program(built, document, entrypoint, at)
     method = External(built)
     _check_forms(method, place)

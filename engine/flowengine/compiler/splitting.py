@@ -15,15 +15,18 @@ from flowapi.model import join
 from flowapi.policy import Policy
 from flowengine.atoms import Quadratic
 from flowengine.compiler.choice import ANCHORED, BLIND_REACH, REACH, Choice, flat, hypers_of, lipschitz
+from flowengine.compiler.equations import UNSEEN, equations_of, is_series, narrow
 from flowengine.compiler.metric import unevenness
 from flowengine.compiler.roles import bent
 from flowengine.compiler.scaling import Matrices, matrices_of, scaled_steps
 from flowengine.compiler.units import APART
-from flowengine.linops import Waves, power_of
+from flowengine.linops import Waves, power_of, tight
 from flowengine.methods import Admm
 from flowengine.methods.admm import RELAXATION
-from flowengine.problem import Problem, Term
+from flowengine.problem import Hypers, Problem, Term
+from flowengine.steps import Equations
 from flowengine.storage import logical
+from flowengine.xla import placed
 
 RELATIVE_RHO = 0.1  # of L, where no penalty gives a scale
 MANY_POINTS, FEW_POINTS, STEEP, RELATIVE_ZERO = 80, 32, 8, 1e-14  # see `_steep`
@@ -32,7 +35,6 @@ EIGEN_ENTRIES = 1024  # more take seconds to find
 CHEAP_ENTRIES, CHEAP_SHARE = 256, 8  # entries, or entries² as a share of the operators' numbers, that cost little
 EXPLICIT_NUMBERS = 2**24  # of all operators, written out
 BALANCED = " at first; it balances primal and dual moves"
-UNSEEN = "in some direction the variable can move without any term's seeing it"
 Rule = Literal["moves", "residuals", "anchor"]
 
 
@@ -47,7 +49,8 @@ def exactly(problem: Problem, policy: Policy) -> bool:
         return few and unevenness(problem) > APART**2 and not not_by_eigenvectors(problem)
     if policy.family == "accelerated" and seen.smooth and not not_by_waves(seen, "fourier"):
         return True
-    return any(_steep(seen, one) and not not_by_waves(seen, one) for one in WAVES) or pays_exactly(seen)
+    steep = any(_steep(seen, one) and not not_by_waves(seen, one) for one in WAVES)
+    return steep or pays_exactly(seen) or _in_bands(seen)
 
 
 def _without_bent(problem: Problem) -> Problem:
@@ -61,7 +64,7 @@ def not_by_admm(problem: Problem) -> str:
     """Why `admm` can't do a problem; empty when it can."""
     if why := not_exactly(problem):
         return why
-    if waves_of(problem) is not None:
+    if waves_of(problem) is not None or _in_bands(problem):
         return ""
     return (why := not_by_eigenvectors(problem)) and f"{not_by_waves(problem, 'fourier')}; {why}"
 
@@ -89,6 +92,15 @@ def _but_for_roles(problem: Problem) -> str:
 def waves_of(problem: Problem) -> Waves | None:
     """The transform that makes a diagonal of a problem that `admm` can do, if there is one."""
     return next((one for one in WAVES if not not_by_waves(problem, one)), None)
+
+
+def _in_bands(problem: Problem) -> bool:
+    """Whether a series is solved for at about the price of a step, and surely can be."""
+    if entries(problem) <= CHEAP_ENTRIES or not is_series(problem) or not problem.dual:
+        return False
+    whole = any(isinstance(one.atom, Quadratic) and tight(one.operator) for one in problem.smooth)
+    one = placed(1.0, problem.real)
+    return (whole or problem.prox is not None) and narrow(problem, Hypers(one, (one,) * len(problem.dual)))
 
 
 def _steep(problem: Problem, waves: Waves) -> bool:
@@ -170,32 +182,52 @@ def choose_admm(problem: Problem, policy: Policy, at: str) -> Choice:
         )
     hindrance = not_exactly(problem)
     waves = None if hindrance else waves_of(problem)
-    if not hindrance and waves is None:
-        matrices = None if _too_large(problem) else matrices_of(problem)
+    if waves is None and not hindrance:
+        series = _in_bands(problem)
+        matrices = None if series or _too_large(problem) else matrices_of(problem)
         if matrices is not None and not _hidden(problem, matrices):
             return _by_eigenvectors(problem, policy, matrices)
-        hindrance = f"{not_by_waves(problem, 'fourier')}; {_too_large(problem) or UNSEEN}"
+        hypers, moves = _one_weight(problem, policy)
+        found = equations_of(problem, hypers) if matrices is None else UNSEEN
+        if not isinstance(found, str):
+            return _by_bands(problem, found, hypers, moves)
+        hindrance = f"{not_by_waves(problem, 'fourier')}; {found}"
     if hindrance:
         raise DocumentError(
             f"`admm` solves for the variable exactly, and {hindrance}",
             path=join(at, "policy", "algorithm"),
             remedy=f"Leave the algorithm out, or use `pd3o`{_but_for_roles(problem)}.",
         )
+    hypers, moves = _one_weight(problem, policy)
+    curved = waves == "cosine" and _curved(problem, waves)
+    rule, how = _rule(problem, curved=curved, bare=lipschitz(problem.smooth) == 0)
+    reasons = (
+        f"admm: the {waves} transform makes every operator diagonal, so the variable is solved for exactly",
+        f"{moves}; {how}",
+    )
+    return Choice(Admm(waves, rule), hypers, reasons)
+
+
+def _one_weight(problem: Problem, policy: Policy) -> tuple[Hypers, str]:
+    """One ρ for all copies, and what is said of it."""
     thresholds = [_threshold(problem, term) for term in problem.dual if hasattr(term.atom, "weight")]
-    rho, reach = min(thresholds, default=0.0) or RELATIVE_RHO * lipschitz(problem.smooth), REACH
+    known = min((one for one in thresholds if one > 0), default=0.0)
+    rho, reach = known or RELATIVE_RHO * lipschitz(problem.smooth), REACH
     if rho == 0:
         rho, reach = 1.0, BLIND_REACH
     bounds, moves = {"least": 1 / (reach * rho), "most": reach / rho}, BALANCED
     if policy.step is not None:
-        rho, bounds, moves = 1 / policy.step, {}, ", the step given"
-    rule, how = _rule(
-        problem, curved=waves == "cosine" and _curved(problem, waves), bare=lipschitz(problem.smooth) == 0
-    )
-    reasons = (
-        f"admm: the {waves} transform makes every operator diagonal, so the variable is solved for exactly",
-        f"rho = {rho:.4g}{moves}; {how}",
-    )
-    return Choice(Admm(waves, rule), hypers_of(problem, 1 / rho, (rho,) * len(problem.dual), **bounds), reasons)
+        rho, bounds, moves = 1 / float(policy.step), {}, ", the step given"
+    return hypers_of(problem, 1 / rho, (rho,) * len(problem.dual), **bounds), f"rho = {rho:.4g}{moves}"
+
+
+def _by_bands(problem: Problem, equations: Equations, hypers: Hypers, moves: str) -> Choice:
+    """By a direct solver of equations that couple neighbours."""
+    blocks, size, _ = equations.fit.diagonal.shape
+    rule, how = _rule(problem, curved=False, bare=lipschitz(problem.smooth) == 0)
+    names = ", ".join(one.name for one in problem.unknowns)
+    why = f"admm: {names} is solved for exactly, by factors of {blocks} blocks of {size} entries"
+    return Choice(Admm(None, rule, banded=True), hypers, (why, f"{moves}; {how}"), equations=equations)
 
 
 def _rule(problem: Problem, *, curved: bool, bare: bool = True) -> tuple[Rule, str]:

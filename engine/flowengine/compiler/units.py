@@ -41,10 +41,7 @@ def lengths(operator: Any, shape: tuple[int, ...], axis: int) -> np.ndarray | No
     if isinstance(operator, Matrix) and operator.mode not in ("left", "right"):
         return np.asarray(np.linalg.norm(np.asarray(operator.matrix), axis=axis))
     if isinstance(operator, SparseMatrix):
-        places = np.asarray(operator.columns if axis == 0 else operator.rows)
-        count = int(np.prod(operator.shape if axis == 0 else operator.output))
-        sums = np.bincount(places, np.abs(np.asarray(operator.values)) ** 2, count)
-        return np.asarray(np.sqrt(sums if axis == 0 else sums.reshape(operator.output)))
+        return operator.columns.lengths() if axis == 0 else operator.rows.lengths().reshape(operator.output)
     if isinstance(operator, Identity) and axis == 0:
         return np.ones(int(np.prod(shape)))
     return None

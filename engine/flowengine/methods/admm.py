@@ -44,19 +44,23 @@ from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Sca
 from flowengine.steps import (
     Anchored,
     Balanced,
+    Factors,
     Spectrum,
     anchored,
     beyond_rounding,
     by_eigenvectors,
     by_waves,
     counted,
+    factored,
     longest,
     pull,
     reanchored,
     rebalanced,
+    refactored,
     smooth_gradient,
     smooth_images,
     solved,
+    solved_in_bands,
     unbalanced,
 )
 from flowengine.xla import either
@@ -66,6 +70,7 @@ if TYPE_CHECKING:
 
 RELAXATION = 1.8
 REFLECTION = 2.0
+ROOM = 1.5  # how far τ is from a balance before a direct solver is factored again
 SOLVED = 16.0  # of eps: what a solve may round
 ABSENT = 0.01  # of the largest that the W_jx were at an x of this size: what is less may be 0 at a solution
 
@@ -84,7 +89,7 @@ class State:
     z: tuple[Tree, ...]
     y: tuple[Tree, ...]
     steps: Balanced | Anchored
-    spectrum: Spectrum
+    spectrum: Spectrum | Factors
     moved: tuple[Scalar, Scalar] | None
     reached: Scalar | None
 
@@ -96,10 +101,11 @@ class State:
 
 @frozen
 class Admm(Observing):
-    """The method `admm`, by waves or by eigenvectors; τ by moves, by residuals, or with an anchor."""
+    """The method `admm`, by waves, in bands or by eigenvectors; τ by moves, by residuals, or with an anchor."""
 
     waves: Waves | None = "fourier"
     rule: Literal["moves", "residuals", "anchor"] = "moves"
+    banded: bool = False
     name: str = "admm"
 
     def init(self, problem: Problem, hypers: Hypers, key: Array) -> State:
@@ -107,7 +113,10 @@ class Admm(Observing):
         x = problem.init if problem.prox is None else problem.prox.prox(problem.init, hypers.tau)
         z = tuple(images_of(problem, x))
         y = tuple(zeros_like(one) for one in z)
-        if self.waves is not None:
+        spectrum: Spectrum | Factors
+        if self.banded:
+            spectrum = factored(problem.equations, jnp.ones_like(longest(hypers)))
+        elif self.waves is not None:
             spectrum = by_waves(problem, self.waves, hypers.sigma, None if problem.prox is None else 1 / hypers.tau)
         else:
             spectrum = by_eigenvectors(problem, functools.partial(penalty, problem, hypers))
@@ -122,7 +131,7 @@ class Admm(Observing):
         weights = weights_of(problem, hypers, state.tau)
         parts = zip(state.z, weights, state.y, strict=True)
         right = pulled(problem, [subtract(weighed(z, weight), y) for z, weight, y in parts])
-        x = solved(problem, state.spectrum, right, longest(hypers) / state.tau)
+        x = _solved(problem, state.spectrum, right, longest(hypers) / state.tau)
         points = [
             add(scale(subtract(image, z), self.relaxation), v)
             for image, z, v in zip(images_of(problem, x), state.z, points_of(state.z, state.y, weights), strict=True)
@@ -187,6 +196,15 @@ class Admm(Observing):
         iterations: Int[Array, ""],
     ) -> State:
         """A new anchor, where it is time; else τ balanced. A certificate after no `iterations` leaves all as it is."""
+        del evidence, sizes
+        found = self._stepped(problem, hypers, old, new, iterations)
+        if not isinstance(found.spectrum, Factors):
+            return found
+        rho = longest(hypers) / found.tau
+        return replace(found, spectrum=refactored(problem.equations, found.spectrum, rho))
+
+    def _stepped(self, problem: Problem, hypers: Hypers, old: State, new: State, iterations: Int[Array, ""]) -> State:
+        """The state with its τ to come; factors of a direct solver, which cost many steps, keep one that is near it."""
         steps, weights = new.steps, weights_of(problem, hypers, old.tau)
         if isinstance(steps, Anchored):
             (z, y), here, first = steps.anchor, (new.z, new.y), weights_of(problem, hypers)
@@ -196,16 +214,34 @@ class Admm(Observing):
         if hypers.least is None:
             return new
         if new.reached is None:
-            return _by_moves(old, new, steps, weights, hypers, iterations)
+            return _by_moves(old, new, steps, weights, hypers, iterations, self._room)
         turn = _turn(old, new, weights)
         images = [add(z, one, 1 / self.relaxation) for z, one in zip(old.z, turn, strict=True)]
         primal, dual, reached = _misfits(problem, hypers, new, images, new.reached)
         reached = either(iterations > 0, reached, new.reached)
-        return replace(new, steps=rebalanced(steps, primal, dual, hypers, iterations), reached=reached)
+        steps = rebalanced(steps, primal, dual, hypers, iterations, room=self._room)
+        return replace(new, steps=steps, reached=reached)
+
+    @property
+    def _room(self) -> float:
+        return ROOM if self.banded else 1.0
+
+
+def _solved(problem: Problem, spectrum: Spectrum | Factors, right: Tree, rho: Scalar) -> Tree:
+    """(H + ρP)⁻¹(right − ∇f(0))."""
+    if isinstance(spectrum, Factors):
+        return solved_in_bands(problem.equations, spectrum, right)
+    return solved(problem, spectrum, right, rho)
 
 
 def _by_moves(
-    old: State, new: State, steps: Balanced, weights: list[Tree], hypers: Hypers, iterations: Int[Array, ""]
+    old: State,
+    new: State,
+    steps: Balanced,
+    weights: list[Tree],
+    hypers: Hypers,
+    iterations: Int[Array, ""],
+    room: float,
 ) -> State:
     """τ balanced by how far z and y moved in the mean since the last certificate; of many entries, in the last step."""
     size, moved = length(points_of(new.z, new.y, weights), weights), new.moved
@@ -217,7 +253,7 @@ def _by_moves(
         means, zero = (primal / count, dual / count), jnp.zeros_like(primal)
         moved = either(counts, zero, primal), either(counts, zero, dual)
     primal, dual = (beyond_rounding(one, size, SOLVED) for one in means)
-    return replace(new, steps=rebalanced(steps, primal, dual, hypers, iterations), moved=moved)
+    return replace(new, steps=rebalanced(steps, primal, dual, hypers, iterations, room=room), moved=moved)
 
 
 def _misfits(

@@ -2,6 +2,7 @@
 
 from flowengine.steps.anchoring import Anchored, anchored, counted, reanchored
 from flowengine.steps.balancing import Balanced, beyond_rounding, longest, rebalanced, unbalanced
+from flowengine.steps.banded import Equations, Factors, Tridiagonal, factored, refactored, solved_in_bands
 from flowengine.steps.descent import (
     backtracked,
     backward,
@@ -35,7 +36,10 @@ __all__ = [
     "MANIFOLDS",
     "Anchored",
     "Balanced",
+    "Equations",
+    "Factors",
     "Spectrum",
+    "Tridiagonal",
     "accepts",
     "anchored",
     "backtracked",
@@ -48,6 +52,7 @@ __all__ = [
     "descend",
     "dual_ascent",
     "energy_of",
+    "factored",
     "forward",
     "gradient_parts",
     "grown",
@@ -61,11 +66,13 @@ __all__ = [
     "pull",
     "reanchored",
     "rebalanced",
+    "refactored",
     "reflected",
     "retracted",
     "smooth_gradient",
     "smooth_images",
     "solved",
+    "solved_in_bands",
     "steepest",
     "tangent",
     "term_gradient",

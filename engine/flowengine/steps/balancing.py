@@ -73,17 +73,21 @@ def beyond_rounding(square: Scalar, size: Scalar, share: float | Scalar = ROUNDI
     return either(square > floor * floor, square, 0)
 
 
-def rebalanced(now: Balanced, primal: Scalar, dual: Scalar, hypers: Hypers, iterations: Int[Array, ""]) -> Balanced:
+def rebalanced(
+    now: Balanced, primal: Scalar, dual: Scalar, hypers: Hypers, iterations: Int[Array, ""], *, room: float = 1.0
+) -> Balanced:
     """So many iterations later, the last of which moved by ‖Δx‖²/τ = `primal` and Σ‖Δy_j‖²/σ_j = `dual`.
 
-    τ stays between `hypers.least` and `hypers.most`; after no iteration nothing changes, nor where one of them is 0.
+    τ stays between `hypers.least` and `hypers.most`; after no iteration nothing changes, nor where one of them is 0, or
+    the factor is within `room` of 1.
     """
     counts, count = (iterations > 0) & (primal > 0) & (dual > 0), now.count + iterations
     primal, dual = (before + either(counts, more, 0) for before, more in ((now.primal, primal), (now.dual, dual)))
     ends = count >= now.until
     ratio = primal / jnp.maximum(dual, np.finfo(dual.dtype).tiny)
     factor = jnp.clip(lax.sqrt(lax.sqrt(ratio)), 1 / AT_ONCE, AT_ONCE)
-    factor = either((primal > 0) & (dual > 0), factor, 1)
+    far = (factor >= room) | (factor <= 1 / room)
+    factor = either((primal > 0) & (dual > 0) & far, factor, 1)
     return Balanced(
         either(ends, jnp.clip(now.tau * factor, hypers.least, hypers.most), now.tau),
         either(~ends, primal, 0),

@@ -60,6 +60,21 @@ def trend_of_a_series(boundary: str) -> tuple[Data, Answer]:
 
 
 @recipe()
+def trend_inside_a_series() -> tuple[Data, Answer]:
+    """As `trend`, of 1,200 points."""
+    rng, n = np.random.default_rng(27), 1_200
+    b = np.interp(np.linspace(0, 1, n), [0, 0.3, 0.7, 1], [0, 6, -2, 0]) + rng.standard_normal(n)
+
+    def answer() -> dict[str, Any]:
+        from scipy import sparse
+
+        second = sparse.diags_array([1.0, -2.0, 1.0], offsets=[0, 1, 2], shape=(n - 2, n))
+        return _trend(b, 50, second.tocsr(), tolerance=1e-11)
+
+    return {"b": b}, answer
+
+
+@recipe()
 def trend_of_a_quantile() -> tuple[Data, Answer]:
     """As `trend`, with the loss of Koenker and Bassett, Econometrica 46, 1978."""
     rng = np.random.default_rng(21)
@@ -129,6 +144,23 @@ def second_order_variation() -> tuple[Data, Answer]:
         z = cp.Variable(b.shape)
         parts = [d0.T @ d0 @ z, z @ d1.T @ d1, np.sqrt(2) * d0 @ z @ d1.T]
         return {"energy": least(0.5 * cp.sum_squares(z - b) + 0.2 * lengths(parts), tolerance=1e-9), "x": z.value}
+
+    return {"b": b}, answer
+
+
+@recipe()
+def ramps_and_an_edge() -> tuple[Data, Answer]:
+    """½‖u − b‖² + 0.1 Σ‖∇u − w‖ + 0.2 Σ‖∇w‖, with all four derivatives of w: ramps and an edge."""
+    axis, noise = np.arange(20) / 20, 0.05 * np.random.default_rng(2).standard_normal((20, 20))
+    b = np.add.outer(axis, axis) + 0.5 * (axis < 0.5)[:, None] + noise
+
+    def answer() -> dict[str, Any]:
+        cp = cvxpy()
+        u, field = cp.Variable(b.shape), [cp.Variable(b.shape) for _ in b.shape]
+        first = [d - w for d, w in zip(differences(u), field, strict=True)]
+        second = [d for w in field for d in differences(w)]
+        energy = 0.5 * cp.sum_squares(u - b) + 0.1 * lengths(first) + 0.2 * lengths(second)
+        return {"energy": least(energy, tolerance=1e-9), "u": u.value}
 
     return {"b": b}, answer
 
