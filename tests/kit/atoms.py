@@ -29,7 +29,13 @@ SQUARE = RNG.standard_normal((12, 12))
 VALUES, VECTORS = np.linalg.eigh(SQUARE @ SQUARE.T)
 FRAME = linops.Matrix(jnp.asarray(2 * np.linalg.qr(SQUARE)[0]), "ravel", SHAPE, 2.0)
 FORM = atoms.QuadraticForm(
-    s(0.7), DATA, jnp.asarray(VECTORS), jnp.asarray(VALUES), definite=True, top=float(VALUES[-1])
+    s(0.7),
+    DATA,
+    jnp.asarray(VECTORS),
+    jnp.asarray(VALUES),
+    definite=True,
+    top=float(VALUES[-1]),
+    matrix=jnp.asarray(VECTORS * VALUES @ VECTORS.T),
 )
 
 ONE: dict[str, Any] = {

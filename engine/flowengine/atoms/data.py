@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 import jax.numpy as jnp
 from jax import Array
 
-from flowengine.arithmetic import add, clipped, dot, squared
+from flowengine.arithmetic import add, clipped, dot, scale, squared
 from flowengine.atoms.base import Additive, Base, DualDomain, counted, largest_of
 from flowengine.problem import Scalar, Tree, pytree
 from flowengine.storage import components, entrywise, through
@@ -65,7 +65,7 @@ class Quadratic(Additive, Base):
 class QuadraticForm(Base):
     """Ψ(z) = weight · ½(z − data)ᵀP(z − data) on the raveled z, with P = VΛVᵀ given by its eigenvectors and -values.
 
-    ∇ψ = weight·P(z − data), Lipschitz with weight·max Λ (`top` = max Λ).
+    ∇ψ = weight·P(z − data), Lipschitz with weight·max Λ (`top` = max Λ): with P as `matrix` one product, else two.
     prox: data + V (1 + t·weight·Λ)⁻¹ Vᵀ(v − data). ψ*(y) = ½yᵀP⁻¹y/weight + ⟨y, data⟩ where P is `definite`.
     Source: Parikh and Boyd, Proximal Algorithms, 2014, section 6.1.1.
     """
@@ -76,6 +76,7 @@ class QuadraticForm(Base):
     values: Float[Array, " n"]
     definite: bool
     top: float
+    matrix: Float[Array, "n n"] | None = None
     smooth: ClassVar[bool] = True
     affine_gradient: ClassVar[bool] = True
 
@@ -98,14 +99,21 @@ class QuadraticForm(Base):
 
         return through(act, z)
 
+    def _product(self, z: Tree) -> Tree:
+        """Pz."""
+        if self.matrix is None:
+            return self._spectral(z, self.values)
+        matrix = self.matrix
+        return through(lambda array: (matrix @ array.reshape(-1)).reshape(array.shape), z)
+
     def value(self, z: Tree) -> Scalar:
         """Weight · ½(z − data)ᵀP(z − data)."""
         difference = add(z, self.data, -1.0)
-        return 0.5 * self.weight * dot(difference, self._spectral(difference, self.values))
+        return 0.5 * self.weight * dot(difference, self._product(difference))
 
     def gradient(self, z: Tree) -> Tree:
         """Weight · P(z − data)."""
-        return self._spectral(add(z, self.data, -1.0), self.weight * self.values)
+        return scale(self._product(add(z, self.data, -1.0)), self.weight)
 
     def prox(self, v: Tree, step: Scalar) -> Tree:
         """Shorten each eigendirection of v − data by 1 + t·weight·Λ."""

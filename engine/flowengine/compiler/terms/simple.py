@@ -55,6 +55,7 @@ def _quadratic_form(spec: specs.QuadraticForm, site: Site) -> atoms.QuadraticFor
         site.array(values),
         bool(values[0] > 0),
         top * (1 + 1e-6),
+        site.array(matrix),
     )
 
 

@@ -1,0 +1,305 @@
+"""Small problems that other packages solve in about a second: the engine's time to their answer, paired in one run.
+
+    .venv/bin/python bench/slow.py [NAME…]
+
+The engine's time is that of the iterations until energy and point are within 1e-5 and 1e-3 of a reference, from the
+start, compiled; compiling is given apart. A peer's is of its solver alone, at its own tolerances. Rounds run both in
+turn. And products with a sparse matrix beside SciPy's. Prints JSON: seconds are medians, ratios those of the rounds.
+"""
+
+from __future__ import annotations
+
+from flowengine.run.platform import prepare
+
+prepare(2)
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import cvxpy as cp
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy import sparse
+from scipy.optimize import isotonic_regression
+
+from flowapi.flow import FlowDocument
+from flowengine.compiler import compile_flow, stops_of
+from flowengine.linops import build_sparse, plain_beam, radon_matrix
+from flowengine.loop import advance, run_key, start
+
+ENERGY, POINT = 1e-5, 1e-3
+ROUNDS, LONGEST = 5, 20_000
+Array = np.ndarray
+FIT = {"atom": "quadratic", "arg": "x", "data": "b"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A problem.
+
+    Attributes:
+        data: Arrays of the flow by name.
+        flow: The rest of the document.
+        energy: E(x) of the variable that is compared.
+        peer: Another package's solver, once: its point, and the seconds it took.
+        variable: Which one, where there are several.
+    """
+
+    data: dict[str, Array]
+    flow: dict[str, Any]
+    energy: Callable[[Array], float]
+    peer: Callable[[], tuple[Array, float]]
+    variable: str | None = None
+
+
+def timed(act: Callable[[], Any]) -> tuple[Any, float]:
+    """What it returns, and the seconds that takes."""
+    begin = time.perf_counter()
+    found = act()
+    return found, time.perf_counter() - begin
+
+
+def conic(x: Any, energy: Any, held: Any = ()) -> Callable[[], tuple[Array, float]]:
+    """Clarabel by CVXPY; the time is the solver's own."""
+
+    def solve() -> tuple[Array, float]:
+        problem = cp.Problem(cp.Minimize(energy), list(held))
+        problem.solve(solver="CLARABEL")
+        return np.asarray(x.value), float(problem.solver_stats.solve_time)
+
+    return solve
+
+
+def trend() -> Case:
+    """½‖x − b‖² + 50 ‖second differences of the interior‖₁, 2,000 points."""
+    n = 2_000
+    b = 7 + np.cumsum(0.01 * np.random.default_rng(0).standard_normal(n))
+    second, x = sparse.diags_array([1.0, -2.0, 1.0], offsets=[0, 1, 2], shape=(n - 2, n)).tocsr(), cp.Variable(n)
+    return Case(
+        {"b": b},
+        {
+            "variables": {"x": {"like": "b"}},
+            "operators": {"L": {"laplacian": {}}, "S": {"select": {"axis": 0, "start": 1, "stop": n - 1}}},
+            "terms": [FIT, {"atom": "l1", "arg": "S L x", "weight": 50.0}],
+        },
+        lambda x: float(0.5 * np.sum((x - b) ** 2) + 50 * np.sum(np.abs(np.diff(x, 2)))),
+        conic(x, 0.5 * cp.sum_squares(x - b) + 50 * cp.norm1(second @ x)),
+    )
+
+
+def isotonic() -> Case:
+    """½‖x − b‖² with x increasing, 2,000 points; beside SciPy's pool of adjacent violators."""
+    n = 2_000
+    b = 3 * np.sqrt(np.arange(n) / n) + 0.3 * np.random.default_rng(1).standard_normal(n)
+    return Case(
+        {"b": b},
+        {
+            "variables": {"x": {"like": "b"}},
+            "operators": {"D": {"gradient": {}}},
+            "terms": [FIT, {"atom": "nonnegative", "arg": "D x"}],
+        },
+        lambda x: float(0.5 * np.sum((x - b) ** 2)),
+        lambda: timed(lambda: isotonic_regression(b).x),
+    )
+
+
+def generalised() -> Case:
+    """Total generalised variation of 40 by 40 pixels, weights 0.1 and 0.2; u is compared."""
+    n = 40
+    axis, noise = np.arange(n) / n, 0.05 * np.random.default_rng(2).standard_normal((n, n))
+    b = np.add.outer(axis, axis) + 0.5 * (axis < 0.5)[:, None] + noise
+    u, field = cp.Variable(b.shape), [cp.Variable(b.shape) for _ in b.shape]
+
+    def differences(x: Any) -> list[Any]:
+        down = cp.vstack([x[1:, :] - x[:-1, :], np.zeros((1, n))])
+        return [down, cp.hstack([x[:, 1:] - x[:, :-1], np.zeros((n, 1))])]
+
+    def lengths(parts: list[Any]) -> Any:
+        return cp.sum(cp.norm(cp.vstack([cp.vec(part, order="C") for part in parts]), 2, axis=0))
+
+    first = [d - w for d, w in zip(differences(u), field, strict=True)]
+    second = [d for w in field for d in differences(w)]
+    return Case(
+        {"b": b},
+        {
+            "variables": {"u": {"like": "b"}, "w": {"shape": [2, n, n]}},
+            "operators": {"D": {"gradient": {}}, "J": {"gradient": {"axes": [1, 2]}}},
+            "terms": [
+                {"atom": "quadratic", "arg": "u", "data": "b"},
+                {"atom": "norm_l21", "arg": [{"op": "D", "var": "u"}, {"var": "w", "scale": -1}], "weight": 0.1},
+                {"atom": "norm_l21", "arg": "J w", "axis": [0, 1], "weight": 0.2},
+            ],
+            "policy": {"algorithm": "admm"},
+        },
+        lambda u: float(0.5 * np.sum((u - b) ** 2)),
+        conic(u, 0.5 * cp.sum_squares(u - b) + 0.1 * lengths(first) + 0.2 * lengths(second)),
+        "u",
+    )
+
+
+def risk() -> Case:
+    """½xᵀPx − μᵀx with |x| ≤ 0.01 and ‖x‖₁ ≤ 5, 3,000 variables, 30 factors."""
+    n, rng = 3_000, np.random.default_rng(5)
+    factors = rng.standard_normal((n, 30)) / np.sqrt(30)
+    P, mu = factors @ factors.T + np.diag(0.1 + 0.2 * rng.random(n)), 0.1 * rng.standard_normal(n)
+    x = cp.Variable(n)
+    held = [x >= -0.01, x <= 0.01, cp.norm1(x) <= 5]
+    return Case(
+        {"P": P, "c": -mu},
+        {
+            "variables": {"x": {"shape": [n]}},
+            "terms": [
+                {"atom": "quadratic_form", "arg": "x", "matrix": "P"}, {"atom": "linear", "arg": "x", "costs": "c"},
+                {"atom": "box", "arg": "x", "lo": -0.01, "hi": 0.01}, {"atom": "l1_ball", "arg": "x", "radius": 5.0},
+            ],
+        },
+        lambda x: float(0.5 * x @ P @ x - mu @ x),
+        conic(x, 0.5 * cp.quad_form(x, cp.psd_wrap(P)) - mu @ x, held),
+    )  # fmt: skip
+
+
+def transport() -> Case:
+    """⟨C, X⟩ + 0.01 Σ X log X with given sums, 100 by 100; beside Sinkhorn's iteration in the logarithm."""
+    n, weight = 100, 1e-2
+    at = np.linspace(0, 1, n)
+    C = (at[:, None] - at) ** 2
+    a, b = (np.exp(-((at - middle) ** 2) / width) + 0.01 for middle, width in ((0.3, 0.02), (0.7, 0.01)))
+    a, b = a / a.sum(), b / b.sum()
+
+    def sinkhorn() -> Array:
+        K, v = np.exp(-C / weight), np.ones(n)
+        for _ in range(1_000):
+            u = a / (K @ v)
+            v = b / (K.T @ u)
+            if np.abs(u * (K @ v) - a).sum() < 1e-9:
+                break
+        return u[:, None] * K * v
+
+    sums = {"atom": "box", "lo": 0, "hi": 0}
+    return Case(
+        {"C": C, "a": a[:, None], "b": b[None], "one": np.ones((1, n)), "eno": np.ones((n, 1))},
+        {
+            "variables": {"x": {"shape": [n, n], "init": 1 / n**2}},
+            "operators": {
+                "R": {"matrix": {"matrix": "eno", "apply": "right"}},
+                "Q": {"matrix": {"matrix": "one", "apply": "left"}},
+            },
+            "terms": [
+                {"atom": "linear", "arg": "x", "costs": "C"},
+                {"atom": "negative_entropy", "arg": "x", "weight": weight},
+                {**sums, "arg": "R x", "data": "a"}, {**sums, "arg": "Q x", "data": "b"},
+            ],
+        },
+        lambda x: float(np.sum(C * x) + weight * np.sum(x * np.log(np.maximum(x, 1e-300)))),
+        lambda: timed(sinkhorn),
+    )  # fmt: skip
+
+
+class Engine:
+    """A flow, compiled."""
+
+    def __init__(self, case: Case) -> None:
+        begin = time.perf_counter()
+        with tempfile.TemporaryDirectory(prefix="cflow-bench-") as folder:
+            for name, array in case.data.items():
+                np.save(Path(folder) / f"{name}.npy", array)
+            files = {name: {"npy": f"{name}.npy"} for name in case.data}
+            parsed = FlowDocument.parse({"data": files, **case.flow, "stop": {"maxIterations": 10**9}})
+            self.flow = compile_flow(parsed, Path(folder))
+        self.case, self.stops = case, stops_of(parsed.stop, parsed.dtype)
+        self.reset()
+        self.run(0)
+        self.setup = time.perf_counter() - begin
+
+    def reset(self) -> None:
+        """To the start."""
+        choice = self.flow.choice
+        self.carry = start(self.flow.problem, choice.method, choice.hypers, self.flow.settings, run_key(0, "0" * 10))
+        self.carry.ring.block_until_ready()
+
+    def run(self, until: int) -> None:
+        """As far as this iteration."""
+        self.carry = advance(
+            self.flow.problem, self.carry, self.stops, jnp.asarray(until),
+            method=self.flow.choice.method, settings=self.flow.settings,
+        )  # fmt: skip
+        self.carry.ring.block_until_ready()
+
+    @property
+    def point(self) -> Array:
+        """Of the variable that is compared."""
+        found = self.flow.choice.method.point(self.carry.state)
+        return np.asarray(found if self.case.variable is None else found[self.case.variable])
+
+
+def measured(case: Case) -> dict[str, Any]:
+    """One problem's row."""
+    engine, (best, _) = Engine(case), case.peer()
+    least, arrived, until = case.energy(best), False, 0
+    while until < LONGEST and not arrived:
+        until += max(50, until // 10)
+        engine.run(until)
+        away = float(np.abs(engine.point - best).max() / np.abs(best).max())
+        off = abs(case.energy(engine.point) - least) / abs(least)
+        arrived = off <= ENERGY and away <= POINT
+    ours, theirs = list[float](), list[float]()
+    for _ in range(ROUNDS):
+        engine.reset()
+        ours.append(timed(lambda: engine.run(until))[1])
+        theirs.append(case.peer()[1])
+    return {
+        "method": engine.flow.choice.method.name,
+        "arrived": arrived,
+        "iterations": until,
+        "energyOff": off,
+        "pointOff": away,
+        "setUp": round(engine.setup, 2),
+        "seconds": round(median(ours), 4),
+        "peer": round(median(theirs), 4),
+        "ratio": round(median(a / b for a, b in zip(ours, theirs, strict=True)), 2),
+    }
+
+
+def products(size: int = 256, angles: int = 90) -> dict[str, Any]:
+    """The Radon transform and its adjoint beside SciPy's products in CSR form."""
+    beam = plain_beam((size, size), np.arange(angles) * np.pi / angles, None, None, circle=False)
+    matrix = radon_matrix((size, size), beam, np.float64).tocsr()
+    operator, turned = build_sparse(matrix, (size, size)), matrix.T.tocsr()
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal(matrix.shape[1]), rng.standard_normal(matrix.shape[0])
+    picture, sinogram = jnp.asarray(x.reshape(size, size)), jnp.asarray(y)
+    apply, adjoint = jax.jit(lambda op, one: op.apply(one)), jax.jit(lambda op, one: op.adjoint(one))
+    pairs: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
+        "A": (lambda: apply(operator, picture).block_until_ready(), lambda: matrix @ x),
+        "Aᵀ": (lambda: adjoint(operator, sinogram).block_until_ready(), lambda: turned @ y),
+    }
+    found = {}
+    for name, (ours, theirs) in pairs.items():
+        ours()
+        rounds = [(timed(ours)[1], timed(theirs)[1]) for _ in range(4 * ROUNDS)]
+        mine, other = (median(one) for one in zip(*rounds, strict=True))
+        ratio = round(median(a / b for a, b in rounds), 2)
+        found[name] = {"seconds": round(mine, 4), "SciPy": round(other, 4), "ratio": ratio}
+    return found
+
+
+CASES = {one.__name__: one for one in (trend, generalised, isotonic, risk, transport)}
+
+
+def main() -> None:
+    """Those that are named, else all."""
+    for name in sys.argv[1:] or [*CASES, "products"]:
+        row = products() if name == "products" else measured(CASES[name]())
+        sys.stdout.write(json.dumps({name: row}, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+
+
+main()
