@@ -181,7 +181,7 @@ def transport() -> Case:
             v = b / (K.T @ u)
             if np.abs(u * (K @ v) - a).sum() < 1e-9:
                 break
-        return u[:, None] * K * v
+        return np.asarray(u[:, None] * K * v)
 
     sums = {"atom": "box", "lo": 0, "hi": 0}
     return Case(

@@ -24,18 +24,18 @@ from flowoperator.shell import credentials
 from flowoperator.shell.cluster import ApiError, Cluster
 from flowoperator.shell.credentials import Access
 from flowoperator.shell.engines import Engines
-from flowoperator.shell.informer import KINDS, Informer, key_of
+from flowoperator.shell.informer import KINDS, Informer
 from flowoperator.shell.lease import SECONDS, WRITING_SECONDS, Lease, clock
 from flowoperator.shell.metrics import QUEUE, RESTARTS, Flows
 from flowoperator.shell.observe import Observer
 from flowoperator.shell.passes import Passes
-from flowoperator.shell.queue import WorkQueue
+from flowoperator.shell.queue import Key, WorkQueue
 
 log = structlog.get_logger()
 WORKERS = 24  # four namespaces full of slow flows leave none for a fifth
 RESYNC_SECONDS = 60.0
 RETRY_SECONDS = 1.0
-GRACE_SECONDS = 2.0
+GRACE_SECONDS = 5.0  # for an event to come: beginning the watches again lists everything
 STUCK_SECONDS = 180.0
 NESTING = 25_000  # of JSON that can be read: the apiserver takes flows of up to 10,000 levels
 
@@ -97,16 +97,18 @@ class Operator:
         if missed:
             await asyncio.sleep(GRACE_SECONDS)  # its event may be on its way
             missed = self.informer.compare(kind, version, found, namespace)[1]
-        if missed:
+        late = {key for one in missed if (key := await self._take_in(kind, one)) is not None}
+        if late:
             log.warning("a watch has missed objects; beginning the watches again", kind=kind, missed=len(missed))
             RESTARTS.inc()
             self.dead_watch.set()
-        for one in missed:
-            if (body := await self.cluster.get(kind, *one)) is not None:
-                self.informer.seen(kind, body)
-                keys.add(key_of(kind, body))
-        for key in keys:
+        for key in keys | late:
             self.queue.add_idle(key)
+
+    async def _take_in(self, kind: str, place: tuple[str, str]) -> Key | None:
+        """The flow of an object that the cache lacks, or has an older version of; None if it was deleted meanwhile."""
+        body = await self.cluster.get(kind, *place)
+        return self.informer.seen(kind, body) if body is not None else None
 
     def healthy(self, now: float) -> bool:
         """Whether it asks for the Lease; or, with it, gets answers and events, and its queue moves."""
