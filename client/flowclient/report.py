@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -24,9 +25,11 @@ from flowengine.capsule.curve import HEALTH
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
 POINTS = 2000
 MOST_LISTED = 200
+_CODE = re.compile(r"`([^`]+)`")
 PARTS = ("result", "curves", "asked", "why", "happened", "checkpoints", "digests", "place")
 """Of a page, in their order: `pages/flow/NAME.html`, for the report and the dashboard."""
 
@@ -49,7 +52,16 @@ def pages() -> Environment:
     """The templates."""
     from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - pages only
 
-    return Environment(loader=PackageLoader("flowclient", "pages"), autoescape=True, undefined=StrictUndefined)
+    found = Environment(loader=PackageLoader("flowclient", "pages"), autoescape=True, undefined=StrictUndefined)
+    found.filters["marked"] = marked
+    return found
+
+
+def marked(sentence: str) -> Markup:
+    """A sentence as HTML: escaped, and what stands between backticks as code."""
+    from markupsafe import Markup, escape  # noqa: PLC0415 - pages only
+
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(sentence))))  # noqa: S704 - it was escaped
 
 
 def facts(flow: Flow, result: Result | None, missing: str = "", *, listed: bool = True) -> dict[str, Any]:

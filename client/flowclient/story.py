@@ -24,6 +24,7 @@ WORDS = {
     "CHECKPOINT_CORRUPT": "passed over a damaged checkpoint",
 }
 KINDS = {"FLOW_RESUMED": "interruption", "ROLLBACK": "rollback", "RUN_STARTED": "start", "RUN_FINISHED": "end"}
+BACK = ("FLOW_RESUMED", "ROLLBACK")
 NEVER = "–"
 
 
@@ -66,7 +67,7 @@ def marks(flow: Flow) -> list[Mark]:
 
 def cost(flow: Flow, curve: Curve) -> Cost:
     """Interruptions, and the time from the last row that was kept before each to the first one after it."""
-    starts = [one for one in flow.history.events if one["event"] in ("FLOW_RESUMED", "ROLLBACK")]
+    starts = [one for one in flow.history.events if one["event"] in BACK]
     epochs, times = curve.column("epoch"), curve.column("t_wall_ms")
     seconds = 0.0
     for start in starts:
@@ -140,7 +141,7 @@ def clock(wall_ms: int) -> str:
 def _happening(event: Any) -> Happening:
     details: Sequence[str] = [
         f"{event['lost']} iterations computed again" if event["lost"] else "",
-        f"from checkpoint {event['checkpoint']}" if event["event"] in ("FLOW_RESUMED", "ROLLBACK") else "",
+        f"from checkpoint {event['checkpoint']}" if event["checkpoint"] and event["event"] in BACK else "",
         event["checkpoint"] or "" if event["event"] == "CHECKPOINT_CORRUPT" else "",
         event["detail"] or "",
     ]

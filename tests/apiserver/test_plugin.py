@@ -5,8 +5,10 @@ import io
 import json
 import os
 import re
+import subprocess
 import sys
 import tarfile
+from pathlib import Path
 from unittest import mock
 
 import pytest
@@ -15,7 +17,7 @@ from flowclient.kube import entry, reader
 from flowclient.kube.kubectl import Kubectl, KubectlError
 from flowclient.kube.source import Cluster
 from kit.apiserver.scene import revision_of, spec, wait_for
-from kit.dashboards import served
+from kit.dashboards import look_and_interrupt, served
 
 LOG = re.compile(r"^\d{4}-\d\d-\d\d .*\n", re.MULTILINE)  # of the operator, which runs in this process, too
 
@@ -119,6 +121,18 @@ def test_a_dashboard_follows_the_flows_of_a_namespace(scene, source) -> None:
             assert words in page, words
         before = scene.api.items(scene.path("pods"))
         assert not [one for one in before if "reader" in one["metadata"]["name"]]  # looking makes nothing
+    command = Path(sys.executable).with_name("kubectl-cflow")
+    words = [command, "dashboard", "-n", scene.namespace]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    children: list[str] = []
+
+    def look() -> None:
+        for one in Path(f"/proc/{process.pid}/task").glob("*/children"):  # a child is of the thread that began it
+            children.extend(one.read_text().split())
+
+    assert "denoise" in look_and_interrupt(process, look)
+    assert children
+    assert not [one for one in children if Path(f"/proc/{one}").exists()]
 
 
 def test_a_dashboard_shows_what_its_caller_may_see_and_says_what_is_missing(scene, source, plugin) -> None:

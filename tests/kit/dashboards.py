@@ -5,6 +5,7 @@ import http.client
 import json
 import re
 import signal
+import subprocess
 import threading
 import time
 import urllib.request
@@ -149,14 +150,19 @@ def eventually(look: Callable[[], T]) -> T:
 
 
 def until_interrupted(*words: object) -> str:
-    """The command as a process, with a look at its list, and then Ctrl-C; the list."""
-    process = start(*words)
+    """`cflow` as a process, with a look at its list, and then Ctrl-C; the list."""
+    return look_and_interrupt(start(*words))
+
+
+def look_and_interrupt(process: "subprocess.Popen[str]", look: Callable[[], object] = lambda: None) -> str:
+    """The list that a command serves; Ctrl-C then ends it without a word."""
     assert process.stdout is not None
     found = re.search(r"http://127\.0\.0\.1:\d+/[\w-]{32}/", process.stdout.readline())
     try:
         assert found, process.communicate(timeout=60)
         with urllib.request.urlopen(found[0], timeout=60) as answer:  # noqa: S310 - of this machine
             page: str = answer.read().decode()
+        look()
     finally:
         process.send_signal(signal.SIGINT)
         said = process.communicate(timeout=60)

@@ -30,12 +30,12 @@ def page():
 
 @pytest.fixture(scope="module")
 def addresses():
-    with screens.pages() as (_, found):
+    with screens.pages() as found:
         yield found
 
 
 @pytest.mark.parametrize("size", screens.SIZES)
-@pytest.mark.parametrize("name", ["list", "flow", "compare"])
+@pytest.mark.parametrize("name", ["list", "flow", "compare", "cluster"])
 def test_axe_finds_nothing_and_nothing_sticks_out(page, addresses, name, size) -> None:
     screens.show(page, addresses[name], size)
     page.run(AXE)

@@ -14,7 +14,6 @@ from flowclient.dashboard.glance import Glance
 from flowclient.dashboard.source import Detail, Revision, Row, Text, key_of
 from flowclient.flows import Flow, open_flow, revision_file
 from flowclient.report import result_or_none
-from flowengine.capsule.parts import Kept
 from flowengine.store import Files, Layout
 
 DEPTH = 3
@@ -46,7 +45,6 @@ class Folders:
         self._glances: dict[str, Glance] = {}
         self._rows: dict[str, Row] = {}
         self._read_at = -ROWS_SECONDS
-        self._part = Kept()
         self._searched = -SEARCH_SECONDS
         self._trouble: tuple[str, ...] = ()
         for root in self._roots:
@@ -89,8 +87,8 @@ class Folders:
 
     def detail(self, key: str) -> Detail:
         """All about a flow."""
-        root = self._glances[key].root
-        flow = open_flow(root, part=self._part)
+        glance = self._glances[key]
+        root, flow = glance.root, open_flow(glance.root, part=glance.parts)
         newest = next((one for one in flow.checkpoints if one.visible and one.good and not one.problem), None)
         if not flow.ended and newest is not None and newest.bytes > MOST_RESULT:
             large = f"The newest checkpoint has {newest.bytes / 2**20:.0f} MiB: `cflow result {root}` takes it out."

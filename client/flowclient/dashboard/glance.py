@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ from flowclient import story
 from flowclient.dashboard.source import Row
 from flowclient.flows import in_order, read_json, revision_file, summary_of
 from flowengine.capsule import read
-from flowengine.capsule.parts import read_table
+from flowengine.capsule.parts import Kept, read_table
 from flowengine.capsule.result import SUMMARY
 from flowengine.store import IO, Files, Layout
 from flowengine.store.fence import read_progress
@@ -57,10 +58,14 @@ class Glance:
         root: The folder.
         key: Of its row.
         place: What people call the folder.
+
+    Attributes:
+        parts: Reads the flow's telemetry.
     """
 
     def __init__(self, root: Path, key: str, place: str) -> None:
-        self.root, self._key, self._place = root, key, place
+        self.root, self.parts = root, Kept()
+        self._key, self._place = key, place
         self._layout, self._io, self._files = Layout.at(root), IO(), Files()
         self._epochs: list[int] = []
         self._revision = ""
@@ -189,7 +194,7 @@ def _sentence(facts: Facts, state: str, beat: PreviousEpoch | None, root: Path) 
         warnings = facts.summary.get("warnings") or ()
         ended = story.end_in_words(str(facts.summary.get("reason")), int(facts.summary["iterations"]))
         return f"Warning: {warnings[0]}" if warnings else ended
-    goes_on = f"`cflow resume {root}` goes on."
+    goes_on = f"`{shlex.join(['cflow', 'resume', str(root)])}` goes on."
     if state == "Failed":
         return f"It failed: {facts.event.get('detail') or 'see its log'}. {goes_on}"
     if facts.event.get("event") == "CANCELLED":

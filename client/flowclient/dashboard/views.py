@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup, escape
 
 from flowapi.report import HEALTH_MARKS
 from flowclient import compare as comparing
@@ -17,10 +15,9 @@ from flowclient import story
 from flowclient.chart import Series, chart
 from flowclient.dashboard.source import STATES, Detail, Row
 from flowclient.flows import Flow
-from flowclient.report import PARTS, POINTS, facts, pages
+from flowclient.report import PARTS, POINTS, facts, marked, pages
 from flowengine.capsule import Curve
 
-_CODE = re.compile(r"`([^`]+)`")
 OWN = ("revisions", "conditions", "texts")
 FLOW_PARTS = ("head", "notes", "state", "curves", "result", "conditions", "revisions", "texts", *PARTS[2:])
 """Of a flow's page, in their order; all but `head`, `notes` and `OWN` are the report's."""
@@ -36,11 +33,6 @@ COLUMNS = (
 def rate(value: float | None) -> str:
     """Iterations a second, as on a terminal."""
     return story.NEVER if value is None else f"{value:.0f}" if value >= 10 else f"{value:.2g}"
-
-
-def marked(sentence: str) -> Markup:
-    """A sentence as HTML: escaped, and what stands between backticks as code."""
-    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(sentence))))  # noqa: S704 - it was escaped
 
 
 def part(name: str, **values: Any) -> str:
