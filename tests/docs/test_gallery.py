@@ -17,6 +17,7 @@ from kit.sessions import run_here
 
 EXAMPLES = ROOT / "examples"
 NAMES = re.findall(r"^\| \[[^\]]+\]\((\w+)\.md\)", (ROOT / "docs/gallery/index.md").read_text(), re.MULTILINE)
+RUN_ELSEWHERE = {"deblur", "training"}  # by test_readme and test_entrypoint, in every `make test`
 MADE = [name for name in NAMES if (EXAMPLES / name / "make_data.py").exists()]
 
 
@@ -40,7 +41,9 @@ def test_every_example_has_a_page() -> None:
     assert set(module(EXAMPLES / "draw.py").PANELS) == set(NAMES)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.thorough) if name in RUN_ELSEWHERE else name for name in NAMES]
+)
 def test_the_commands_of_a_page_run(tmp_path, monkeypatch, name) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "examples").symlink_to(EXAMPLES)
