@@ -38,6 +38,8 @@ from flowengine.loop import advance, run_key, start
 ENERGY, POINT = 1e-5, 1e-3
 ROUNDS, LONGEST = 5, 20_000
 Array = np.ndarray
+Point = Any
+"""An array, or arrays by variable."""
 FIT = {"atom": "quadratic", "arg": "x", "data": "b"}
 
 
@@ -48,16 +50,14 @@ class Case:
     Attributes:
         data: Arrays of the flow by name.
         flow: The rest of the document.
-        energy: E(x) of the variable that is compared.
+        energy: E at a point.
         peer: Another package's solver, once: its point, and the seconds it took.
-        variable: Which one, where there are several.
     """
 
     data: dict[str, Array]
     flow: dict[str, Any]
-    energy: Callable[[Array], float]
-    peer: Callable[[], tuple[Array, float]]
-    variable: str | None = None
+    energy: Callable[[Point], float]
+    peer: Callable[[], tuple[Point, float]]
 
 
 def timed(act: Callable[[], Any]) -> tuple[Any, float]:
@@ -67,13 +67,14 @@ def timed(act: Callable[[], Any]) -> tuple[Any, float]:
     return found, time.perf_counter() - begin
 
 
-def conic(x: Any, energy: Any, held: Any = ()) -> Callable[[], tuple[Array, float]]:
+def conic(x: Any, energy: Any, held: Any = ()) -> Callable[[], tuple[Point, float]]:
     """Clarabel by CVXPY; the time is the solver's own."""
 
-    def solve() -> tuple[Array, float]:
+    def solve() -> tuple[Point, float]:
         problem = cp.Problem(cp.Minimize(energy), list(held))
         problem.solve(solver="CLARABEL")
-        return np.asarray(x.value), float(problem.solver_stats.solve_time)
+        value = jax.tree.map(lambda one: np.asarray(one.value), x, is_leaf=lambda one: isinstance(one, cp.Variable))
+        return value, float(problem.solver_stats.solve_time)
 
     return solve
 
@@ -112,7 +113,7 @@ def isotonic() -> Case:
 
 
 def generalised() -> Case:
-    """Total generalised variation of 40 by 40 pixels, weights 0.1 and 0.2; u is compared."""
+    """Total generalised variation of 40 by 40 pixels, weights 0.1 and 0.2."""
     n = 40
     axis, noise = np.arange(n) / n, 0.05 * np.random.default_rng(2).standard_normal((n, n))
     b = np.add.outer(axis, axis) + 0.5 * (axis < 0.5)[:, None] + noise
@@ -124,6 +125,13 @@ def generalised() -> Case:
 
     def lengths(parts: list[Any]) -> Any:
         return cp.sum(cp.norm(cp.vstack([cp.vec(part, order="C") for part in parts]), 2, axis=0))
+
+    def value(point: Point) -> float:
+        u, w = point["u"], np.asarray(point["w"])
+        first = np.stack([np.diff(u, axis=axis, append=u.take([-1], axis)) for axis in (0, 1)]) - w
+        second = np.stack([np.diff(w, axis=axis, append=w.take([-1], axis)) for axis in (1, 2)])
+        lengths = np.sqrt(np.sum(first**2, axis=0)), np.sqrt(np.sum(second**2, axis=(0, 1)))
+        return float(0.5 * np.sum((u - b) ** 2) + 0.1 * lengths[0].sum() + 0.2 * lengths[1].sum())
 
     first = [d - w for d, w in zip(differences(u), field, strict=True)]
     second = [d for w in field for d in differences(w)]
@@ -139,9 +147,8 @@ def generalised() -> Case:
             ],
             "policy": {"algorithm": "admm"},
         },
-        lambda u: float(0.5 * np.sum((u - b) ** 2)),
-        conic(u, 0.5 * cp.sum_squares(u - b) + 0.1 * lengths(first) + 0.2 * lengths(second)),
-        "u",
+        value,
+        conic({"u": u, "w": field}, 0.5 * cp.sum_squares(u - b) + 0.1 * lengths(first) + 0.2 * lengths(second)),
     )
 
 
@@ -214,7 +221,7 @@ class Engine:
             files = {name: {"npy": f"{name}.npy"} for name in case.data}
             parsed = FlowDocument.parse({"data": files, **case.flow, "stop": {"maxIterations": 10**9}})
             self.flow = compile_flow(parsed, Path(folder))
-        self.case, self.stops = case, stops_of(parsed.stop, parsed.dtype)
+        self.stops = stops_of(parsed.stop, parsed.dtype)
         self.reset()
         self.run(0)
         self.setup = time.perf_counter() - begin
@@ -234,10 +241,14 @@ class Engine:
         self.carry.ring.block_until_ready()
 
     @property
-    def point(self) -> Array:
-        """Of the variable that is compared."""
-        found = self.flow.choice.method.point(self.carry.state)
-        return np.asarray(found if self.case.variable is None else found[self.case.variable])
+    def point(self) -> Point:
+        """Where it stands."""
+        return jax.tree.map(np.asarray, self.flow.choice.method.point(self.carry.state))
+
+
+def flat(point: Point) -> Array:
+    """All its numbers."""
+    return np.concatenate([np.ravel(one) for one in jax.tree.leaves(point)])
 
 
 def measured(case: Case) -> dict[str, Any]:
@@ -247,7 +258,7 @@ def measured(case: Case) -> dict[str, Any]:
     while until < LONGEST and not arrived:
         until += max(50, until // 10)
         engine.run(until)
-        away = float(np.abs(engine.point - best).max() / np.abs(best).max())
+        away = float(np.abs(flat(engine.point) - flat(best)).max() / np.abs(flat(best)).max())
         off = abs(case.energy(engine.point) - least) / abs(least)
         arrived = off <= ENERGY and away <= POINT
     ours, theirs = list[float](), list[float]()
