@@ -41,5 +41,5 @@ def test_a_release_of_another_name_takes_the_crd_over_and_its_flows_go_on(scene,
         helm("uninstall", name, f"--namespace={name}")
     assert flow.body()["metadata"]["uid"] == uid, "the CRD stays, and every flow with it"
     pod.say(200, 190)
-    wait_for("the flow to go on", lambda: flow.status()["checkpoint"]["iteration"] == 190, 60)
+    wait_for("the flow to go on", lambda: flow.status()["checkpoint"]["iteration"] == 190, 120)
     scene.api.delete(f"/api/v1/namespaces/{name}")

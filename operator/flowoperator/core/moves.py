@@ -100,8 +100,10 @@ def with_claim(plan: Plan, observed: Observed, spec: FlowSpec) -> Plan:
 
     It grows last: a new try on a volume that was full is written down before, or it would never come.
     """
-    before, actions = claim_repairs(observed, spec), growth(observed, spec)
-    return replace(plan, before=(*before, *plan.before), actions=(*plan.actions, *actions))
+    plan = replace(plan, before=(*claim_repairs(observed, spec), *plan.before))
+    if not (actions := growth(observed, spec)):
+        return plan
+    return replace(plan, actions=(*plan.actions, *actions), requeue_after=0.0)  # to say that it is being resized
 
 
 def _map_repairs(observed: Observed, valid: ValidSpec) -> tuple[Action, ...]:

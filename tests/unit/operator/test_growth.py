@@ -39,6 +39,7 @@ def test_a_larger_size_is_asked_of_the_claim_and_nothing_restarts(world):
     world.edit(sized("2Gi"))
     plan = world.step()
     assert GrowClaim("denoise", world.claim.uid, "2Gi") in plan.actions
+    assert plan.requeue_after == 0.0, "our own write is no event"
     assert world.claim.requested == "2Gi"
     assert world.status.observed_generation == world.generation
     world.settle()
