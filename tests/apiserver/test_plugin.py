@@ -178,3 +178,20 @@ def test_a_reader_that_can_not_start_says_why_and_is_gone(scene, plugin, monkeyp
     left = [one for one in pods if one["metadata"]["name"] == "denoise-reader"]
     assert all("deletionTimestamp" in one["metadata"] for one in left)
     assert flow.status()["phase"] == "Running"  # no writer was seen beside it
+
+
+def test_a_change_is_refused_where_the_spec_was_changed_meanwhile_and_not_where_the_status_was(scene, monkeypatch):
+    monkeypatch.setenv("PATH", str(scene.plane.kubectl.parent), prepend=os.pathsep)
+    kubectl = Kubectl((f"--kubeconfig={scene.plane.kubeconfig}", "--namespace", scene.namespace))
+    flow = scene.flow().apply(spec())
+    pod = flow.next_pod().run(100, 90)
+    flow.phase("Running")
+    read = kubectl.flow("denoise")
+    version = (flow.body() or {})["metadata"]["resourceVersion"]
+    pod.evict()
+    flow.next_pod().run(200, 190)
+    wait_for("the status to be written", lambda: (flow.body() or {})["metadata"]["resourceVersion"] != version)
+    kubectl.patch(read, [{"op": "add", "path": "/spec/retryNonce", "value": "1"}])
+    with pytest.raises(KubectlError):
+        kubectl.patch(read, [{"op": "add", "path": "/spec/retryNonce", "value": "2"}])
+    assert (flow.body() or {})["spec"]["retryNonce"] == "1"

@@ -165,10 +165,10 @@ class Kubectl:
         return self.get(RESOURCE, name)
 
     def patch(self, flow: Json, operations: Sequence[Json]) -> None:
-        """Change a flow's spec, unless somebody has changed the flow since it was read."""
+        """Change a flow's spec, unless somebody has changed it since it was read; its status changes all the time."""
         meta = flow["metadata"]
-        guard = {"op": "test", "path": "/metadata/resourceVersion", "value": meta["resourceVersion"]}
-        body = json.dumps([guard, *operations])
+        guard = [{"op": "test", "path": f"/metadata/{key}", "value": meta[key]} for key in ("uid", "generation")]
+        body = json.dumps([*guard, *operations])
         self.within(meta["namespace"]).run("patch", RESOURCE, meta["name"], "--type=json", f"--patch={body}")
 
     def create(self, body: Json) -> Json:
