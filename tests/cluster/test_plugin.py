@@ -37,7 +37,7 @@ def test_a_result_is_fetched_while_the_flow_runs_and_after_it(flow, tmp_path) ->
     assert "has not ended" in plugin(flow, "result", flow.name, "-o", tmp_path / "early")
     early = json.loads((tmp_path / "early" / "summary.json").read_text())
     assert early["provisional"] is True
-    assert "residual  " in plugin(flow, "status", flow.name)
+    flow.cluster.wait_for("the sparkline", lambda: "residual  " in plugin(flow, "status", flow.name), 60)
     reader_is_gone(flow)
     flow.apply(spec(iterations=early["iterations"] + 20_000))
     status = flow.phase("Completed")
