@@ -127,7 +127,8 @@ def test_what_must_not_happen_is_no_reason_to_lose_anything(manifest, tmp_path, 
     monkeypatch.setattr(opening, "load", breaking)
     seen = share(request_of(manifest, tmp_path))
     assert seen.error is broken
-    assert (newest(tmp_path).ref.iteration, newest(tmp_path).reason) == (seen.last.iteration, "rescue")
+    assert newest(tmp_path).ref.iteration == seen.last.iteration
+    assert newest(tmp_path).reason in {"rescue", "periodic"}, "a state that was saved a moment ago needs no rescue"
     assert seen.last.durable == progress(tmp_path) == seen.last.iteration >= 45
     monkeypatch.setattr(opening, "load", load)
     whole = share(request_of(manifest, tmp_path.with_name("whole")))
