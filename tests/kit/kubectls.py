@@ -76,7 +76,7 @@ class Fake(Kubectl):
         """The same."""
         return self
 
-    def run(self, *words: str, stdin: str | None = None) -> str:
+    def run(self, *words: str, stdin: str | None = None, seconds: float | None = None) -> str:
         """What is written down, else that it is forbidden."""
         what = words[1] if words[0] == "get" else words[0]
         self.asked.append(words)

@@ -56,6 +56,7 @@ def test_telemetry_of_a_running_flow_goes_back_to_what_killed_pods_left(tmp_path
         assert len(thin["columns"]["E"]) <= 20 < thin["rows"]
         assert thin["columns"]["iter"][0] > first
         assert pod.get("/telemetry?points=1000000") == (400, b"points lies between 2 and 10000\n")
+        assert pod.get("/telemetry?points=10&timeout=10s")[0] == 200, "what kubectl's --request-timeout adds"
         assert pod.get("/telemetry?after=x")[0] == pod.get("/telemetry?then=1")[0] == 400
     finally:
         process.send_signal(signal.SIGTERM)

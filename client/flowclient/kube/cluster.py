@@ -77,7 +77,7 @@ def ask_engine(kubectl: Kubectl, pod: Json, points: int) -> Json:
     meta = pod["metadata"]
     path = f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}:{PORT}/proxy/telemetry?points={points}"
     try:
-        found = json.loads(kubectl.run("get", "--raw", path, f"--request-timeout={ASK_SECONDS}s"))
+        found = json.loads(kubectl.run("get", "--raw", path, seconds=ASK_SECONDS))
     except ValueError as error:
         raise KubectlError(f"pod {meta['name']} answers what is no telemetry") from error
     return found if isinstance(found, dict) else {}

@@ -108,13 +108,22 @@ class Kubectl:
             raise KubectlError("kubectl is not on the PATH", remedy="Install it: everything here goes through it.")
         return [found, *words[:1], *self.flags, *words[1:]]
 
-    def run(self, *words: str, stdin: str | None = None) -> str:
+    def run(self, *words: str, stdin: str | None = None, seconds: float | None = None) -> str:
         """What it prints.
 
+        Args:
+            words: The command.
+            stdin: What it reads.
+            seconds: After which it is given up; kubectl's own --request-timeout would reach what a proxy asks.
+
         Raises:
-            KubectlError: with kubectl's own words.
+            KubectlError: with kubectl's own words, or that it took too long.
         """
-        ended = subprocess.run(self.command(*words), input=stdin, capture_output=True, text=True, check=False)
+        command = self.command(*words)
+        try:
+            ended = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=seconds)
+        except subprocess.TimeoutExpired as error:
+            raise KubectlError(f"kubectl {words[0]} got no answer within {seconds:g} s") from error
         if ended.returncode:
             raise KubectlError(said(ended.stderr) or f"kubectl {words[0]} ended with {ended.returncode}")
         return ended.stdout

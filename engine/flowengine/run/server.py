@@ -131,6 +131,7 @@ def asked(query: str) -> tuple[int, int]:
     """
     values = {"after": "-1", "points": str(POINTS)} | dict(parse_qsl(query[:200], keep_blank_values=True))
     after, points = values.pop("after"), values.pop("points")
+    values.pop("timeout", None)  # kubectl's --request-timeout comes through the apiserver's proxy
     if values:
         raise ValueError(f"unknown: {', '.join(sorted(values))[:80]}; known: after, points")
     if not (_WHOLE.fullmatch(after) and _WHOLE.fullmatch(points)):
