@@ -29,7 +29,7 @@ def stopped_within(cluster, flow, pod, seconds):
 @pytest.mark.parametrize("rounds", [2, pytest.param(20, marks=pytest.mark.thorough)])
 def test_sigterm_in_a_pods_first_moments_is_obeyed(cluster, flow, rounds):
     rng = random.Random(rounds)
-    wanted = spec(terminationGracePeriodSeconds=GRACE)
+    wanted = spec(iterations=LENGTH * max(rounds // 2, 1), terminationGracePeriodSeconds=GRACE)
     flow.apply(wanted)
     for number in range(rounds):
         pod = cluster.wait_for("a pod that runs", flow.pod)
