@@ -10,7 +10,7 @@ from flowapi.group import KIND
 from flowoperator.settings import Settings
 from flowoperator.shell import credentials
 from flowoperator.shell.cluster import ApiError, Cluster
-from flowoperator.shell.lease import SECONDS, LeaseName
+from flowoperator.shell.lease import SECONDS, TROUBLES, LeaseName
 
 LOOK_SECONDS = 1.0
 
@@ -23,12 +23,14 @@ async def check(cluster: Cluster, settings: Settings, *, seconds: float = 2 * SE
         settings: Of the operator.
         seconds: For which the Lease is looked at: a holder renews it every few.
     """
-    for namespace in settings.namespaces or ("",):
-        try:
+    try:
+        for namespace in settings.namespaces or ("",):
             await cluster.listing(KIND, namespace, metadata=True)
-        except ApiError as error:
-            return f"the apiserver gives the operator no flows ({error}). Install the CRD (crds.install) and the RBAC."
-    return await _renewed(cluster, settings.lease, seconds) if settings.lease is not None else ""
+        return await _renewed(cluster, settings.lease, seconds) if settings.lease is not None else ""
+    except ApiError as error:
+        return f"the apiserver refuses the operator's account ({error}). Install the CRD (crds.install) and the RBAC."
+    except TROUBLES as error:
+        return f"the apiserver does not answer ({error!r}). Look at the pod's network."
 
 
 async def _renewed(cluster: Cluster, place: LeaseName, seconds: float) -> str:

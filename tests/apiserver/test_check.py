@@ -47,5 +47,5 @@ def test_an_operator_that_renews_its_lease_is_found_well_and_one_that_is_gone_is
 
 def test_an_account_without_rights_is_told_what_to_install(alone):
     sentence = said(alone, 0.1, account="another")
-    assert "the apiserver gives the operator no flows (401" in sentence
+    assert "the apiserver refuses the operator's account (401" in sentence
     assert sentence.endswith("Install the CRD (crds.install) and the RBAC.")

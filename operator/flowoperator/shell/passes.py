@@ -57,7 +57,6 @@ class Passes:
         if observed.refusal is not None and _lifts(plan, observed.refusal):
             self.observer.refusals.pop(key, None)
         PASSES.labels("done").inc()
-        self._conflicts.pop(key, None)
         _tell(key, plan, observed)
         return plan.requeue_after
 
