@@ -102,13 +102,23 @@ def _is_settled(observed: Observed, status: FlowStatus) -> bool:
 
 
 def _recovery(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetime) -> Plan | None:
-    """A new Job for an attempt that has saved and whose pod has ended, or is gone; None while it goes on."""
+    """A new Job for an attempt that has saved and whose pod has ended, or is gone; None while it goes on.
+
+    It goes on at once, where the old Job would wait for its back-off.
+    """
     if not advanced(observed):
         return None
     if (cut := interrupted(observed)) is not None:
-        return _recover(observed, status, cut, now) if _is_replaced(observed, cut, valid, status, now) else None
-    gone = vanished(observed)
-    return _recover_unseen(observed, status, gone, now) if gone else None
+        if not _is_replaced(observed, cut, valid, status, now):
+            return None
+        cause, event = observed.termination_of(status.attempt.pod_name or cut.pod_name), _interruption(cut)
+    elif gone := vanished(observed):
+        message = f"Pod {gone} is gone, and no operator saw how it ended. Going on at a checkpoint."
+        cause, event = None, Event("Interrupted", message, "Warning")
+    else:
+        return None
+    recoveries = counted(status.recoveries, cause, observed.window, stamp_of(now))
+    return again(observed, status.model_copy(update={"recoveries": recoveries}), now, event)
 
 
 def _is_replaced(
@@ -126,26 +136,13 @@ def _is_replaced(
     return not cut.crashed or failures < retry.limit
 
 
-def _recover(observed: Observed, status: FlowStatus, cut: TerminationRecord, now: datetime) -> Plan:
-    """The pod ended after a checkpoint: a new Job goes on at once, where the old one would wait for its back-off."""
-    cause = observed.termination_of(status.attempt.pod_name or cut.pod_name)
-    status = status.model_copy(update={"recoveries": counted(status.recoveries, cause, observed.window, stamp_of(now))})
+def _interruption(cut: TerminationRecord) -> Event:
     if cut.disrupted:
-        event = Event("Preempted", f"Pod {cut.pod_name} was moved away; going on at a checkpoint.")
-    elif cut.crashed:
-        event = Event(
-            "Interrupted", f"The engine of pod {cut.pod_name} {cut.cause}. Going on at a checkpoint.", "Warning"
-        )
-    else:
-        event = Event("Interrupted", f"Pod {cut.pod_name} was stopped and has saved; going on at that checkpoint.")
-    return again(observed, status, now, event)
-
-
-def _recover_unseen(observed: Observed, status: FlowStatus, pod: str, now: datetime) -> Plan:
-    """The same for a pod whose end nobody saw."""
-    status = status.model_copy(update={"recoveries": counted(status.recoveries, None, observed.window, stamp_of(now))})
-    message = f"Pod {pod} is gone, and no operator saw how it ended. Going on at a checkpoint."
-    return again(observed, status, now, Event("Interrupted", message, "Warning"))
+        return Event("Preempted", f"Pod {cut.pod_name} was moved away; going on at a checkpoint.")
+    if cut.crashed:
+        message = f"The engine of pod {cut.pod_name} {cut.cause}. Going on at a checkpoint."
+        return Event("Interrupted", message, "Warning")
+    return Event("Interrupted", f"Pod {cut.pod_name} was stopped and has saved; going on at that checkpoint.")
 
 
 def _without_volume(observed: Observed, status: FlowStatus, lost: conditions.Verdict, now: datetime) -> Plan:

@@ -1,5 +1,6 @@
 """What plans are made of: the next attempt, Jobs to stop, objects to repair, a verdict in the status."""
 
+import math
 from dataclasses import replace
 from datetime import datetime
 
@@ -9,13 +10,13 @@ from flowoperator.core import conditions
 from flowoperator.core.attempts import next_attempt, without_failures
 from flowoperator.core.observed import Job, Observed, ValidSpec
 from flowoperator.core.plan import Action, Create, Delete, Event, Plan
-from flowoperator.core.reporting import only_progress
+from flowoperator.core.reporting import due_in
 from flowoperator.core.revisions import revision_file
 from flowoperator.core.volume import claim_note, claim_repairs, growth, is_refused
 from flowoperator.objects.configmap import build_configmap
 
 _ASKED_FOR = frozenset({"Retried", "Resumed", "Restarted", "Restoring"})
-_ALWAYS_TOLD = frozenset({"Suspended", "ImagePullFailed", "VolumeLost"})
+_NAMED_BY_REASON = frozenset({"Suspended", "ImagePullFailed", "VolumeLost"})
 
 
 def stamp_of(now: datetime) -> str:
@@ -41,12 +42,15 @@ def closed(
         verdict = replace(verdict, message=f"{verdict.message} {note}")
     status = conditions.with_verdict(status, verdict, observed.flow.generation, stamp_of(now))
     if verdict.phase in {"Stalled", "Suspended"} and not events and _says_anew(old, verdict):
-        kind = verdict.reason if verdict.reason in _ALWAYS_TOLD else verdict.phase
+        kind = verdict.reason if verdict.reason in _NAMED_BY_REASON else verdict.phase
         events = (Event(kind, verdict.message, "Warning" if verdict.phase == "Stalled" else "Normal"),)
     if note and observed.refusal is not None and not _is_said(old, note):
         events = (*events, Event("ResizeRefused", note, "Warning"))
-    written = None if only_progress(old, status, now) else status
-    return Plan(written, actions, events, requeue_after)
+    if (due := due_in(old, status, now)) <= 0:
+        return Plan(status, actions, events, requeue_after)
+    if math.isfinite(due):  # an engine that says nothing more brings no other pass
+        requeue_after = due if requeue_after is None else min(due, requeue_after)
+    return Plan(None, actions, events, requeue_after)
 
 
 def _is_said(old: FlowStatus, note: str) -> bool:

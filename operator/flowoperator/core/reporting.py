@@ -1,5 +1,6 @@
 """What an engine's report says in the words of the status, and when that is worth a write."""
 
+import math
 from datetime import datetime, timedelta
 
 from flowapi.report import RunReport
@@ -135,10 +136,13 @@ def duration(seconds: float) -> str:
     return "".join(parts[:2])
 
 
-def only_progress(old: FlowStatus, new: FlowStatus, now: datetime) -> bool:
-    """Whether the two are the same, or differ in progress and checkpoint alone and the old is less than 30 s old."""
+def due_in(old: FlowStatus, new: FlowStatus, now: datetime) -> float:
+    """Seconds until the new status is worth a write: at most 30 where the two differ in progress and checkpoint alone.
+
+    Infinity where they are the same.
+    """
     if old == new:
-        return True
+        return math.inf
     blank = {
         "progress": ProgressStatus(),
         "display": DisplayStatus(),
@@ -149,13 +153,11 @@ def only_progress(old: FlowStatus, new: FlowStatus, now: datetime) -> bool:
     states = [_said(status) for status in (old, new)]
     outcomes = [[(one.hash, one.outcome) for one in status.revisions] for status in (old, new)]
     if old.model_copy(update=blank) != new.model_copy(update=blank) or states[0] != states[1]:
-        return False
+        return 0.0
     if outcomes[0] != outcomes[1] or bool(old.checkpoint) != bool(new.checkpoint):
-        return False
-    if not old.progress.updated_at or not new.progress.updated_at:
-        return old.progress == new.progress
-    written = moment(old.progress.updated_at)
-    return written is not None and now - written < timedelta(seconds=WRITE_SECONDS)
+        return 0.0
+    written = moment(old.progress.updated_at) if new.progress.updated_at else None
+    return WRITE_SECONDS - (now - written).total_seconds() if written is not None else 0.0
 
 
 def _said(status: FlowStatus) -> list[tuple[str, str, str, str]]:

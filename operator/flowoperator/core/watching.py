@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from flowapi.report import RunReport
 from flowapi.status import FlowStatus
 from flowoperator.core import conditions
 from flowoperator.core.attempts import advanced
@@ -15,7 +16,7 @@ from flowoperator.core.troubles import IMAGE, UNREACHABLE_SECONDS, moment, troub
 UNCLEAR_AFTER = timedelta(seconds=3)
 UNKNOWN_SECONDS = 60.0
 LONGEST_SECONDS = 30.0
-FEWEST = 3  # pods in a row without a newer checkpoint, before anybody is told
+FEWEST = 3  # pods in a row without a newer checkpoint, before it is said
 
 
 def watch(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetime) -> Plan:
@@ -29,8 +30,9 @@ def watch(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetim
         verdict = conditions.stalled("NoProgress", cause)
         return closed(observed, status, verdict, now, others, requeue_after=_later(status, now))
     report = observed.report
-    told = report is not None and report.attempt == status.attempt.number
-    if told and report is not None and report.state == "Running":
+    if report is not None and report.attempt != status.attempt.number:
+        report = None  # of the attempt before
+    if report is not None and report.state == "Running":
         status = _certified(observed, status, now)
         cause = overdue(observed, valid, status, now)
         if cause and (back := roll_back(observed, valid, status, cause, now)) is not None:
@@ -42,7 +44,7 @@ def watch(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetim
         return closed(observed, status, conditions.running(said), now, others, requeue_after=left if left > 0 else None)
     if pod is not None and pod.running and observed.silent > UNREACHABLE_SECONDS:
         return closed(observed, status, _silent(pod), now, others, requeue_after=LONGEST_SECONDS)
-    verdict = conditions.waiting("Restoring", _state(observed, told=told))
+    verdict = conditions.waiting("Restoring", _state(observed, report))
     plan = closed(observed, status, verdict, now, others, requeue_after=_later(status, now))
     unclear = (pod is None or not pod.running) and _age(status, now) > UNCLEAR_AFTER
     return Plan(plan.status, plan.actions, plan.events, plan.requeue_after, unclear=unclear)
@@ -62,12 +64,12 @@ def _fruitless(observed: Observed, valid: ValidSpec, status: FlowStatus) -> str 
     )
 
 
-def _state(observed: Observed, *, told: bool) -> str:
+def _state(observed: Observed, report: RunReport | None) -> str:
     """What the engine does before it iterates, or why the last one no longer does."""
-    pod, report, ending = observed.pod, observed.report, observed.termination
+    pod, ending = observed.pod, observed.termination
     if ending is not None and ending.crashed and (pod is None or pod.ended):
         return f"The engine of pod {ending.pod_name} {ending.cause}. The Job starts another one, later each time."
-    return f"The engine is {report.state.lower() if told and report is not None else 'starting'}."
+    return f"The engine is {report.state.lower() if report is not None else 'starting'}."
 
 
 def _silent(pod: Pod) -> conditions.Verdict:

@@ -28,6 +28,15 @@ class Tried:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """A claim that no watch tells of, as it was when it was last asked for, by the event loop's clock."""
+
+    name: str
+    at: float
+    claim: Claim | None
+
+
+@dataclass(frozen=True)
 class Observer:
     """Reads a flow and what belongs to it."""
 
@@ -37,7 +46,7 @@ class Observer:
     image: str
     resources: Mapping[str, Mapping[str, str]]
     refusals: dict[Key, Tried] = field(default_factory=dict)
-    _unwatched: dict[tuple[str, str], tuple[float, Claim | None]] = field(default_factory=dict)
+    _asked: dict[Key, Asked] = field(default_factory=dict)
 
     async def look(self, key: Key) -> tuple[Observed, str] | None:
         """What the cache has, and the resourceVersion that a write must carry; None when the flow is gone."""
@@ -51,7 +60,7 @@ class Observer:
             resources=self.resources,
             jobs=cache.jobs.of(key),
             pods=cache.pods.of(key),
-            claim=await self._claim(flow),
+            claim=await self._claim(key, flow),
             maps=cache.maps.of(key),
             terminations=cache.terminations(key),
             refusal=self._refusal(key),
@@ -62,21 +71,22 @@ class Observer:
             observed = replace(observed, report=answer.report, silent=answer.silent)
         return observed, str(entry.version)
 
-    async def _claim(self, flow: Flow) -> Claim | None:
+    async def _claim(self, key: Key, flow: Flow) -> Claim | None:
         """The claim of the cache; one without our label is asked for, now and then while all is well."""
         place = (flow.ref.namespace, flow.claim_name)
         if (entry := self.informer.claims.entries.get(place)) is not None:
-            self._unwatched.pop(place, None)
+            self._asked.pop(key, None)
             return entry.value
         phase, spec, now = flow.status.phase, flow.spec.spec, asyncio.get_running_loop().time()
-        asked, known = self._unwatched.get(place, (-STEADY_SECONDS, None))
+        last = self._asked.get(key)
+        if last is None or last.name != flow.claim_name:
+            last = Asked(flow.claim_name, -STEADY_SECONDS, None)
         if flow.deleting or (phase == "Suspended" and spec is not None and spec.suspend):
-            return known
-        if now - asked > (STEADY_SECONDS if phase in {"Running", "Completed"} else RESTLESS_SECONDS):
+            return last.claim
+        if now - last.at > (STEADY_SECONDS if phase in {"Running", "Completed"} else RESTLESS_SECONDS):
             body = await self.cluster.get("PersistentVolumeClaim", *place)
-            known = parse.claim(body) if body else None
-            self._unwatched[place] = (now, known)
-        return known
+            last = self._asked[key] = Asked(flow.claim_name, now, parse.claim(body) if body else None)
+        return last.claim
 
     def _refusal(self, key: Key) -> Refusal | None:
         tried = self.refusals.get(key)
@@ -169,7 +179,7 @@ class Observer:
     def forget(self, key: Key) -> None:
         """The flow is gone."""
         self.refusals.pop(key, None)
-        self._unwatched.pop((key.namespace, key.name), None)
+        self._asked.pop(key, None)
 
     def refused(self, key: Key, refusal: Refusal) -> float:
         """Remember a refusal; the seconds after which the create is tried again, more each time, and never aligned."""
