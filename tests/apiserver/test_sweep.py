@@ -70,6 +70,24 @@ def fail(scene):
     return flow
 
 
+def restore(scene):
+    flow, _ = begun(scene)
+    flow.edit(restore={"nonce": "1", "revision": flow.status()["revision"]["current"]})
+    run(scene, flow, iteration=100, saved=95)
+    flow.until("a newer checkpoint", lambda status: (status.get("checkpoint") or {}).get("iteration") == 95, SECONDS)
+    return flow
+
+
+def retry(scene):
+    flow = scene.flow().apply(spec())
+    run(scene, flow, iteration=3).end(76)
+    flow.phase("Stalled", SECONDS)
+    flow.edit(retryNonce="1")
+    run(scene, flow, iteration=100)
+    flow.phase("Running", SECONDS)
+    return flow
+
+
 def suspend(scene):
     flow, _ = begun(scene)
     flow.edit(suspend=True)
@@ -87,7 +105,7 @@ def delete(scene):
     return flow
 
 
-WORKLOADS = {one.__name__: one for one in (create, evict, edit, revert, fail, suspend, delete)}
+WORKLOADS = {one.__name__: one for one in (create, evict, edit, revert, fail, restore, retry, suspend, delete)}
 
 
 def end_of(scene, flow):
