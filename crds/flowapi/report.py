@@ -101,6 +101,17 @@ class RunError(Model):
     remedy: Sentence = ""
 
 
+class SaveCounts(Model):
+    """The saves of one process."""
+
+    count: Whole = 0
+    failed: Whole = 0
+    replaced: Whole = Field(0, description="States that a newer one replaced before the volume was free for them.")
+    seconds: Annotated[float, Field(ge=0)] = 0.0
+    bytes: Whole = 0
+    waited: Annotated[float, Field(ge=0)] = Field(0.0, description="Seconds for which the loop stood still for a save.")
+
+
 class RunReport(Model):
     """One look at a run: the answer of `GET /status`, and the termination message."""
 
@@ -124,6 +135,7 @@ class RunReport(Model):
     lost_iterations: Whole = 0
     max_attempt: Whole | None = Field(None, description="The newest on a volume that this attempt may not have.")
     owner_uid: Short = ""
+    saves: SaveCounts = SaveCounts()
     passed_over: Whole = Field(0, description="Corrupt checkpoints that the restore passed over.")
     write_failed: Sentence = Field("", description="Why the last save failed; empty once one worked again.")
     warnings: Annotated[tuple[Sentence, ...], Field(max_length=4)] = ()

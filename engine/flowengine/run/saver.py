@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -18,9 +19,14 @@ SAVING = "saving"
 SLOWEST = 4e6  # bytes a second, of a volume that still counts as working
 
 
+def size_of(leaves: Mapping[str, Leaf]) -> int:
+    """The bytes of a state."""
+    return sum(leaf.array.nbytes for leaf in leaves.values())
+
+
 def seconds_for(leaves: Mapping[str, Leaf]) -> float:
     """How long writing a state may take before it counts as hanging."""
-    return DEADLINE_SECONDS + sum(leaf.array.nbytes for leaf in leaves.values()) / SLOWEST
+    return DEADLINE_SECONDS + size_of(leaves) / SLOWEST
 
 
 @frozen
@@ -34,12 +40,16 @@ class Job:
 
 @frozen
 class Outcome:
-    """How a save ended: with a durable checkpoint, or with an error. `warning` is about what goes along with it."""
+    """How a save ended, after how many seconds: with a durable checkpoint, or with an error.
+
+    `warning` is about what goes along with it.
+    """
 
     job: Job
     ref: CheckpointRef | None = None
     error: Exception | None = None
     warning: str = ""
+    seconds: float = 0.0
 
 
 class SaverDiedError(Exception):
@@ -55,12 +65,16 @@ class Saver:
         first: Called before each save, with its iteration, for what should be on the disk before a checkpoint speaks
             of it; returns what went wrong, and raises nothing.
         watchdog: Hears of each save.
+
+    Attributes:
+        replaced: How many states a newer one has replaced before the volume was free for them.
     """
 
     def __init__(
         self, store: CheckpointStore, policy: Retention, first: Callable[[int], str], watchdog: Watchdog
     ) -> None:
         self._store, self._policy, self._first, self._watchdog = store, policy, first, watchdog
+        self.replaced = 0
         self._waiting: Job | None = None
         self._busy = False
         self._died: BaseException | None = None
@@ -73,6 +87,7 @@ class Saver:
     def submit(self, job: Job) -> None:
         """Save this as soon as the disk is free; what still waits for it is dropped in favour of this."""
         with self._changed:
+            self.replaced += self._waiting is not None
             self._waiting = job
             self._changed.notify_all()
 
@@ -106,7 +121,9 @@ class Saver:
         try:
             while (job := self._next()) is not None:
                 self._watchdog.alive(SAVING, seconds_for(job.leaves))
-                self._outcomes.put(self._saved(job))
+                began = time.monotonic()
+                outcome = self._saved(job)
+                self._outcomes.put(replace(outcome, seconds=time.monotonic() - began))
                 self._watchdog.rest(SAVING)
         except BaseException as error:  # noqa: BLE001 - nobody else hears of what ends a thread
             self._watchdog.rest(SAVING)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from flowapi.errors import VolumeError
-from flowapi.report import SavedCheckpoint
+from flowapi.report import SaveCounts, SavedCheckpoint
 from flowengine.loop import Carry, snapshot
 from flowengine.run import leaves
 from flowengine.run.cadence import Cadence
@@ -15,7 +15,7 @@ from flowengine.run.ending import finite
 from flowengine.run.opening import Opened
 from flowengine.run.reporting import Reporter
 from flowengine.run.request import RunRequest
-from flowengine.run.saver import Job, Outcome, Saver, seconds_for
+from flowengine.run.saver import Job, Outcome, Saver, seconds_for, size_of
 from flowengine.run.telemetry import Telemetry, wall_ms
 from flowengine.run.watchdog import Watchdog
 from flowengine.store import CheckpointRef, Health, Lineage, SaveMeta, SaveReason
@@ -88,7 +88,7 @@ class Saves:
         """Wait for the save of this iteration, if it was just begun."""
         if self._cadence.saved_iteration == iteration:
             self._watchdog.rest(ITERATING)  # the saver is watched
-            self._settle(self._saver.drain())
+            self._settle(self._drained())
 
     def now(self, carry: Carry, reason: SaveReason, *, by_time: bool = False) -> None:
         """Save and wait until it is durable; errors as `CheckpointStore.save`.
@@ -102,7 +102,7 @@ class Saves:
             self._opened = replace(self._opened, env={**self._opened.env, "bitIdentical": False})
         self._watchdog.rest(ITERATING)
         self._begin(carry, reason)
-        for outcome in self._saver.drain():
+        for outcome in self._drained():
             self._settle([outcome], must=outcome.job.meta.lineage.reason == reason)
 
     def rescue(self, carry: Carry) -> None:
@@ -114,6 +114,28 @@ class Saves:
             if not self.durable(job.iteration):
                 self._saved(self._opened.store.save(job.iteration, job.leaves, job.meta), job)
             self.sign(job.iteration)
+
+    def _drained(self) -> list[Outcome]:
+        """Saves that ended, once all have; the loop stands still meanwhile."""
+        began = time.monotonic()
+        found = self._saver.drain()
+        waited = time.monotonic() - began
+        self._count(waited=waited)
+        return found
+
+    def _count(self, outcome: Outcome | None = None, *, waited: float = 0.0) -> None:
+        """Add a save, or a wait for one, to what the report says of them."""
+        old, done = self._reporter.report.saves, outcome is not None and outcome.ref is not None
+        self._reporter.update(
+            saves=SaveCounts(
+                count=old.count + done,
+                failed=old.failed + (outcome is not None and not done),
+                replaced=self._saver.replaced,
+                seconds=old.seconds + (outcome.seconds if outcome is not None else 0.0),
+                bytes=old.bytes + (size_of(outcome.job.leaves) if outcome is not None and done else 0),
+                waited=old.waited + waited,
+            )
+        )
 
     def _begin(self, carry: Carry, reason: SaveReason) -> None:
         job = self._job(carry, reason)
@@ -137,6 +159,7 @@ class Saves:
         """Take note of saves that ended. While the volume is full the run says so and goes on, unless it `must`."""
         for outcome in outcomes:
             self._reporter.warn(outcome.warning)
+            self._count(outcome)
             if outcome.ref is not None:
                 self._saved(outcome.ref, outcome.job)
             elif must or not isinstance(outcome.error, VolumeError):

@@ -8,7 +8,6 @@ from socketserver import TCPServer
 from urllib.parse import parse_qsl
 
 from flowapi.errors import FlowError
-from flowapi.report import RunReport
 from flowengine.run.board import Board
 from flowengine.store.io import reason
 
@@ -85,6 +84,8 @@ class _Handler(BaseHTTPRequestHandler):
             case "/telemetry":
                 self._answer_telemetry(query)
             case "/metrics":
+                from flowengine.run.metrics import metrics  # noqa: PLC0415 - only when scraped
+
                 self._answer(HTTPStatus.OK, "text/plain; version=0.0.4; charset=utf-8", metrics(report))
             case "/livez":
                 self._answer(HTTPStatus.OK, "text/plain", b"ok\n")
@@ -139,25 +140,3 @@ def asked(query: str) -> tuple[int, int]:
     if not 2 <= int(points) <= MOST_POINTS:
         raise ValueError(f"points lies between 2 and {MOST_POINTS}")
     return int(after), int(points)
-
-
-def metrics(report: RunReport) -> bytes:
-    """The report as Prometheus metrics."""
-    from prometheus_client import CollectorRegistry, Gauge, generate_latest  # noqa: PLC0415 - only when scraped
-
-    registry = CollectorRegistry()
-    values = {
-        "iteration": (report.iteration, "Iterations done."),
-        "max_iterations": (report.max_iterations, "Iterations at which the flow stops."),
-        "energy": (report.energy, "Energy at the last certificate."),
-        "residual": (report.residual, "Relative residual at the last certificate."),
-        "gap": (report.gap, "Relative duality gap at the last certificate."),
-        "iterations_per_second": (report.rate, "Rate of the last chunk."),
-        "durable_iteration": (report.durable, "Iteration of the newest durable checkpoint."),
-        "lost_iterations": (report.lost_iterations, "Iterations that the process before had computed and not saved."),
-        "epoch": (report.epoch, "Number of this process's claim on the volume."),
-    }
-    for name, (value, help_text) in values.items():
-        if value is not None:
-            Gauge(f"cflow_{name}", help_text, ["revision"], registry=registry).labels(report.revision).set(value)
-    return generate_latest(registry)

@@ -75,6 +75,17 @@ class Scene:
         """A handle; the same one for the same name."""
         return self.flows.setdefault(name, Flow(self, name))
 
+    def around(self, flow: "Flow") -> str:
+        """What else is there, for who has to find out why a flow does not move."""
+        pods = [(one["metadata"]["name"], one["status"].get("phase"), one["metadata"].get("deletionTimestamp"),
+                 one["metadata"].get("finalizers")) for one in flow.pods()]  # fmt: skip
+        jobs = [(one["metadata"]["name"], one["metadata"].get("deletionTimestamp")) for one in flow.jobs()]
+        writes = [f"{one} → {one.status}" for one in self.proxy.writes[-6:]]
+        return (
+            f"the operator is {'alive' if self.operator.alive else 'dead'} and was killed at {self.proxy.killed_at}, "
+            f"the janitor is {'alive' if self.janitor.is_alive() else 'dead'}; pods: {pods}; Jobs: {jobs}; last writes: {writes}"
+        )
+
     def jobs(self) -> list[Json]:
         """All of the namespace."""
         return self.api.items(self.path("jobs", group="apis/batch/v1"))
@@ -193,7 +204,8 @@ class Flow:
         try:
             found = wait_for(f"a new pod of {self.name}", look, seconds)
         except AssertionError as error:
-            raise AssertionError(f"{error}; its status is {json.dumps(self.status(), indent=1)}") from error
+            status = json.dumps(self.status(), indent=1)
+            raise AssertionError(f"{error}; its status is {status}; {self.scene.around(self)}") from error
         assert found is not None
         self.seen.add(found["metadata"]["uid"])
         pod = self.scene.node.pod(found)

@@ -5,6 +5,8 @@ from pathlib import Path
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from flowapi.report import RunReport
+from flowengine.run.metrics import Series
 from flowoperator.core.observed import Flow
 from flowoperator.objects.meta import FlowRef
 from flowoperator.shell import metrics
@@ -82,3 +84,6 @@ def test_the_page_names_every_series_and_no_other():
     rows = [line.split("`")[1] for line in PAGE.read_text().splitlines() if line.startswith("| `")]
     told = {name.split("{")[0] for name in rows if name.startswith(("flowoperator_", "computableflow_"))}
     assert told == names
+    report = RunReport(revision="r", attempt=1, max_iterations=1, energy=1, residual=1, gap=1, rate=1, durable=1)
+    engines = {f"{one.name}_total" if one.type == "counter" else one.name for one in Series(report).collect()}
+    assert {name for name in rows if name.startswith("cflow_")} == engines
