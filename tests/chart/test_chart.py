@@ -1,5 +1,6 @@
 """The chart: it lints, its values are checked, and what it renders grants no more than the operator needs."""
 
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -8,7 +9,9 @@ import pytest
 import yaml
 from prometheus_client import REGISTRY
 
+from flowapi.report import RunReport
 from flowapi.status import FlowStatus
+from flowengine.run.metrics import Series
 from flowoperator.core.observed import Flow
 from flowoperator.objects.meta import FlowRef
 from flowoperator.shell.metrics import Flows
@@ -165,6 +168,25 @@ def test_alerts_ask_for_series_that_there_are(render):
         assert asked, alert
         assert asked <= known, alert["alert"]
         assert {"summary", "description"} <= set(alert["annotations"])
+
+
+def test_the_dashboard_asks_for_series_that_there_are(render):
+    (found,) = (
+        one
+        for one in of_kind(render("--set=monitoring.dashboard=true"), "ConfigMap")
+        if "grafana_dashboard" in one["metadata"]["labels"]
+    )
+    dashboard = json.loads(found["data"]["computable-flows.json"])
+    queries = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())]
+    known = {*series(), *(f"{one.name}_total" for one in Series(RunReport(revision="r", attempt=1)).collect())}
+    asked = {
+        name.removesuffix("_bucket")
+        for text in queries
+        for name in re.findall(r"(?:computableflow|flowoperator|cflow)_[a-z_]+", text)
+    }
+    assert len(asked) > 15
+    assert asked <= known
+    assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
 
 
 @pytest.mark.parametrize(

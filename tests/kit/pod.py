@@ -1,7 +1,6 @@
 """What the operator gives an engine, without an operator: a volume, inputs, a revision file, an attempt."""
 
 import os
-import socket
 import subprocess
 import urllib.error
 import urllib.request
@@ -13,6 +12,7 @@ from flowapi.report import RunReport
 from flowapi.revision import RevisionFile, RevisionTuple, RuntimeSettings
 from flowapi.spec import load_manifest
 from kit.manifests import write_flow
+from kit.ports import free_port
 from kit.runs import CFLOW
 
 
@@ -24,9 +24,7 @@ class Pod:
         self.volume = folder / "volume"
         self.words = folder / "termination-log"
         self.edit(write_flow(folder / "flow", **flow))
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
 
     def edit(self, manifest: Path) -> str:
         """Give it another revision; its hash."""

@@ -2,7 +2,6 @@
 
 import json
 import secrets
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from kit.cluster import tools
 from kit.cluster.errors import KitError
 from kit.cluster.operator import CHART, NAMESPACE, RELEASE
 from kit.cluster.run import WITH_PARENT, run
+from kit.ports import free_ports
 
 ENGINE = "engine.example/computable-flows-engine:0.1.0"
 _UP_SECONDS = 180
@@ -58,7 +58,7 @@ def start(folder: Path) -> Iterator[Plane]:
         KitError: the tools can't be had here, or a component did not come up; with its last lines.
     """
     found = tools.ensure()
-    api_port, etcd_port, peer_port, manager_port = _ports(4)
+    api_port, etcd_port, peer_port, manager_port = free_ports(4)
     url, token = f"https://127.0.0.1:{api_port}", secrets.token_hex(16)
     accounts, authority = folder / "accounts.key", folder / "pki" / "apiserver.crt"
     run(["openssl", "genrsa", "-out", accounts, "2048"])
@@ -171,14 +171,3 @@ def _kubeconfig(url: str, token: str, authority: Path) -> str:
         "contexts": [{"name": "plane", "context": {"cluster": "plane", "user": "admin"}}],
         "current-context": "plane",
     })  # fmt: skip
-
-
-def _ports(count: int) -> list[int]:
-    """Free ports of this moment; all are held until all are known, so that they differ."""
-    held = [socket.socket() for _ in range(count)]
-    for one in held:
-        one.bind(("127.0.0.1", 0))
-    found = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return found

@@ -15,14 +15,14 @@ from flowoperator.settings import Settings, configure_logs
 from flowoperator.shell.credentials import Access
 from flowoperator.shell.lease import LeaseName
 from kit.apiserver.operator import ToEngines
-url, token, port, namespaces, lease, identity = sys.argv[1:]
+url, token, port, namespaces, lease, identity, own_port = sys.argv[1:]
 async def main():
     configuration = client.Configuration(host=url, api_key={"authorization": f"Bearer {token}"})
     access = Access(configuration, lambda: kopf.ConnectionInfo(server=url, scheme="Bearer", token=token))
     watched = tuple(namespaces.split(",")) if namespaces else ()
     place = LeaseName(lease, "computable-flows", identity) if lease else None
     async with aiohttp.ClientSession(connector=ToEngines(int(port))) as http:
-        await run(Settings("engine:1", watched, 0, "warning", lease=place), access, http)
+        await run(Settings("engine:1", watched, int(own_port), "warning", lease=place), access, http)
 configure_logs("warning")
 asyncio.run(main())
 """
@@ -38,12 +38,15 @@ class OperatorProcess:
         namespace: What it watches; empty: all.
         lease: The namespace of the release's Lease, which it must hold; empty: none.
         identity: Its name in that Lease.
+        port: Where it answers for its health and its metrics; 0: anywhere.
     """
 
     def __init__(
-        self, url: str, token: str, engines_port: int, namespace: str = "", lease: str = "", identity: str = ""
-    ) -> None:
-        command = [sys.executable, "-P", "-c", _CHILD, url, token, str(engines_port), namespace, lease, identity]
+        self, url: str, token: str, engines_port: int, namespace: str = "", lease: str = "", identity: str = "",
+        port: int = 0,
+    ) -> None:  # fmt: skip
+        ports = str(engines_port), str(port)
+        command = [sys.executable, "-P", "-c", _CHILD, url, token, ports[0], namespace, lease, identity, ports[1]]
         self._child = subprocess.Popen(command)
 
     @property

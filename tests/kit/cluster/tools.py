@@ -1,18 +1,15 @@
 """The Go tools: the whole control plane with kubectl as one binary, and helm, built once from locked modules."""
 
-import os
 import re
 import shutil
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
+from kit.cluster import golang
 from kit.cluster.errors import KitError
 from kit.cluster.paths import BUILD, cache, digest
-from kit.cluster.run import console, run, say
+from kit.cluster.run import say
 
 MODULE = Path(__file__).parent / "gomodule"
 COMPONENTS = (
@@ -42,7 +39,7 @@ def kubernetes_version() -> str:
 
 def key() -> str:
     """Names a build: it changes with the module's files and the way they are compiled."""
-    return digest([MODULE, Path(__file__)])
+    return digest([MODULE, Path(__file__), Path(golang.__file__)])
 
 
 def ensure() -> Tools:
@@ -65,7 +62,7 @@ def ensure() -> Tools:
 
 
 def _build(folder: Path, version: str) -> None:
-    _check_go()
+    golang.check()
     say(f"Building Kubernetes {version} and helm from their Go modules: 5 to 10 minutes, once on this machine.")
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".building-"))
@@ -73,12 +70,9 @@ def _build(folder: Path, version: str) -> None:
         major, minor, _ = version.removeprefix("v").split(".")
         stamp = "k8s.io/component-base/version.git"
         flags = f"-s -w -X {stamp}Version={version} -X {stamp}Major={major} -X {stamp}Minor={minor}"
-        with Progress(
-            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed} packages"), TimeElapsedColumn(),
-            console=console,
-        ) as bars:  # fmt: skip
-            _compile(bars, "Kubernetes", ["-tags", "providerless", "-ldflags", flags], made / "kube", ".")
-            _compile(bars, "helm", ["-ldflags", _helm_flags(major, minor)], made / "helm", HELM)
+        with golang.compiler(MODULE) as compile_one:
+            compile_one("Kubernetes", ["-tags", "providerless", "-ldflags", flags], made / "kube", ".")
+            compile_one("helm", ["-ldflags", _helm_flags(major, minor)], made / "helm", HELM)
         for name in COMPONENTS:
             (made / name).symlink_to("kube")
         made.chmod(0o755)
@@ -92,29 +86,3 @@ def _helm_flags(major: str, minor: str) -> str:
     """Without a cluster helm renders for the Kubernetes that it was built for."""
     stamp = "helm.sh/helm/v3/pkg/chartutil.k8sVersion"
     return f"-s -w -X {stamp}Major={major} -X {stamp}Minor={minor}"
-
-
-def _compile(bars: Progress, title: str, flags: list[str], out: Path, package: str) -> None:
-    """Compile one program. Go names each package that it compiles; those in its cache it passes over."""
-    env = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-buildvcs=false", "GOTOOLCHAIN": "local"}
-    total = len(run(["go", "list", "-deps", package], env=env, cwd=MODULE).split())
-    bar = bars.add_task(title, total=total)
-    command = ["go", "build", "-v", "-trimpath", *flags, "-o", str(out), package]
-    lines: list[str] = []
-    with subprocess.Popen(command, cwd=MODULE, env=env, stderr=subprocess.PIPE, text=True) as child:
-        for line in child.stderr or ():
-            lines.append(line)
-            bars.advance(bar)
-    if child.returncode:
-        raise KitError(f"{title} could not be built:\n{''.join(lines[-12:])}")
-    bars.update(bar, completed=total)
-
-
-def _check_go() -> None:
-    try:
-        said = run(["go", "env", "GOVERSION"]).strip()
-    except KitError as error:
-        raise KitError("Go 1.24 or newer is needed to build Kubernetes; there is none on PATH") from error
-    found = re.match(r"go(\d+)\.(\d+)", said)
-    if found is None or (int(found[1]), int(found[2])) < (1, 24):
-        raise KitError(f"Go 1.24 or newer is needed to build Kubernetes; PATH has {said}")
