@@ -147,15 +147,17 @@ def disturbed(plane, loop, name, number, moment, wanted):
     with make_scene(plane, loop) as scene:
         scene.proxy.kill_at = (number, moment)
         flow = WORKLOADS[name](scene)
-        point = f"{name}: killed {moment.value} write {scene.proxy.killed_at}"
 
-        def wait():
-            return end_of(scene, flow) == wanted  # the last writes may still be on their way
+        def others():
+            """What is not as wanted: found, and wanted."""
+            found = end_of(scene, flow)
+            return {key: (found[key], wanted[key]) for key in wanted if found[key] != wanted[key]}
 
         try:
-            wait_for(point, wait, 10)
+            wait_for("the last writes, which may still be on their way", lambda: not others(), 10)
         except AssertionError:
-            assert end_of(scene, flow) == wanted, point
+            point = f"{name}: killed {moment.value} write {scene.proxy.killed_at}"
+            assert not others(), f"{point}: {others()}; {scene.around(flow)}"
 
 
 @pytest.mark.parametrize("name", WORKLOADS)

@@ -111,6 +111,7 @@ def test_the_operator_may_do_little(render, option):
     assert granted["computableflow.dev", "computableflows"] == {"get", "list", "watch"}
     assert {resource for _, resource in granted} == {
         "computableflows", "computableflows/status", "jobs", "pods", "persistentvolumeclaims", "configmaps", "events",
+        "workloads",
     }  # fmt: skip
 
 

@@ -74,4 +74,7 @@ seccompProfile: {type: RuntimeDefault}
 - apiGroups: [""]
   resources: [events]
   verbs: [get, list, create, patch]
+- apiGroups: [kueue.x-k8s.io]
+  resources: [workloads]
+  verbs: [list]
 {{- end }}

@@ -276,7 +276,7 @@ class Observed:
         terminations: Of pods that ended, oldest pod first.
         missing_inputs: A sentence for each input that is not there.
         inputs: A fingerprint of the inputs as they are; empty when they were not looked at.
-        warnings: What Kubernetes' events say against the Job and its pod, newest last.
+        warnings: What Kubernetes' events say against the Job and its pod, or its queue of it, newest last.
         refusal: Of the last object that could not be made.
         live: Whether jobs, pods, claim, ConfigMaps and inputs were read from the apiserver a moment ago.
     """

@@ -76,7 +76,8 @@ def trouble(observed: Observed, now: datetime) -> conditions.Verdict | None:
     """Why the attempt does not iterate; None when nothing speaks against it."""
     job, pod = observed.job, observed.pod
     if job is not None and job.suspended:
-        return conditions.waiting("Queued", f"Job {job.name} is held back by a queue.")
+        said = f": {observed.warnings[-1].rstrip('.')}" if observed.warnings else ""
+        return conditions.waiting("Queued", f"Job {job.name} is held back by a queue{said}.")
     if pod is None or pod.ended:
         return _of_events(observed, "The Job makes no pod")
     if pod.deleting:

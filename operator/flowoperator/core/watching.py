@@ -1,5 +1,6 @@
 """An attempt that is on its way or runs."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from flowapi.report import RunReport
@@ -25,7 +26,8 @@ def watch(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetim
     if pod is not None and pod.blocked in IMAGE and (mended := _other_default(observed, valid, status, now)):
         return mended
     if (bad := trouble(observed, now)) is not None:
-        return closed(observed, status, bad, now, others, requeue_after=_later(status, now))
+        plan = closed(observed, status, bad, now, others, requeue_after=_later(status, now))
+        return replace(plan, unclear=bad.reason == "Queued" and _age(status, now) > UNCLEAR_AFTER)
     if (cause := _fruitless(observed, valid, status)) is not None:
         verdict = conditions.stalled("NoProgress", cause)
         return closed(observed, status, verdict, now, others, requeue_after=_later(status, now))
@@ -47,7 +49,7 @@ def watch(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetim
     verdict = conditions.waiting("Restoring", _state(observed, report))
     plan = closed(observed, status, verdict, now, others, requeue_after=_later(status, now))
     unclear = (pod is None or not pod.running) and _age(status, now) > UNCLEAR_AFTER
-    return Plan(plan.status, plan.actions, plan.events, plan.requeue_after, unclear=unclear)
+    return replace(plan, unclear=unclear)
 
 
 def _fruitless(observed: Observed, valid: ValidSpec, status: FlowStatus) -> str | None:

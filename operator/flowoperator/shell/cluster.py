@@ -23,6 +23,7 @@ PATHS = {
     "ConfigMap": ("api/v1", "configmaps"),
     "PersistentVolumeClaim": ("api/v1", "persistentvolumeclaims"),
     "Event": ("api/v1", "events"),
+    "Workload": ("apis/kueue.x-k8s.io/v1beta1", "workloads"),
     "Lease": ("apis/coordination.k8s.io/v1", "leases"),
 }
 

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field, replace
 from flowapi.group import FLOW_LABEL
 from flowoperator.core import parse
 from flowoperator.core.observed import Claim, Flow, Job, Observed, Pod, Refusal, ValidSpec
-from flowoperator.shell.cluster import Cluster, Json
+from flowoperator.shell.cluster import ApiError, Cluster, Json
 from flowoperator.shell.engines import Engines
 from flowoperator.shell.informer import Informer
 from flowoperator.shell.queue import Key
 
 STEADY_SECONDS = 60.0
 RESTLESS_SECONDS = 1.0
+WORKLOAD_LABEL = "kueue.x-k8s.io/job-uid"
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,9 @@ class Observer:
         return tuple(missing), digest
 
     async def warnings(self, observed: Observed) -> tuple[str, ...]:
-        """What Kubernetes' events say against the Job, its pod and its claim, newest last."""
+        """What events say against the Job, its pod and its claim, newest last; of a queued Job, its queue's words."""
+        if observed.job is not None and observed.job.suspended:
+            return await self._of_queue(observed.flow.ref.namespace, observed.job)
         named = [("Job", observed.job.uid)] if observed.job else []
         named += [("Pod", observed.pod.uid)] if observed.pod and not observed.pod.ended else []
         found: list[Json] = []
@@ -172,6 +175,17 @@ class Observer:
             found += await self._events(observed, selector)
         said = sorted(found, key=lambda one: str(one.get("lastTimestamp") or one.get("eventTime") or ""))
         return tuple(f"{one.get('reason', '')}: {one.get('message', '')}" for one in said)
+
+    async def _of_queue(self, namespace: str, job: Job) -> tuple[str, ...]:
+        """Why Kueue holds a Job back; nothing where another thing does, or Kueue may not be asked."""
+        try:
+            found = await self.cluster.items("Workload", namespace, labels=f"{WORKLOAD_LABEL}={job.uid}")
+        except ApiError as error:
+            if error.status in {403, 404}:
+                return ()
+            raise
+        known = [one for work in found for one in (work.get("status") or {}).get("conditions") or ()]
+        return tuple(str(one.get("message", "")) for one in known if one.get("type") == "QuotaReserved")
 
     async def _events(self, observed: Observed, selector: str) -> list[Json]:
         return await self.cluster.items("Event", observed.flow.ref.namespace, fields=f"{selector},type=Warning")

@@ -1,6 +1,7 @@
 """Jobs that wait for their turn: a queue decides when they run, and no new Job gives their place up."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -54,3 +55,17 @@ def test_another_revision_gets_another_job_of_the_same_queue(world):
     world.settle()
     assert world.bodies[world.job.name]["metadata"]["labels"].items() >= dict(QUEUE).items()
     assert world.job.attempt == 2
+
+
+def test_what_the_queue_says_is_said(world):
+    world.end(75, disrupted=True)
+    world.jobs = [replace(world.job, suspended=True)]
+    world.now += timedelta(seconds=5)
+    assert world.step().unclear
+    world.warnings = ("couldn't assign flavors to pod set main: insufficient unused quota for cpu.",)
+    world.step()
+    said = next(one.message for one in world.status.conditions if one.type == "Reconciling")
+    assert said == (
+        f"Job {world.job.name} is held back by a queue: "
+        "couldn't assign flavors to pod set main: insufficient unused quota for cpu."
+    )
