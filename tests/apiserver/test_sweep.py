@@ -118,9 +118,8 @@ def end_of(scene, flow):
         "attempt": (attempt.get("number"), attempt.get("jobName")),
         "revisions": [(one["hash"], one["outcome"]) for one in status.get("revisions", ())],
         "checkpoint": checkpoint.get("iteration"),
-        "recoveries": {
-            name: recoveries.get(name) for name in ("count", "evictions", "crashes", "lostIterations", "failures")
-        },
+        # an eviction that nobody saw, for the operator was dead, is counted without its cause
+        "recoveries": {name: recoveries.get(name) for name in ("count", "crashes", "lostIterations", "failures")},
         "conditions": sorted((one["type"], one["status"], one["reason"]) for one in status.get("conditions", ())),
         "jobs": sorted(one["metadata"]["name"] for one in flow.jobs()),
         "created": scene.proxy.made("POST"),

@@ -152,3 +152,31 @@ def test_a_drained_node_sends_the_flow_to_the_other(cluster, flow, reference):
         cluster.uncordon(node)
     cluster.kubectl("rollout", "status", "deployment/computable-flows", "--namespace=computable-flows-system")
     assert flow.phase("Completed")["result"]["sha256"]["x"] == whole
+
+
+@pytest.mark.thorough
+def test_a_restore_goes_back_to_a_checkpoint_and_ends_with_the_same_bits(flow, reference):
+    wanted = spec()
+    whole = reference(wanted)
+    wanted["checkpoint"]["keep"] = 10
+    flow.apply(wanted)
+    flow.beyond(2 * EVERY)
+    known = flow.status()["checkpoint"]
+    flow.beyond(known["iteration"] + 3 * EVERY)
+    place = f"{revision_of(wanted)}/{known['id']}"
+    flow.apply(wanted | {"restore": {"nonce": "1", "checkpoint": place}})
+    status = flow.phase("Completed")
+    assert (status["restoredFrom"]["checkpoint"], status["restoredFrom"]["reason"]) == (known["id"], "Restore")
+    assert status["result"]["sha256"]["x"] == whole
+
+
+@pytest.mark.thorough
+def test_a_volume_grows_under_a_running_flow(cluster, namespace, flow):
+    wanted = spec(iterations=20_000_000)
+    flow.apply(wanted)
+    flow.beyond(EVERY)
+    pod, path = flow.pod(), f"/api/v1/namespaces/{namespace}/persistentvolumeclaims/{flow.name}"
+    flow.apply(wanted | {"checkpoint": wanted["checkpoint"] | {"volume": {"size": "2Gi"}}})
+    cluster.wait_for("the claim to grow", lambda: cluster.get(path)["status"]["capacity"]["storage"] == "2Gi")
+    flow.beyond(flow.report().iteration + EVERY)
+    assert (flow.pod(), flow.status()["attempt"]["number"]) == (pod, 1)

@@ -3,45 +3,60 @@
 import base64
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 
-from kit.apiserver.api import Api, ApiError
 from kit.apiserver.scene import wait_for
 from kit.cluster import golang
+from kit.cluster.errors import KitError
 from kit.cluster.run import WITH_PARENT, run
 from kit.ports import free_ports
 
 MODULE = "sigs.k8s.io/kueue"
-GROUP = "/apis/kueue.x-k8s.io/v1beta1"
-HOOKS = "/apis/admissionregistration.k8s.io/v1"
+VERSION = "kueue.x-k8s.io/v1beta1"
 WATCHED = ("job", "workload", "clusterqueue", "resourceflavor")  # by the last word of a webhook's path
 QUEUE = "team"
 NAMESPACE = "kueue-system"
+CPU = {"requests": {"cpu": "1"}}
+Json = dict[str, Any]
+
+
+class Kubectl(Protocol):
+    """What runs kubectl as somebody who may do everything."""
+
+    def __call__(self, *arguments: str, data: str = "") -> str: ...
 
 
 @contextmanager
-def kueue(admin: Api, kubeconfig: Path, namespace: str, folder: Path, *, cpus: int) -> Iterator[None]:
+def kueue(
+    kubectl: Kubectl, kubeconfig: Path, namespace: str, folder: Path, *, cpus: int, address: str = "127.0.0.1"
+) -> Iterator[None]:
     """Kueue for the Jobs of a namespace: a queue `team` with so many CPUs, priorities `low` and `high`.
 
     Its webhooks are asked for this namespace alone; they, the queue and the process are gone at the end.
+
+    Args:
+        kubectl: Of the cluster's administrator.
+        kubeconfig: Of the same.
+        namespace: Whose Jobs it queues.
+        folder: For its configuration and its log.
+        cpus: The quota.
+        address: Of this machine, as the apiserver sees it.
     """
     source = Path(run(["go", "list", "-m", "-f", "{{.Dir}}", MODULE], cwd=golang.MODULES / "kueue").strip())
     hook_port, health_port, metrics_port = free_ports(3)
-    for crd in sorted((source / "config/components/crd/bases").glob("*.yaml")):
-        _make(admin, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", yaml.safe_load(crd.read_text()))
-    _make(admin, "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}})
-    authority = _certificate(folder)
+    crds = [yaml.safe_load(one.read_text()) for one in sorted((source / "config/components/crd/bases").glob("*.yaml"))]
+    _apply(kubectl, [*crds, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}])
+    authority = _certificate(folder, address)
     config = {
         "apiVersion": "config.kueue.x-k8s.io/v1beta2", "kind": "Configuration", "namespace": NAMESPACE,
         "health": {"healthProbeBindAddress": f"127.0.0.1:{health_port}"},
         "metrics": {"bindAddress": f"127.0.0.1:{metrics_port}"},
-        "webhook": {"host": "127.0.0.1", "port": hook_port, "certDir": str(folder)},
+        "webhook": {"host": address, "port": hook_port, "certDir": str(folder)},
         "leaderElection": {"leaderElect": False}, "internalCertManagement": {"enable": False},
         "integrations": {"frameworks": ["batch/job"]},
     }  # fmt: skip
@@ -50,25 +65,38 @@ def kueue(admin: Api, kubeconfig: Path, namespace: str, folder: Path, *, cpus: i
     options = [f"--config={folder / 'kueue.yaml'}", f"--kubeconfig={kubeconfig}"]
     with (folder / "kueue.log").open("wb") as log:
         child = subprocess.Popen([*WITH_PARENT, *_with_certificates(folder), program, *options], stdout=log, stderr=log)
-    made: list[str] = []
+    hooks = yaml.safe_load_all((source / "config/components/webhook/manifests.yaml").read_text())
+    objects = [_webhooks(one, namespace, f"https://{address}:{hook_port}", authority) for one in hooks]
+    objects += _queue(namespace, cpus)
     try:
-        hooks = yaml.safe_load_all((source / "config/components/webhook/manifests.yaml").read_text())
-        url = f"https://127.0.0.1:{hook_port}"
-        made += [_webhooks(admin, one, namespace, url, authority) for one in hooks]
-        for path, body in _queue(namespace, cpus):
-            wait_for(f"Kueue to take a {path.rsplit('/', 1)[1]}", partial(_make, admin, path, body), 120)
-            made.insert(0, f"{path}/{body['metadata']['name']}")
+        wait_for("Kueue to take a queue", lambda: _is_applied(kubectl, objects), 120)
         yield
     finally:
         child.kill()
         child.wait()
-        for path in reversed(made):  # the webhooks first, which nobody answers now
-            admin.delete(path)
+        for one in objects:  # the webhooks first, which nobody answers now
+            where = one["metadata"].get("namespace", "default")
+            kubectl("delete", one["kind"].lower(), one["metadata"]["name"], f"--namespace={where}", "--wait=false")
 
 
-def _certificate(folder: Path) -> str:
-    """A certificate of 127.0.0.1 in the folder; itself as a webhook's `caBundle`."""
-    subject: list[str | Path] = ["-subj", "/CN=kueue", "-addext", "subjectAltName=IP:127.0.0.1"]
+def _apply(kubectl: Kubectl, objects: list[Json]) -> None:
+    kubectl(
+        "apply", "--server-side", "-f", "-", data=json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
+    )
+
+
+def _is_applied(kubectl: Kubectl, objects: list[Json]) -> bool:
+    """Webhooks that do not answer yet refuse."""
+    try:
+        _apply(kubectl, objects)
+    except KitError:
+        return False
+    return True
+
+
+def _certificate(folder: Path, address: str) -> str:
+    """A certificate of the address in the folder; itself as a webhook's `caBundle`."""
+    subject: list[str | Path] = ["-subj", "/CN=kueue", "-addext", f"subjectAltName=IP:{address}"]
     keys: list[str | Path] = ["-keyout", folder / "tls.key", "-out", folder / "tls.crt"]
     run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject, *keys])
     return base64.b64encode((folder / "tls.crt").read_bytes()).decode()
@@ -84,8 +112,8 @@ def _with_certificates(folder: Path) -> list[str]:
     return ["unshare", "--mount", "--propagation=private", "sh", "-c", mount, "sh"]
 
 
-def _webhooks(admin: Api, body: dict[str, Any], namespace: str, url: str, authority: str) -> str:
-    """Kueue's webhooks at an address; the path of what was made."""
+def _webhooks(body: Json, namespace: str, url: str, authority: str) -> Json:
+    """Kueue's webhooks at an address, for one namespace."""
     kept = []
     for one in body["webhooks"]:
         path = one["clientConfig"]["service"]["path"]
@@ -93,15 +121,12 @@ def _webhooks(admin: Api, body: dict[str, Any], namespace: str, url: str, author
             selector = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}
             selector = selector if path.endswith(("-job", "-workload")) else {}  # others are in no namespace
             kept.append({**one, "clientConfig": {"url": f"{url}{path}", "caBundle": authority}, **selector})
-    plural = f"{body['kind'][0].lower()}{body['kind'][1:]}s"
-    name = f"kueue-{namespace}"
-    admin.post(f"{HOOKS}/{plural}", {**body, "metadata": {"name": name}, "webhooks": kept})
-    return f"{HOOKS}/{plural}/{name}"
+    return {**body, "metadata": {"name": f"kueue-{namespace}"}, "webhooks": kept}
 
 
-def _queue(namespace: str, cpus: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    def of(kind: str, name: str, **more: Any) -> dict[str, Any]:
-        return {"apiVersion": "kueue.x-k8s.io/v1beta1", "kind": kind, "metadata": {"name": name}, **more}
+def _queue(namespace: str, cpus: int) -> Iterator[Json]:
+    def of(kind: str, name: str, **more: Any) -> Json:
+        return {"apiVersion": VERSION, "kind": kind, "metadata": {"name": name}, **more}
 
     quotas = {"cpu": str(cpus), "memory": "64Gi", "ephemeral-storage": "64Gi"}
     flavor = {"name": "default", "resources": [{"name": key, "nominalQuota": text} for key, text in quotas.items()]}
@@ -109,24 +134,30 @@ def _queue(namespace: str, cpus: int) -> Iterator[tuple[str, dict[str, Any]]]:
         "namespaceSelector": {}, "preemption": {"withinClusterQueue": "LowerPriority"},
         "resourceGroups": [{"coveredResources": list(quotas), "flavors": [flavor]}],
     }  # fmt: skip
-    yield f"{GROUP}/resourceflavors", of("ResourceFlavor", "default", spec={})
-    yield f"{GROUP}/clusterqueues", of("ClusterQueue", f"queue-{namespace}", spec=spec)
+    yield of("ResourceFlavor", "default", spec={})
+    yield of("ClusterQueue", f"queue-{namespace}", spec=spec)
     for name, value in (("low", 1), ("high", 100)):
-        yield f"{GROUP}/workloadpriorityclasses", of("WorkloadPriorityClass", name, value=value)
-    yield (
-        f"{GROUP}/namespaces/{namespace}/localqueues",
-        of("LocalQueue", QUEUE, spec={"clusterQueue": f"queue-{namespace}"}),
-    )
+        yield of("WorkloadPriorityClass", name, value=value)
+    queue = of("LocalQueue", QUEUE, spec={"clusterQueue": f"queue-{namespace}"})
+    yield {**queue, "metadata": {"name": QUEUE, "namespace": namespace}}
 
 
-def _make(admin: Api, path: str, body: dict[str, Any]) -> bool:
-    """Whether the object is there now; webhooks that do not answer yet refuse it."""
-    try:
-        admin.post(path, body)
-    except ApiError as error:
-        if error.status == 409:
-            return True
-        if error.status not in {404, 500}:
-            raise
-        return False
-    return True
+def labels(priority: str) -> dict[str, str]:
+    """Of what waits in the queue."""
+    return {"kueue.x-k8s.io/queue-name": QUEUE, "kueue.x-k8s.io/priority-class": priority}
+
+
+def rival(name: str, image: str = "work", command: Sequence[str] = ()) -> Json:
+    """A Job of high priority that wants one CPU."""
+    container = {
+        "name": "work", "image": image, "command": list(command), "resources": CPU,
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }  # fmt: skip
+    pod = {
+        "restartPolicy": "Never", "containers": [container],
+        "securityContext": {"runAsNonRoot": True, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}},
+    }  # fmt: skip
+    return {
+        "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name, "labels": labels("high")},
+        "spec": {"suspend": True, "template": {"spec": pod}},
+    }  # fmt: skip
