@@ -6,7 +6,7 @@ from kit.apiserver.proxy import Fault, Moment, dropped, late, only, twice
 from kit.apiserver.scene import spec, wait_for
 
 
-def lives(scene):
+def lives(scene, attempts=(2,)):
     """A flow starts, is evicted and completes, with the counts of an undisturbed life."""
     flow = scene.flow().apply(spec())
     first = flow.next_pod(200).run(100, 90)
@@ -14,7 +14,7 @@ def lives(scene):
     first.evict()
     flow.next_pod(200).run(120).finish()
     status = flow.phase("Completed", 200)
-    assert status["attempt"]["number"] == 2
+    assert status["attempt"]["number"] in attempts
     assert status["recoveries"]["evictions"] <= 1
     created = [one for one in scene.proxy.writes if one.method == "POST" and one.path.endswith("/jobs")]
     return flow, status, len(created)
@@ -48,7 +48,7 @@ def test_watch_events_that_come_twice_or_late(scene, plural, change):
 @pytest.mark.parametrize("plural", ["pods", "jobs", "computableflows", "persistentvolumeclaims"])
 def test_watch_events_that_never_come_are_found_by_the_resync(scene, plural):
     scene.proxy.filter = only(plural, dropped)
-    lives(scene)
+    lives(scene, attempts=(1, 2))  # its Job may have made up for the pod before the resync
 
 
 @pytest.mark.thorough

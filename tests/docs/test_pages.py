@@ -92,7 +92,6 @@ def test_the_tutorial_runs_on_a_cluster(cluster, tmp_path) -> None:
     ]
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     namespace, kubeconfig = f"cflow-tutorial-{secrets.token_hex(2)}", tmp_path / "kubeconfig"
-    kit.replenish(cluster)
     shutil.copy(cluster.kubeconfig, kubeconfig)
     cluster.kubectl("create", "namespace", namespace)
     path = f"{cluster.kubectl_path.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"

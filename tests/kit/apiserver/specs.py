@@ -40,6 +40,9 @@ GOOD = {
         "[::1]:5000/a",
         "a__b/c-d.e:1",
     ],
+    forms.REVISION: ["0123456789", "abcdef0123"],
+    forms.CHECKPOINT: ["000000000040-e000001-0a1b2c", "999999999999-e9999999999-ffffff"],
+    forms.CHECKPOINT_OF: ["abcdef0123/000000000040-e000001-0a1b2c"],
 }
 BAD = ["", "A b", "-a", "a-", "a..b", "a.-b", "é", "a\n", "a/b/c", "/a", "a/", LONG, "x" * 5000, f"{'a.' * 127}a/x", ".a", "1 Gi",
        "1K", "1gi", "1e100", "-1", "+1", ".5", "5.", "9223372036854775807", "8Ei", "9.3E", "99999E", "memry", "kubernetes.io/x y",
@@ -84,7 +87,8 @@ class Specs:
 
     def _text(self, node: Json) -> str:
         form = _form(node)
-        texts = [one for one in GOOD.get(form, ["", "a", "some text"]) if len(one) <= node.get("maxLength", 1000)]
+        least, most = node.get("minLength", 0), node.get("maxLength", 1000)
+        texts = [one for one in GOOD.get(form, ["", "a", "some text"]) if least <= len(one) <= most]
         return self._random.choice(texts)
 
     def _number(self, node: Json) -> int:
