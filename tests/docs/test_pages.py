@@ -19,7 +19,6 @@ from flowapi.operators import OPERATORS
 from flowclient.kube import commands as looking
 from flowclient.kube import fetching, steering
 from flowclient.kube.application import app
-from kit import cluster as kit
 from kit import pages
 from kit.pages import ROOT
 

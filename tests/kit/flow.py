@@ -24,9 +24,10 @@ class LiveFlow:
     namespace: str
     name: str
 
-    def apply(self, spec: dict[str, Any]) -> None:
+    def apply(self, spec: dict[str, Any], labels: dict[str, str] | None = None) -> None:
         """Apply the resource with this spec, as from a file."""
-        body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": self.name}, "spec": spec}
+        meta = {"name": self.name} | ({"labels": labels} if labels else {})
+        body = {"apiVersion": API_VERSION, "kind": KIND, "metadata": meta, "spec": spec}
         self.cluster.apply([body], self.namespace)
 
     def _get(self, group: str, path: str, timeout: float = 30) -> Any:

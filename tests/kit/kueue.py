@@ -51,6 +51,7 @@ def kueue(
     hook_port, health_port, metrics_port = free_ports(3)
     crds = [yaml.safe_load(one.read_text()) for one in sorted((source / "config/components/crd/bases").glob("*.yaml"))]
     _apply(kubectl, [*crds, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}])
+    kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
     authority = _certificate(folder, address)
     config = {
         "apiVersion": "config.kueue.x-k8s.io/v1beta2", "kind": "Configuration", "namespace": NAMESPACE,
@@ -62,21 +63,36 @@ def kueue(
     }  # fmt: skip
     (folder / "kueue.yaml").write_text(json.dumps(config))
     program = golang.ensure("kueue", [f"{MODULE}/cmd/kueue"]) / "kueue"
-    options = [f"--config={folder / 'kueue.yaml'}", f"--kubeconfig={kubeconfig}"]
+    options = [
+        f"--config={folder / 'kueue.yaml'}", f"--kubeconfig={kubeconfig}", "--feature-gates=VisibilityOnDemand=false",
+    ]  # fmt: skip
     with (folder / "kueue.log").open("wb") as log:
         child = subprocess.Popen([*WITH_PARENT, *_with_certificates(folder), program, *options], stdout=log, stderr=log)
     hooks = yaml.safe_load_all((source / "config/components/webhook/manifests.yaml").read_text())
     objects = [_webhooks(one, namespace, f"https://{address}:{hook_port}", authority) for one in hooks]
     objects += _queue(namespace, cpus)
+
+    def taken() -> bool:
+        if child.poll() is not None:
+            raise KitError(f"Kueue has ended: {(folder / 'kueue.log').read_text()[-1000:]}")
+        return _is_applied(kubectl, objects)
+
     try:
-        wait_for("Kueue to take a queue", lambda: _is_applied(kubectl, objects), 120)
+        wait_for("Kueue to take a queue", taken, 120)
         yield
     finally:
         child.kill()
         child.wait()
         for one in objects:  # the webhooks first, which nobody answers now
             where = one["metadata"].get("namespace", "default")
-            kubectl("delete", one["kind"].lower(), one["metadata"]["name"], f"--namespace={where}", "--wait=false")
+            kubectl(
+                "delete",
+                one["kind"].lower(),
+                one["metadata"]["name"],
+                f"--namespace={where}",
+                "--wait=false",
+                "--ignore-not-found",
+            )
 
 
 def _apply(kubectl: Kubectl, objects: list[Json]) -> None:

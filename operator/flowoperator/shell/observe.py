@@ -185,7 +185,8 @@ class Observer:
                 return ()
             raise
         known = [one for work in found for one in (work.get("status") or {}).get("conditions") or ()]
-        return tuple(str(one.get("message", "")) for one in known if one.get("type") == "QuotaReserved")
+        said = {(one.get("type"), one.get("status")): str(one.get("message", "")) for one in known}
+        return tuple(said[key] for key in (("Evicted", "True"), ("QuotaReserved", "False")) if said.get(key))
 
     async def _events(self, observed: Observed, selector: str) -> list[Json]:
         return await self.cluster.items("Event", observed.flow.ref.namespace, fields=f"{selector},type=Warning")
