@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from kit import prometheus
-from kit.apiserver.process import OperatorProcess
+from kit.apiserver.leaders import LEASE, operator
 from kit.apiserver.scene import spec, wait_for
 from kit.pod import Pod
 from kit.ports import free_port
@@ -17,37 +17,32 @@ pytestmark = pytest.mark.thorough
 
 
 @pytest.fixture
-def watched(idle_scene, tmp_path):
-    """A Prometheus that scrapes an operator with a flow that was evicted once, and a real engine."""
+def watched(idle_scene, loop, tmp_path):
+    """A Prometheus that scrapes an operator with a flow that is evicted once, and a real engine."""
     scene, port = idle_scene, free_port()
-    operator = OperatorProcess(
-        scene.plane.url, scene.plane.token, scene.operator.engines_port, scene.namespace, port=port
-    )
     engine = Pod(tmp_path, limit=10_000_000)
     process = engine.start(1)
     labels = {"namespace": scene.namespace, "pod": "denoise-1", "computableflow_dev_flow": "denoise"}
+    scene.api.delete(LEASE)
     try:
-        flow = scene.flow().apply(spec())
-        pod = flow.next_pod(60).run(100, 90)
-        flow.until("its checkpoint", lambda status: status.get("checkpoint"))
-        wait_until(process, lambda: engine.get("/readyz")[0] == 200)
-        with prometheus.prometheus(tmp_path, {port: {"pod": "operator-1"}, engine.port: labels}) as found:
-            wait_for("both targets", lambda: found.up() == 2, 60)
-            pod.evict()
-            flow.next_pod(60).run(120, 110)
-            yield found
+        with operator(scene, loop, "watched", port):
+            flow = scene.flow().apply(spec())
+            pod = flow.next_pod(60).run(100, 90)
+            flow.until("its checkpoint", lambda status: status.get("checkpoint"))
+            wait_until(process, lambda: engine.get("/readyz")[0] == 200)
+            with prometheus.prometheus(tmp_path, {port: {"pod": "operator-1"}, engine.port: labels}) as found:
+                wait_for("both targets", lambda: found.up() == 2, 60)
+                pod.evict()
+                flow.next_pod(60).run(120, 110)
+                yield found
     finally:
-        operator.kill()
         process.kill()
         process.communicate()
 
 
-def test_no_panel_of_the_dashboard_is_empty(watched):
+def test_no_panel_of_the_dashboard_is_empty_and_an_eviction_is_counted(watched):
     for title, query in prometheus.queries():
         wait_for(f"{title}: {query}", lambda text=query: watched.query(text), 60)
-
-
-def test_a_recovery_is_counted_where_the_dashboard_shows_it(watched):
     query = 'sum by (cause) (computableflow_recoveries_total{cause="eviction"})'
     wait_for("the eviction", lambda: [one["value"][1] for one in watched.query(query)] == ["1"], 60)
 

@@ -16,7 +16,6 @@ from flowoperator.core.troubles import moment
 from flowoperator.core.volume import growth
 
 INPUTS_SECONDS = 30.0
-ADOPTED = "Adopted"  # an attempt made for this, and refused again, is the last: two flows would take turns for ever
 _OF_THE_VOLUME = frozenset({ExitCode.VOLUME, ExitCode.FENCED})  # another revision would meet the same
 
 
@@ -33,8 +32,8 @@ def ended(observed: Observed, valid: ValidSpec, status: FlowStatus, job: Job, no
         return closed(observed, status, verdict, now, gone, event, None if gone else left)
     newest = report.max_attempt if report and report.max_attempt is not None else LAST_ATTEMPT
     others = bool(report and report.owner_uid and report.owner_uid != observed.flow.ref.uid)
-    if others and newest < LAST_ATTEMPT and status.attempt.reason != ADOPTED:
-        adopted = Event(ADOPTED, "The volume of the earlier flow of this name is taken over.")
+    if others and newest < LAST_ATTEMPT and status.attempt.reason != "Adopted":  # or two flows take turns for ever
+        adopted = Event("Adopted", "The volume of the earlier flow of this name is taken over.")
         return again(observed, status, now, adopted, above=newest)
     if ending and ending.exit_code == ExitCode.FENCED and status.attempt.number < newest < LAST_ATTEMPT:
         counted_on = Event("Restarted", f"The volume has seen attempt {newest}; counting on from there.")

@@ -13,12 +13,12 @@ LEASE = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases/computable-
 
 
 @contextmanager
-def operator(scene: Scene, loop: Loop, name: str) -> Iterator[tuple[OperatorProcess, Proxy]]:
-    """An operator of this name, killed at the end of the context if it still runs."""
+def operator(scene: Scene, loop: Loop, name: str, own_port: int = 0) -> Iterator[tuple[OperatorProcess, Proxy]]:
+    """An operator of this name, with its metrics on a port, killed at the end of the context if it still runs."""
     proxy = Proxy(scene.plane.url, str(scene.plane.authority))
     runner, port = loop.run(serve(proxy.handle))
     url, plane = f"http://127.0.0.1:{port}", scene.plane
-    process = OperatorProcess(url, plane.token, scene.operator.engines_port, scene.namespace, NAMESPACE, name)
+    process = OperatorProcess(url, plane.token, scene.operator.engines_port, scene.namespace, NAMESPACE, name, own_port)
     try:
         yield process, proxy
     finally:
