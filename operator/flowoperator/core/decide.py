@@ -113,8 +113,14 @@ def _recovery(observed: Observed, valid: ValidSpec, status: FlowStatus, now: dat
             return None
         cause, event = observed.termination_of(status.attempt.pod_name or cut.pod_name), _interruption(cut)
     elif gone := vanished(observed):
-        message = f"Pod {gone} is gone, and no operator saw how it ended. Going on at a checkpoint."
-        cause, event = None, Event("Interrupted", message, "Warning")
+        cause, event = (
+            None,
+            Event(
+                "Interrupted",
+                f"Pod {gone} is gone, and no operator saw how it ended. Going on at a checkpoint.",
+                "Warning",
+            ),
+        )
     else:
         return None
     recoveries = counted(status.recoveries, cause, observed.window, stamp_of(now))
@@ -140,8 +146,9 @@ def _interruption(cut: TerminationRecord) -> Event:
     if cut.disrupted:
         return Event("Preempted", f"Pod {cut.pod_name} was moved away; going on at a checkpoint.")
     if cut.crashed:
-        message = f"The engine of pod {cut.pod_name} {cut.cause}. Going on at a checkpoint."
-        return Event("Interrupted", message, "Warning")
+        return Event(
+            "Interrupted", f"The engine of pod {cut.pod_name} {cut.cause}. Going on at a checkpoint.", "Warning"
+        )
     return Event("Interrupted", f"Pod {cut.pod_name} was stopped and has saved; going on at that checkpoint.")
 
 
