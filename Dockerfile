@@ -25,6 +25,10 @@ COPY requirements/engine.txt /tmp/engine.txt
 RUN pip install --require-hashes --requirement /tmp/engine.txt && rm /tmp/engine.txt
 COPY --from=wheel /wheel /tmp/wheel
 RUN pip install --no-deps /tmp/wheel/*.whl && rm -r /tmp/wheel
+COPY requirements/sbom.py /tmp/sbom.py
+RUN mkdir -p /opt/venv/share/sbom && python /tmp/sbom.py computable-flows-engine > /opt/venv/share/sbom/engine.spdx.json && rm /tmp/sbom.py
+LABEL org.opencontainers.image.title=computable-flows-engine \
+      org.opencontainers.image.description="Runs one flow: computes it, and saves checkpoints."
 ENV HOME=/tmp
 USER 65532:65532
 # The first process of a pod never gets a signal that it has no handler for. Blocked before Python starts, SIGTERM waits
@@ -36,6 +40,10 @@ COPY requirements/operator.txt /tmp/operator.txt
 RUN pip install --require-hashes --requirement /tmp/operator.txt && rm /tmp/operator.txt
 COPY --from=wheel /wheel /tmp/wheel
 RUN pip install --no-deps /tmp/wheel/*.whl && rm -r /tmp/wheel
+COPY requirements/sbom.py /tmp/sbom.py
+RUN mkdir -p /opt/venv/share/sbom && python /tmp/sbom.py computable-flows-operator > /opt/venv/share/sbom/operator.spdx.json && rm /tmp/sbom.py
+LABEL org.opencontainers.image.title=computable-flows-operator \
+      org.opencontainers.image.description="Watches ComputableFlow resources and runs their pods."
 ENV HOME=/tmp
 USER 65532:65532
 ENTRYPOINT ["flow-operator"]

@@ -3,6 +3,7 @@
 `CFLOW_SOAK_SECONDS` and `CFLOW_SOAK_SEED` change the hour and repeat its events.
 """
 
+import json
 import os
 import random
 import time
@@ -54,7 +55,7 @@ class Soak:
             status = self.flow(name).status()
             assert status.get("phase") != "Stalled", (name, status)
             if status.get("phase") == "Completed" and status["revision"]["current"] == status["revision"]["desired"]:
-                assert status["result"]["sha256"]["x"] == self.wanted[self.flows[name]], (name, status)
+                assert status["result"]["sha256"]["x"] == self.wanted[self.flows[name]], (name, json.dumps(status))
                 self.counts["ended with the same bits"] += 1
                 self.counts["recoveries"] += status["recoveries"]["count"]
                 self.flow(name).delete()
@@ -72,6 +73,8 @@ class Soak:
                 case "kill":
                     flow.kill()
                 case "edit":
+                    if not flow.status().get("checkpoint"):
+                        return  # a revision without one would go on from the other's
                     mine = self.flows[name]
                     flow.apply(spec(weight=sum(WEIGHTS) - mine, deletionPolicy="Delete"))
                     time.sleep(self.rng.uniform(0, 6))

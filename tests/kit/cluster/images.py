@@ -47,7 +47,7 @@ def given() -> dict[str, Image]:
 
 
 def _ours(target: str) -> Image:
-    requirements = [CHECKOUT / "requirements" / f"{name}.txt" for name in (target, "build")]
+    requirements = [CHECKOUT / "requirements" / name for name in (f"{target}.txt", "build.txt", "sbom.py")]
     tag = digest([*(CHECKOUT / name for name in SOURCES), *requirements], SUITE)
     name = f"localhost/computable-flows-{target}:{tag}"
 
