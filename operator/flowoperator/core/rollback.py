@@ -12,7 +12,7 @@ from flowoperator.core.plan import Event, Plan
 from flowoperator.core.revisions import record, restores, switched, with_outcome, without_failure
 from flowoperator.core.stability import goes_back
 
-LONGEST_CAUSE = 400  # so that all failures that are remembered fit into a status
+LONGEST_CAUSE, LONGEST_BEFORE = 400, 100  # so that all failures that are remembered fit into a status of 16 KiB
 
 
 def placed(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetime) -> tuple[ValidSpec, FlowStatus]:
@@ -38,6 +38,13 @@ def _is_as_it_was(observed: Observed, valid: ValidSpec, failed: FailedRevision) 
     same = (valid.asked, valid.settings_hash) == (failed.hash, failed.settings)
     wanted = valid.spec.rollback
     return bool(same and not others and wanted.automatic and wanted.deadline_seconds <= failed.deadline_seconds)
+
+
+def _shortened(failed: FailedRevision) -> FailedRevision:
+    """What is kept of a failure that is no longer the newest."""
+    if len(failed.message) <= LONGEST_BEFORE:
+        return failed
+    return failed.model_copy(update={"message": f"{failed.message[: LONGEST_BEFORE - 1]}…"})
 
 
 def _is_asked_again(valid: ValidSpec, status: FlowStatus) -> bool:
@@ -72,7 +79,7 @@ def roll_back(observed: Observed, valid: ValidSpec, status: FlowStatus, cause: s
         with_outcome(status, "Failed", status.checkpoint), stable, generation=observed.flow.generation, now=stamp,
         limit=valid.spec.revision_history_limit,
     )  # fmt: skip
-    before = without_failure(status.revision, given_up).failed
+    before = tuple(_shortened(one) for one in without_failure(status.revision, given_up).failed)
     revision = status.revision.model_copy(update={"desired": given_up, "failed": (*before, failed)[-MOST_FAILED:]})
     status = status.model_copy(update={"revision": revision})
     status = next_attempt(without_failures(status), observed.flow.ref.name, stamp, "Rollback", above=highest(observed))

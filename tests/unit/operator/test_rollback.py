@@ -1,5 +1,7 @@
 """Automatic rollback: the last stable revision runs in place of one that failed, row by row of the revision table."""
 
+import json
+
 import pytest
 
 from flowapi.report import RestoredFrom, RunError
@@ -322,3 +324,17 @@ def test_a_volume_that_is_given_up_leaves_nothing_to_go_back_to_and_no_event_say
     world.settle()
     assert world.status.revision.stable == ""
     assert "RevisionStable" not in world.events
+
+
+def test_many_failures_with_long_causes_fit_into_a_status(world):
+    wrong = WRONG.model_copy(update={"message": "x" * 1000})
+    for number in range(12):
+        world.edit(spec(weight=1 + number))
+        world.settle()
+        world.say(3, 0)
+        world.end(76, error=wrong, job="Failed")
+        world.settle()
+    *before, newest = world.status.revision.failed
+    assert len(before) == 9
+    assert len(newest.message) > 400
+    assert len(json.dumps(world.status.to_patch())) < 16 * 1024
