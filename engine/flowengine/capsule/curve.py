@@ -97,9 +97,14 @@ class Curve:
         for name in WATCHED:
             values = self.column(name)
             known = np.flatnonzero(~np.isnan(values))
-            for sign in (1, -1):
-                ordered = known[np.lexsort((sign * values[known], span[known]))]
-                found.append(ordered[np.unique(span[ordered], return_index=True)[1]])
+            if not len(known):
+                continue
+            mine, of = values[known], span[known]
+            starts = np.flatnonzero(np.diff(of, prepend=-1))
+            lengths = np.diff(starts, append=len(of))
+            for extreme in (np.minimum, np.maximum):
+                places = np.flatnonzero(mine == np.repeat(extreme.reduceat(mine, starts), lengths))
+                found.append(known[places[np.flatnonzero(np.diff(of[places], prepend=-1))]])  # the first of equal ones
         return np.unique(np.concatenate(found))
 
     def to_json(self) -> dict[str, list[Any]]:
