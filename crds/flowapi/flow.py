@@ -161,7 +161,7 @@ class Outline(Model):
             lacking = [key for key in ("variables", "terms") if not getattr(self, key)]
             if lacking:
                 given = lacking[0] in self.model_fields_set
-                message, remedy = ("there is none", "Add one.") if given else ("this key is required", "Add it.")
+                message, remedy = ("this is empty", "Add an item.") if given else ("this key is required", "Add it.")
                 raise DocumentFinding(message, path=lacking[0], remedy=remedy)
         elif idle := [key for key in ("variables", "operators", "terms", "outputs") if key in self.model_fields_set]:
             raise DocumentFinding("the entry point builds the flow", path=idle[0], remedy="Remove it.")

@@ -94,7 +94,7 @@ class _Walk:
         self.nodes += 1
         if self.nodes > MAX_NODES or depth > MAX_DEPTH:
             raise DocumentError(
-                f"the document has more than {MAX_NODES} values, or more than {MAX_DEPTH} levels",
+                f"the document has too many values (beyond {MAX_NODES}), or is nested too deeply (beyond {MAX_DEPTH})",
                 path=path,
                 remedy="Make it flatter; large data belong into files.",
             )

@@ -90,7 +90,8 @@ def _section(title: str, found: Sequence[Said]) -> str:
     ends = [(one, text) for one in found if not one.quoted for text in one.messages if speaks(text)]
     parts = [f"## {title}", _table(ends)]
     if quoted := [(one, text) for one in found if one.quoted for text in one.messages if speaks(text)]:
-        parts += ["Reasons that such a sentence quotes:", _table(quoted)]
+        reasons = sorted(distinct(text for _, text in quoted))
+        parts += ["Reasons that such a sentence quotes:", table(["reason"], [(one,) for one in reasons])]
     return "\n\n".join(parts)
 
 
@@ -100,7 +101,7 @@ def _table(found: Sequence[tuple[Said, str]]) -> str:
     for one, text in found:
         if text not in kept:
             continue
-        key = (text, "–" if one.code is None else "" if one.quoted else str(one.code))
+        key = (text, "–" if one.code is None else str(one.code))
         rows.setdefault(key, set()).update(filter(None, one.remedies))
     cells = [(text, _remedy(sorted(remedies)), end) for (text, end), remedies in sorted(rows.items())]
     cells.sort(key=lambda row: row[0].lstrip("…`(/ ").lower())

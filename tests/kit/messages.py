@@ -20,14 +20,14 @@ said: set[str] = set()
 def rows() -> Iterator[list[str]]:
     """The cells of every row of the page."""
     for line in PAGE.read_text(encoding="utf-8").splitlines():
-        if line.startswith("| ") and not line.startswith(("| message |", "| reason |")):
+        if line.startswith("| ") and not line.startswith(("| message |", "| reason ")):
             yield [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
 
 
 @cache
 def known() -> re.Pattern[str]:
     """Whatever the page has a row for."""
-    templates = [cells[0] if len(cells) == 3 else cells[1] for cells in rows()]
+    templates = [cells[1] if len(cells) == 2 else cells[0] for cells in rows()]
     return re.compile("|".join(f"(?:{_pattern(one)})" for one in templates), re.DOTALL)
 
 
