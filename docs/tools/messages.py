@@ -2,14 +2,14 @@
 
 import ast
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from pathlib import Path
 
 from tables import page, table
-from templates import HOLE, Code, Module, called, distinct, is_prose, sentences
+from templates import HOLE, Code, Module, called, distinct, is_prose, pattern, sentences
 
 from flowapi.forms import FORMS
 
@@ -197,13 +197,14 @@ def warnings() -> Iterator[Said]:
                 yield Said(module.path, node.lineno, _texts(module, node.args[0]), (), None)
             elif isinstance(node, ast.FunctionDef) and node.name in WARNINGS.get(module.path, ()):
                 for text in sentences(node):
-                    if not _in_error(module, text) and is_prose("".join(_texts(module, text))):
+                    if not _within(module, text, kinds()) and is_prose("".join(_texts(module, text))):
                         yield Said(module.path, text.lineno, _texts(module, text), (), None)
 
 
-def _in_error(module: Module, node: ast.AST) -> bool:
+def _within(module: Module, node: ast.AST, names: Container[str]) -> bool:
+    """Whether it stands in a call of one of these."""
     while (above := module.parents.get(node)) is not None and not isinstance(above, ast.stmt):
-        if isinstance(above, ast.Call) and called(above) in kinds():
+        if isinstance(above, ast.Call) and called(above) in names:
             return True
         node = above
     return False
@@ -250,7 +251,24 @@ def _operator() -> str:
         "and the reason is that of [its exit code](../failure-modes.md#reasons-of-the-engine). "
         "What is told once stands under [events](events.md)."
     )
-    return f"## A flow's conditions on a cluster\n\n{lead}\n\n" + table(["reason", "sentence"], cells)
+    found = f"## A flow's conditions on a cluster\n\n{lead}\n\n" + table(["reason", "sentence"], cells)
+    more = table(["sentence"], [(one,) for one in sorted(_added(kept))])
+    return f"{found}\n\nSentences that are added to one of these, or stand in another condition:\n\n{more}"
+
+
+def _added(known: Iterable[str]) -> set[str]:
+    """Every other sentence of the operator's decision, but those of events."""
+    there = re.compile("|".join(map(pattern, known)), re.DOTALL)
+    found = {
+        text
+        for module in code().modules
+        if module.path.is_relative_to(CORE)
+        for node in sentences(module.tree)
+        if not _within(module, node, {"Event"})
+        for text in _texts(module, node)
+    }
+    whole = {one for one in found if is_prose(one) and one[0] in f"{HOLE}ABCDEFGHIJKLMNOPQRSTUVWXYZ" and one[-1] == "."}
+    return {one for one in distinct(whole) if speaks(one) and not there.fullmatch(one)}
 
 
 def conditions() -> Iterator[tuple[str, str]]:

@@ -307,7 +307,7 @@ OF_THE_ENGINE = {
 
 @pytest.mark.parametrize("title", sorted(SITUATIONS.keys() - OF_THE_ENGINE))
 def test_the_operators_sentence_is_on_the_page_of_messages(title):
-    assert messages.known().fullmatch(decided(SITUATIONS[title]())[2])
+    assert messages.covered(decided(SITUATIONS[title]())[2])
 
 
 @pytest.mark.parametrize("title", SITUATIONS)

@@ -20,7 +20,7 @@ said: set[str] = set()
 def rows() -> Iterator[list[str]]:
     """The cells of every row of the page."""
     for line in PAGE.read_text(encoding="utf-8").splitlines():
-        if line.startswith("| ") and not line.startswith(("| message |", "| reason ")):
+        if line.startswith("| ") and not line.startswith(("| message |", "| reason ", "| sentence |")):
             yield [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
 
 
@@ -35,6 +35,14 @@ def _pattern(template: str) -> str:
     place, _, rest = template.partition(f"{HOLE}: ")
     optional, text = ("(?:.*: )?", rest) if rest and not place else ("", template)
     return optional + ".*".join(re.escape(part).replace(r"\ ", r"\s+") for part in text.split(HOLE))
+
+
+def covered(text: str) -> bool:
+    """Whether rows make up all of a text, sentence by sentence."""
+    if known().fullmatch(text):
+        return True
+    ends = [match.start() + 1 for match in re.finditer(r"[.] ", text)]
+    return any(known().fullmatch(text[:end]) and covered(text[end + 1 :]) for end in ends)
 
 
 def unknown() -> list[str]:
