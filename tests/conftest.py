@@ -12,9 +12,10 @@ import pytest
 from hypothesis import settings
 
 from kit import cluster as kit
-from kit import programs
+from kit import messages, programs
 
 programs.keep()
+messages.listen()
 STRICT = os.environ.get("CFLOW_STRICT") == "1"
 
 settings.register_profile("fast", deadline=None, max_examples=15)
@@ -109,6 +110,14 @@ def _not_too_many_programs():
     ):
         sys.modules["jax"].clear_caches()
         gc.collect()
+
+
+@pytest.fixture(autouse=True)
+def _every_sentence_has_a_row():
+    """Whatever error or warning the code made in this process meanwhile is on the page of messages."""
+    messages.listen_to_runs()
+    yield
+    assert messages.unknown() == [], "docs/reference/messages.md has no row for these; run `make crd`"
 
 
 @pytest.fixture

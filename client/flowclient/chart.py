@@ -14,6 +14,7 @@ WIDTH, LEFT, RIGHT, TOP = 920, 74, 12, 10
 PLOT, AXIS = 210, 40
 MOST_POINTS = 2000
 TICKS = 5
+NEAR = 2.0  # decades, within which a logarithmic axis has lines between the powers of ten
 
 
 @frozen
@@ -123,8 +124,10 @@ def _range(values: np.ndarray) -> tuple[float, float]:
 def _grid(x: _Axis, y: _Axis, *, log: bool) -> str:
     bottom = TOP + PLOT
     lines = []
-    for value in _ticks(y.low, y.high, whole=log):
-        text = f"1e{value:.0f}" if log and value == round(value) else f"{10**value if log else value:.3g}"
+    within = _within_decades(y.low, y.high) if log else []
+    for value in within or _ticks(y.low, y.high, whole=log):
+        whole = log and not within and value == round(value)
+        text = f"1e{value:.0f}" if whole else f"{10**value if log else value:.3g}"
         lines.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(value):.1f}" y2="{y(value):.1f}"/>')
         lines.append(f'<text class="tick" x="{LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">{text}</text>')
     for value in _ticks(x.low, x.high, whole=True):
@@ -144,6 +147,16 @@ def _ticks(low: float, high: float, *, whole: bool) -> list[float]:
     step = max(step, 1.0) if whole and high - low >= 1 else step
     first = math.ceil(low / step) * step
     return [first + i * step for i in range(int((high - first) / step + 1e-9) + 1)]
+
+
+def _within_decades(low: float, high: float) -> list[float]:
+    """The logarithms of 1, 2 and 5, 10, 20 … between two logarithms that are near; none where so few are no scale."""
+    if high - low > NEAR:
+        return []
+    powers = range(math.floor(low), math.ceil(high) + 1)
+    found = [math.log10(one) + power for power in powers for one in (1, 2, 5)]
+    inside = [one for one in found if low <= one <= high]
+    return inside if len(inside) > 1 else []
 
 
 def _line(x: _Axis, y: _Axis, iterations: np.ndarray, one: Series, *, log: bool) -> str:

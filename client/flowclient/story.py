@@ -95,7 +95,7 @@ def end_in_words(reason: str, iteration: int) -> str:
         "Converged": "It met its stop rule",
         "IterationLimit": "It ended by its limit of iterations",
         "TimeLimit": "It ended by its limit of time",
-        "Diverged": "Its iterates left the finite numbers",
+        "Diverged": "Its iterates became NaN or infinite",
     }
     return f"{words.get(reason, reason)} at iteration {iteration}."
 

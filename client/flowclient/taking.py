@@ -72,7 +72,9 @@ def put_file(target: Path, data: bytes) -> None:
         scratch.write_bytes(data)
         scratch.replace(target)
     except OSError as error:
-        raise VolumeError(f"{target} could not be written ({error.strerror or error})") from error
+        raise VolumeError(
+            f"{target} could not be written ({error.strerror or error})", remedy="Check that folder."
+        ) from error
     finally:
         scratch.unlink(missing_ok=True)
 
@@ -93,6 +95,8 @@ def put_folder(target: Path, files: Mapping[str, bytes]) -> None:
             (scratch / name).write_bytes(data)
         scratch.rename(target)  # onto an empty folder, too
     except OSError as error:
-        raise VolumeError(f"{target} could not be written ({error.strerror or error})") from error
+        raise VolumeError(
+            f"{target} could not be written ({error.strerror or error})", remedy="Check that folder."
+        ) from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -31,7 +31,7 @@ def _argument(value: object) -> tuple[Summand, ...]:
         except DocumentError as error:
             raise DocumentFinding(error.message, path=error.path, remedy=error.remedy) from None
     raise DocumentFinding(
-        "an argument is a text such as `K x` or a list of {op, var, scale}", remedy="Name the variable last."
+        "an argument must be a text such as `K x` or a list of {op, var, scale}", remedy="Name the variable last."
     )
 
 

@@ -126,7 +126,7 @@ class VolumeError(FlowError):
 
 
 class DivergedError(FlowError):
-    """The iterates left the finite numbers, and nothing brought them back (exit 76)."""
+    """The iterates became NaN or infinite, and nothing brought them back (exit 76)."""
 
     code = 76
     reason = "Diverged"

@@ -161,7 +161,7 @@ class Outline(Model):
             lacking = [key for key in ("variables", "terms") if not getattr(self, key)]
             if lacking:
                 given = lacking[0] in self.model_fields_set
-                message, remedy = ("there is none", "Add one.") if given else ("this key is required", "Add it.")
+                message, remedy = ("this is empty", "Add an item.") if given else ("this key is required", "Add it.")
                 raise DocumentFinding(message, path=lacking[0], remedy=remedy)
         elif idle := [key for key in ("variables", "operators", "terms", "outputs") if key in self.model_fields_set]:
             raise DocumentFinding("the entry point builds the flow", path=idle[0], remedy="Remove it.")
@@ -210,7 +210,7 @@ class FlowDocument:
         """
         raw = canonical(value, at)
         if not isinstance(raw, dict):
-            raise DocumentErrors([DocumentError("a flow is a mapping", path=at, remedy="See examples/.")])
+            raise DocumentErrors([DocumentError("a flow must be a mapping", path=at, remedy="See examples/.")])
         if len(canonical_json(raw)) > MAX_FLOW_BYTES:
             message = f"the flow is larger than {MAX_FLOW_BYTES} bytes"
             raise DocumentErrors([DocumentError(message, path=at, remedy="Move inline data into a file.")])
@@ -289,11 +289,13 @@ def _sampling(document: FlowDocument, at: str) -> Iterator[DocumentError]:
         elif count != next(iter(counts.values())):
             yield DocumentError("the variables have different numbers of chains", path=place, remedy="Write one.")
     if samples and document.dtype.startswith("complex"):
-        yield DocumentError("samplers draw real numbers", path=join(at, "dtype"), remedy="Use float64.")
+        yield DocumentError("samplers need a real dtype", path=join(at, "dtype"), remedy="Use float64.")
     for key in ("gap", "residual", "relative_change"):
         if samples and getattr(document.stop, key) is not None:
             yield DocumentError(
-                "a sampler approaches no point", path=join(at, "stop", to_camel(key)), remedy="Use `maxIterations`."
+                "a sampler has no convergence criterion",
+                path=join(at, "stop", to_camel(key)),
+                remedy="Use `maxIterations`.",
             )
 
 
@@ -310,4 +312,8 @@ def _outputs(document: FlowDocument, at: str) -> Iterator[DocumentError]:
             )
         taken.add(name)
         if name in document.variables:
-            yield DocumentError("a variable has this name", path=join(at, "outputs", index), remedy="Rename it.")
+            yield DocumentError(
+                f"this output would be `{name}.npy`, as the variable `{name}` is",
+                path=join(at, "outputs", index),
+                remedy="Rename the variable.",
+            )

@@ -50,7 +50,11 @@ def _canonical(value: object, path: str, left: int) -> JsonValue:
         case Sequence():
             return [_canonical(item, f"{path}[{index}]", left - 1) for index, item in enumerate(value)]
         case _:
-            raise DocumentError(f"a value of type {type(value).__name__} has no place in a document", path=path)
+            raise DocumentError(
+                f"a value of type {type(value).__name__} can't stand in a document",
+                path=path,
+                remedy="Write a text, a number, true, false, null, a list or a mapping.",
+            )
 
 
 def canonical_json(value: object) -> bytes:

@@ -73,12 +73,14 @@ class Policy(Model):
                 )
         if self.metropolis and self.algorithm in ("ula", "myula", "leapfrog"):
             raise DocumentFinding(
-                f"`{self.algorithm}` accepts every draw", path="metropolis", remedy="Use `mala` or `hmc`."
+                f"`{self.algorithm}` has no Metropolis step", path="metropolis", remedy="Use `mala` or `hmc`."
             )
         if self.temperature < 0 or (self.temperature == 0 and self.sampler != "symplectic"):
-            raise DocumentFinding("a temperature is above 0", path="temperature", remedy="Leave it out for 1.")
+            raise DocumentFinding("a temperature must be above 0", path="temperature", remedy="Leave it out for 1.")
         if self.samples and isinstance(self.step, str):
-            raise DocumentFinding("a sampler's step is a number", path="step", remedy="Write one, or leave it out.")
+            raise DocumentFinding(
+                "a sampler's step must be a number", path="step", remedy="Write one, or leave it out."
+            )
         return self
 
 
@@ -126,5 +128,5 @@ class Output(Model):
         for key in sorted(unused & self.model_fields_set):
             raise DocumentFinding(f"`{self.kind}` has no such key", path=key, remedy="Remove it.")
         if not all(0 <= level <= 1 for level in self.at):
-            raise DocumentFinding("quantiles lie between 0 and 1", path="at")
+            raise DocumentFinding("quantiles must be between 0 and 1", path="at")
         return self

@@ -37,7 +37,7 @@ def amount(value: str | int) -> Fraction | None:
 def _is_quantity(value: Any) -> str | int:
     if isinstance(value, bool) or not isinstance(value, str | int):
         quoted = f'Quote it: "{value}".' if isinstance(value, float) else FORMS[QUANTITY].remedy
-        raise DocumentFinding("a quantity is a text or a whole number", remedy=quoted)
+        raise DocumentFinding("a quantity must be a text or a whole number", remedy=quoted)
     found = amount(value)
     if found is None:
         raise DocumentFinding(f"`{str(value)[:60]}` is no {FORMS[QUANTITY].wanted}", remedy=FORMS[QUANTITY].remedy)

@@ -52,7 +52,7 @@ def read_documents(text: str) -> list[JsonValue]:
     try:
         nodes = list(yaml.compose_all(text, Loader=yaml.CBaseLoader))
     except yaml.YAMLError as error:
-        raise DocumentError(f"this is not YAML: {_one_line(error)}") from error
+        raise DocumentError(f"this is not YAML: {_one_line(error)}", remedy="Correct that place.") from error
     walk = _Walk()
     values = [walk.value(node, "", 0) for node in nodes if node is not None]
     if walk.errors:
@@ -93,7 +93,11 @@ class _Walk:
     def value(self, node: yaml.Node, path: str, depth: int) -> object:
         self.nodes += 1
         if self.nodes > MAX_NODES or depth > MAX_DEPTH:
-            raise DocumentError("the document has too many or too deeply nested values", path=path)
+            raise DocumentError(
+                f"the document has too many values (beyond {MAX_NODES}), or is nested too deeply (beyond {MAX_DEPTH})",
+                path=path,
+                remedy="Make it flatter; large data belong into files.",
+            )
         if node.tag not in _TAGS and not isinstance(node, yaml.ScalarNode):
             self._wrong(node, path, f"the tag {node.tag} has no meaning here", "Remove it.")
         match node:

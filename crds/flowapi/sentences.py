@@ -50,15 +50,15 @@ def _no_form(value: object, context: Context) -> Words:
 
 def _too_short(value: object, context: Context) -> Words:
     if value:
-        return "there are too few of them", f"There must be {context['min_length']}."
-    return "there is none", "Add one."
+        return "this list is too short", f"It needs {context['min_length']} items."
+    return "this is empty", "Add an item."
 
 
 def _too_long(value: object, context: Context) -> Words:
     if isinstance(value, str):
         return f"this text has {len(value)} characters", f"It may have {context['max_length']}."
     count = len(value) if isinstance(value, dict | list | tuple) else "too many"
-    return f"there are {count} of them", f"There may be {context['max_length']}."
+    return f"this has {count} items", f"It may have {context['max_length']}."
 
 
 def _bounded(size: str, wanted: str, key: str) -> Callable[[object, Context], Words]:

@@ -85,7 +85,7 @@ class Inline(SourceSpec):
 
 def _inline(value: object) -> JsonValue:
     if isinstance(value, bool) or not isinstance(value, int | float | list):
-        raise DocumentFinding("inline data is a number or nested lists of numbers")
+        raise DocumentFinding("inline data must be a number or nested lists of numbers")
     if isinstance(value, list):
         return [_inline(item) for item in value]
     return value

@@ -45,7 +45,7 @@ def parse_source(value: JsonValue, at: str) -> SourceSpec:
     mapping = _mapping(value, at, "a data source", "{npy: file.npy}")
     kinds = [key for key in mapping if key in SOURCES]
     if len(kinds) > 1:
-        raise DocumentError(f"{' and '.join(kinds)} are two sources", path=at, remedy="Keep one of them.")
+        raise DocumentError(f"this names two data sources: {' and '.join(kinds)}", path=at, remedy="Keep one of them.")
     kind = kinds[0] if kinds else next(iter(mapping), "")
     return _known(kind, SOURCES, join(at, kind), "data source", later=LATER_SOURCES).parse(mapping, at=at)
 
@@ -58,13 +58,13 @@ def collect(errors: list[DocumentError], error: DocumentError) -> None:
 def _mapping(value: JsonValue, at: str, what: str, example: str) -> dict[str, JsonValue]:
     if isinstance(value, dict) and value:
         return value
-    raise DocumentError(f"{what} is a mapping", path=at, remedy=f"Write it like `{example}`.")
+    raise DocumentError(f"{what} must be a mapping", path=at, remedy=f"Write it like `{example}`.")
 
 
 def _single(value: JsonValue, at: str, what: str, example: str) -> tuple[str, JsonValue]:
     mapping = _mapping(value, at, what, example)
     if len(mapping) != 1:
-        raise DocumentError(f"{what} has one key, its kind", path=at, remedy=f"Write it like `{example}`.")
+        raise DocumentError(f"{what} must have one key, its kind", path=at, remedy=f"Write it like `{example}`.")
     return next(iter(mapping.items()))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from tables import code, page, table
 
-from flowclient.kube import commands, fetching, steering
+from flowclient.kube import commands, dashboard, fetching, steering
 from flowclient.kube.application import app as plugin
 from flowengine.cli.main import app as cflow
 
@@ -22,7 +22,7 @@ STATUS = {
     "77": "Another process has the folder or volume.",
     "130": "A second Ctrl-C: left at once.",
 }
-ADDED_BY = (commands, fetching, steering)  # importing them adds the commands to the plugin
+ADDED_BY = (commands, dashboard, fetching, steering)  # importing them adds the commands to the plugin
 
 
 def cflow_page() -> str:
@@ -50,6 +50,7 @@ def plugin_page() -> str:
             ("`1`", "kubectl refused; of `diff`: something differs; of `wait`: the flow is stalled."),
             ("`64`", "An unknown word."),
             ("`65`", "What is asked for is not there."),
+            ("`74`", "A file can't be written."),
             ("`124`", "Of `wait`: not in time."),
         ],
     )

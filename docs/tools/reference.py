@@ -5,6 +5,7 @@ from pathlib import Path
 
 import commands
 import events
+import messages
 import resources
 import vocabulary
 
@@ -19,6 +20,7 @@ PAGES = {
     "kubectl-cflow.md": commands.plugin_page,
     "chart-values.md": chart.chart_page,
     "events.md": events.events_page,
+    "messages.md": messages.messages_page,
 }
 
 

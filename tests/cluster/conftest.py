@@ -35,7 +35,7 @@ def reference(cluster, namespace, uninterrupted):
     """The result's SHA-256 of a spec that runs through, in a flow of its own."""
 
     def run(spec: dict) -> str:
-        found = LiveFlow(cluster, namespace, "reference")
+        found = LiveFlow(cluster, namespace, f"reference-{revision_of(spec)}")  # a second one must start afresh, too
         key = f"{revision_of(spec)} {spec['flow']['stop']}"
         if key not in uninterrupted:
             found.apply(spec)

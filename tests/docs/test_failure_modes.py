@@ -10,6 +10,7 @@ import pytest
 from flowapi.errors import ENLARGE
 from flowapi.report import RunError
 from flowoperator.core.observed import Claim, InvalidSpec, Job, Pod, Refusal
+from kit import messages
 from kit.world import NOW, REF, World, edited_flow, running_flow, spec
 
 PAGE = Path(__file__).parents[2] / "docs" / "failure-modes.md"
@@ -274,7 +275,7 @@ SITUATIONS: dict[str, Callable[[], World]] = {
     "The stable revision is to run, and its ConfigMap was deleted": stable_forgotten,
     "Pods end again and again before they save anything new": fruitless,
     "The engine hangs, again and again": hung,
-    "Iterates leave the finite numbers": lambda: failed(started(), 76),
+    "Iterates become NaN or infinite": lambda: failed(started(), 76),
     "The flow has no solution": unbounded,
 }
 
@@ -295,6 +296,18 @@ def decided(world: World) -> tuple[str, str, str]:
     kind = {"Stalled": "Stalled", "Running": "Ready"}.get(status.phase, "Reconciling")
     (found,) = [one for one in status.conditions if one.type == kind]
     return status.phase, found.reason, found.message
+
+
+OF_THE_ENGINE = {
+    "Something in `flow` is wrong", "Data are missing, of the wrong shape, NaN", "The flow has no solution",
+    "The volume is full when a run ends", "The volume is empty, though checkpoints were saved",
+    "The engine hangs, again and again", "An input's ConfigMap or claim is not there",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("title", sorted(SITUATIONS.keys() - OF_THE_ENGINE))
+def test_the_operators_sentence_is_on_the_page_of_messages(title):
+    assert messages.covered(decided(SITUATIONS[title]())[2])
 
 
 @pytest.mark.parametrize("title", SITUATIONS)

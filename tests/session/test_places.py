@@ -128,7 +128,7 @@ def test_a_volume_that_fills_at_the_result_is_74_and_the_next_start_makes_it(
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("telemetry", "telemetry could not be written (No space"), ("local.json", "`cflow resume` will not know")],
+    [("telemetry", "telemetry could not be written (No space"), ("local.json", "`cflow resume` won't find")],
 )
 def test_what_only_goes_along_is_missed_with_a_warning(tmp_path, small, full, name, said) -> None:
     full(name)

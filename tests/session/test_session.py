@@ -181,7 +181,7 @@ def test_what_can_not_be_remembered_is_a_warning(manifest, tmp_path, error) -> N
 
     seen = share(request_of(manifest, tmp_path), claimed=fails)
     assert seen.code == 0
-    assert seen.last.warnings == ("`cflow resume` will not know of this run: broken",)
+    assert seen.last.warnings == ("`cflow resume` won't find this run, for the folder can't be written: broken",)
 
 
 def test_iterates_that_leave_the_numbers_end_it_with_a_checkpoint_that_is_not_good(tmp_path) -> None:

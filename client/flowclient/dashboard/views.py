@@ -35,11 +35,16 @@ def rate(value: float | None) -> str:
     return story.NEVER if value is None else f"{value:.0f}" if value >= 10 else f"{value:.2g}"
 
 
+def short(value: float | None) -> str:
+    """A number at a glance."""
+    return story.NEVER if value is None else f"{value:.3g}"
+
+
 def part(name: str, **values: Any) -> str:
     """A part of a page."""
     shared = {
-        "number": story.number, "rate": rate, "duration": story.duration, "marked": marked, "shapes": STATES,
-        "marks": HEALTH_MARKS,
+        "number": story.number, "short": short, "rate": rate, "duration": story.duration, "marked": marked,
+        "shapes": STATES, "marks": HEALTH_MARKS,
     }  # fmt: skip
     return pages().get_template(f"dashboard/{name}.html").render(shared, **values).strip()
 

@@ -47,7 +47,9 @@ def restore(flow: Json, checkpoint: str, nonce: str) -> list[Json]:
     known = {one.checkpoint.id: one.hash for one in status.revisions if one.checkpoint}
     revision = revision or known.get(name, status.revision.desired)
     if not revision:
-        raise DataError("nothing has run yet, so there is nothing to go back to")
+        raise DataError(
+            "this flow has not run yet, so there is nothing to go back to", remedy="See `kubectl cflow status`."
+        )
     return [_put("/spec/restore", {"nonce": nonce, "checkpoint": f"{revision}/{name}"})]
 
 

@@ -79,7 +79,10 @@ def ask_engine(kubectl: Kubectl, pod: Json, points: int) -> Json:
     try:
         found = json.loads(kubectl.run("get", "--raw", path, seconds=ASK_SECONDS))
     except ValueError as error:
-        raise KubectlError(f"pod {meta['name']} answers what is no telemetry") from error
+        raise KubectlError(
+            f"pod {meta['name']} answered something that is not telemetry",
+            remedy="Its engine may be of another version: `kubectl cflow report` reads the volume instead.",
+        ) from error
     return found if isinstance(found, dict) else {}
 
 
@@ -112,7 +115,7 @@ def check_digests(flow: Json, result: Result) -> str:
     wrong = [name for name, digest in known.sha256.items() if result.sha256.get(name) != digest]
     if wrong:
         raise DataError(
-            f"{', '.join(wrong)} on the volume has not the SHA-256 that the status has",
+            f"on the volume, the SHA-256 of {', '.join(wrong)} is not the one in the flow's status",
             remedy="The flow may have gone on meanwhile; try again.",
         )
     return f"SHA-256 of {', '.join(known.sha256)} as in the status"

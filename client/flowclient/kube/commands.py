@@ -50,14 +50,23 @@ def list_(
     labels: Selector = "",
     output: Output = "",
 ) -> None:
-    """List flows: phase, progress, health, newest checkpoint. -o wide says why each stands as it does."""
+    """List flows: phase, progress, health, newest checkpoint. `-o wide` adds why each one stands as it does.
+
+    Examples:
+      kubectl cflow list
+
+      kubectl cflow list -A -l team=imaging -o wide
+    """
     flows = _flows(_kubectl(context), name, every=every, labels=labels)
     _print(flows, showing.LIST, output, every=every, single=bool(name))
 
 
 @app.command()
 def top(context: Context, every: Every = False, labels: Selector = "", output: Output = "") -> None:
-    """List the flows that run, the fastest first: iterations a second, time left, memory limit, node."""
+    """List the flows that run, the fastest first: iterations a second, time left, memory limit, node.
+
+    Example: kubectl cflow top -A
+    """
     flows = [one for one in _flows(_kubectl(context), "", every=every, labels=labels) if _rate(one) is not None]
     flows.sort(key=lambda one: -(_rate(one) or 0.0))
     _print(flows, showing.TOP, output, every=every, single=False)
@@ -76,7 +85,10 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Show it again whenever it changes.")] = False,
     output: Output = "",
 ) -> None:
-    """Show a flow as a tree: revision, attempt, Job, pod; what it waits for; its residual as a sparkline."""
+    """Show a flow as a tree: revision, attempt, Job, pod; what it waits for; its residual as a sparkline.
+
+    Example: kubectl cflow status tv-deblur --watch
+    """
     kubectl, before = _kubectl(context), ""
     if output:
         _print([kubectl.flow(name)], showing.LIST, output, every=False, single=True)
@@ -115,7 +127,10 @@ def _spark(told: Json) -> str:
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def logs(context: Context, name: Name) -> None:
-    """Show the log of a flow's newest pod; further flags are kubectl logs' (-f, --tail, --previous)."""
+    """Show the log of a flow's newest pod. It takes the flags of `kubectl logs`: -f, --tail, --previous.
+
+    Example: kubectl cflow logs tv-deblur -f --tail 50
+    """
     from flowclient.kube.cluster import belongings  # noqa: PLC0415 - numpy: not for every command
 
     kubectl = _kubectl(context)
@@ -129,7 +144,10 @@ def logs(context: Context, name: Name) -> None:
 
 @app.command()
 def history(context: Context, name: Name, output: Output = "") -> None:
-    """List the revisions of a flow: what became of each, and its newest checkpoint."""
+    """List the revisions of a flow: what became of each, and its newest checkpoint.
+
+    Example: kubectl cflow history tv-deblur
+    """
     flow = _kubectl(context).flow(name)
     if output_of(output) in ("json", "yaml"):
         body: Any = {"revisions": flow.get("status", {}).get("revisions", [])}
@@ -142,10 +160,13 @@ def history(context: Context, name: Name, output: Output = "") -> None:
 def diff(
     context: Context,
     name: Name,
-    one: Annotated[str, typer.Argument(metavar="REV", help="r1, 1 or its hash.")],
-    other: Annotated[str, typer.Argument(metavar="REV", help="Likewise.")],
+    one: Annotated[str, typer.Argument(metavar="REV", help="A revision: r1, 1 or its hash.")],
+    other: Annotated[str, typer.Argument(metavar="REV", help="The other one.")],
 ) -> None:
-    """Show what differs between two revisions; exit code 1 where anything does."""
+    """Show what differs between two revisions, as `history` numbers them. The exit code is 1 where anything does.
+
+    Example: kubectl cflow diff tv-deblur r1 r2
+    """
     from flowclient.kube.cluster import revision_file  # noqa: PLC0415 - numpy: not for every command
 
     kubectl = _kubectl(context)
@@ -162,11 +183,16 @@ def wait(
     name: Name,
     wanted: Annotated[
         Literal["completed", "stable", "running", "suspended"],
-        typer.Option("--for", help="stable: its revision is one to go back to."),
+        typer.Option("--for", help="What to wait for. stable: the revision is one to go back to."),
     ] = "completed",
-    timeout: Annotated[str, typer.Option(help="How long: 90s, 10m, 2h; 0 looks once.")] = "1h",
+    timeout: Annotated[str, typer.Option(metavar="TIME", help="How long: 90s, 10m, 2h. 0 looks once.")] = "1h",
 ) -> None:
-    """Wait until a flow completes, is stable, runs or is suspended. Exit: 0 it is, 1 it is stalled, 124 not in time."""
+    """Wait until a flow has completed, is stable, runs or is suspended, for scripts.
+
+    The exit code is 0 when it is so, 1 when the flow is stalled and can't be any more, 124 when the time is over.
+
+    Example: kubectl cflow wait tv-deblur --for completed --timeout 2h
+    """
     kubectl, end = _kubectl(context), time.monotonic() + seconds_of(timeout)
     while True:
         holds, why = changes.waited(kubectl.flow(name), wanted)

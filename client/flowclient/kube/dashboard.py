@@ -18,9 +18,14 @@ def dashboard(
     port: Annotated[int, typer.Option("--port", metavar="N", help="Where to listen; 0 takes a free one.")] = 0,
     show: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
 ) -> None:
-    """Show flows in a browser, live, with your own rights; nothing in the cluster is exposed or changed.
+    """Show flows in a browser, live, with your own rights. Nothing in the cluster is exposed or changed.
 
     Ctrl-C ends it. It listens on 127.0.0.1 alone, and asks for the token that is part of the printed address.
+
+    Examples:
+      kubectl cflow dashboard
+
+      kubectl cflow dashboard -A -l team=imaging --port 8765
     """
     from flowclient.dashboard.server import serve  # noqa: PLC0415 - numpy: not for every command
     from flowclient.kube.source import Cluster  # noqa: PLC0415

@@ -16,7 +16,10 @@ from flowclient.kube.kubectl import Kubectl
 
 @app.command()
 def checkpoints(context: Context, name: Name, output: Output = "") -> None:
-    """List the checkpoints on a flow's volume, through a short-lived pod that reads it."""
+    """List the checkpoints on a flow's volume, through a short-lived pod that reads it.
+
+    Example: kubectl cflow checkpoints tv-deblur
+    """
     from flowclient.kube.cluster import opened, volume  # noqa: PLC0415 - numpy: not for every command
     from flowclient.report import checkpoints as listed  # noqa: PLC0415
 
@@ -39,9 +42,15 @@ def result(
         list[str] | None, typer.Option("--format", "-f", help="npy, npz, csv, png, tiff, safetensors; may be repeated.")
     ] = None,
 ) -> None:
-    """Fetch a flow's result through a short-lived pod that reads its volume; digests are checked against the status.
+    """Fetch a flow's result, through a short-lived pod that reads its volume.
 
-    Of a flow that has not ended: its newest checkpoint's variables, marked as provisional.
+    The SHA-256 of each array is compared with the one in the flow's status. Of a flow that has not ended you get the
+    variables of its newest checkpoint, marked as provisional.
+
+    Examples:
+      kubectl cflow result tv-deblur
+
+      kubectl cflow result tv-deblur -o deblurred -f tiff
     """
     from flowclient.formats import known_formats  # noqa: PLC0415 - numpy: not for every command
     from flowclient.kube.cluster import check_digests, opened, volume  # noqa: PLC0415
@@ -67,7 +76,10 @@ def report(
     name: Name,
     out: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Default: NAME.html.")] = None,
 ) -> None:
-    """Write a page about a flow, and a PNG of its curves, through a short-lived pod that reads its volume."""
+    """Write a page about a flow, and a PNG of its curves, through a short-lived pod that reads its volume.
+
+    Example: kubectl cflow report tv-deblur -o tv-deblur.html
+    """
     from flowclient import report as reports  # noqa: PLC0415 - numpy: not for every command
     from flowclient.kube.cluster import opened, volume  # noqa: PLC0415
     from flowclient.taking import put_file  # noqa: PLC0415

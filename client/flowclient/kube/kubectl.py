@@ -123,9 +123,11 @@ class Kubectl:
         try:
             ended = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False, timeout=seconds)
         except subprocess.TimeoutExpired as error:
-            raise KubectlError(f"kubectl {words[0]} got no answer within {seconds:g} s") from error
+            raise KubectlError(
+                f"kubectl {words[0]} got no answer within {seconds:g} s", remedy="Check the connection."
+            ) from error
         if ended.returncode:
-            raise KubectlError(said(ended.stderr) or f"kubectl {words[0]} ended with {ended.returncode}")
+            raise _refused(words[0], said(ended.stderr))
         return ended.stdout
 
     def save(self, target: Path, *words: str) -> None:
@@ -137,7 +139,7 @@ class Kubectl:
         with target.open("wb") as file:
             ended = subprocess.run(self.command(*words), stdout=file, stderr=subprocess.PIPE, check=False)
         if ended.returncode:
-            raise KubectlError(said(ended.stderr.decode(errors="replace")) or f"kubectl {words[0]} failed")
+            raise _refused(words[0], said(ended.stderr.decode(errors="replace")))
 
     def begin(self, *words: str) -> subprocess.Popen[str]:
         """As a child that goes on and prints; whoever begins it ends it.
@@ -193,6 +195,13 @@ def owner_reference(flow: Json) -> Json:
         "apiVersion": API_VERSION, "kind": flow["kind"], "name": meta["name"], "uid": meta["uid"],
         "controller": False, "blockOwnerDeletion": False,
     }  # fmt: skip
+
+
+def _refused(word: str, text: str) -> KubectlError:
+    """In kubectl's own words, where it has some."""
+    if text:
+        return KubectlError(text)
+    return KubectlError(f"kubectl {word} failed and said nothing", remedy="Run it yourself with -v=6.")
 
 
 def said(text: str) -> str:

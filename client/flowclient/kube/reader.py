@@ -98,7 +98,10 @@ def image_of(revisions: Sequence[Mapping[str, Any]], flow: Json) -> str:
     for one in reversed(newest):
         if found := one.get("resolvedImage") or flow["spec"].get("engine", {}).get("image"):
             return str(found)
-    raise DataError(f"{flow['metadata']['name']} has not run yet, so there is nothing to read")
+    raise DataError(
+        f"{flow['metadata']['name']} has not run yet, so there is nothing to read",
+        remedy="See `kubectl cflow status`.",
+    )
 
 
 @contextmanager
@@ -207,7 +210,7 @@ def fetch(kubectl: Kubectl, flow: Json, pod: str, target: Path, *, arrays: bool,
         with tarfile.open(archive) as tar:
             tar.extractall(root, filter="data")
     except (tarfile.TarError, OSError) as error:
-        raise CorruptError(f"what arrived of the volume is not whole ({error})", remedy="Try again.") from error
+        raise CorruptError(f"the copy of the volume arrived incomplete ({error})", remedy="Try again.") from error
     finally:
         archive.unlink(missing_ok=True)
     return root

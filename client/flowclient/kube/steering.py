@@ -29,7 +29,10 @@ def _change(kubectl: Kubectl, flow: Json, operations: list[Json], what: str, *, 
 
 @app.command()
 def suspend(context: Context, name: Name, dry_run: DryRun = False) -> None:
-    """Stop a flow at a checkpoint; it waits until it is resumed."""
+    """Stop a flow at a checkpoint. It waits until it is resumed.
+
+    Example: kubectl cflow suspend tv-deblur
+    """
     kubectl: Kubectl = context.obj
     flow = kubectl.flow(name)
     _change(kubectl, flow, changes.suspend(flow, wanted=True), "suspended", dry_run=dry_run)
@@ -37,7 +40,10 @@ def suspend(context: Context, name: Name, dry_run: DryRun = False) -> None:
 
 @app.command()
 def resume(context: Context, name: Name, dry_run: DryRun = False) -> None:
-    """Let a suspended flow go on from its checkpoint."""
+    """Let a suspended flow go on from its checkpoint.
+
+    Example: kubectl cflow resume tv-deblur
+    """
     kubectl: Kubectl = context.obj
     flow = kubectl.flow(name)
     _change(kubectl, flow, changes.suspend(flow, wanted=False), "resumed", dry_run=dry_run)
@@ -45,7 +51,10 @@ def resume(context: Context, name: Name, dry_run: DryRun = False) -> None:
 
 @app.command()
 def retry(context: Context, name: Name, dry_run: DryRun = False) -> None:
-    """Try a stalled flow again: another spec.retryNonce."""
+    """Try a stalled flow again: this writes another spec.retryNonce.
+
+    Example: kubectl cflow retry tv-deblur
+    """
     kubectl: Kubectl = context.obj
     flow = kubectl.flow(name)
     nonce = _nonce()
@@ -56,12 +65,22 @@ def retry(context: Context, name: Name, dry_run: DryRun = False) -> None:
 def rollback(
     context: Context,
     name: Name,
-    to: Annotated[str, typer.Option("--to", metavar="REV", help="Default: the revision before this one.")] = "",
+    to: Annotated[
+        str,
+        typer.Option(
+            "--to", metavar="REV", help="r1, 1 or its hash. Default: the stable revision, else the one before."
+        ),
+    ] = "",
     dry_run: DryRun = False,
 ) -> None:
-    """Put an earlier revision's text back: it continues from its own newest checkpoint, bit for bit.
+    """Go back to an earlier revision: it continues from its own newest checkpoint, bit for bit.
 
-    A revert in Git does the same, and lasts: where a GitOps tool manages the flow, it undoes this one.
+    Where a GitOps tool manages the flow, it undoes this: make the same change in Git (`git revert`).
+
+    Examples:
+      kubectl cflow rollback tv-deblur
+
+      kubectl cflow rollback tv-deblur --to r1 --dry-run
     """
     from flowclient.kube.cluster import revision_file  # noqa: PLC0415 - numpy: not for every command
 
@@ -81,7 +100,10 @@ def restore(
     ],
     dry_run: DryRun = False,
 ) -> None:
-    """Go on from a checkpoint of your choice, once: spec.restore with a new nonce."""
+    """Go on from a checkpoint of your choice, once: this writes spec.restore with a new nonce.
+
+    Example: kubectl cflow restore tv-deblur 000000000400-e000001-3fa2c1
+    """
     kubectl: Kubectl = context.obj
     flow = kubectl.flow(name)
     operations = changes.restore(flow, checkpoint, _nonce())
@@ -102,10 +124,12 @@ def support_bundle(
     ] = None,
     logs: Annotated[bool, typer.Option("--logs/--no-logs", help="The last 2,000 lines of each pod's log, too.")] = True,
 ) -> None:
-    """Gather what somebody needs who is to help: the flow, its objects, events and logs, without values of variables.
+    """Gather what somebody needs who is to help you: the flow, its objects, events and logs, in one archive.
 
     Values of environment variables, inline data and what kubectl keeps of the last apply are left out. Logs are what
     the engine and its libraries wrote: look at them before you send them.
+
+    Example: kubectl cflow support-bundle tv-deblur
     """
     from flowclient.kube import bundle  # noqa: PLC0415 - numpy: not for every command
     from flowclient.taking import put_file  # noqa: PLC0415

@@ -89,7 +89,7 @@ class Pinball(TermSpec):
     def _inside(self) -> "Pinball":
         if not 0 < self.quantile < 1:
             raise DocumentFinding(
-                "a quantile lies between 0 and 1, at neither", path="quantile", remedy="0.5 is the median."
+                "a quantile must be above 0 and below 1", path="quantile", remedy="0.5 is the median."
             )
         return self
 

@@ -48,6 +48,16 @@ class Curve:
     def __len__(self) -> int:
         return len(self.whole)
 
+    def to_columns(self) -> dict[str, Any]:
+        """As `pyarrow` arrays, a column each; null where a row has no value."""
+        import pyarrow as pa  # noqa: PLC0415 - 0.2 s that a start need not pay
+
+        whole = {name: pa.array(np.ascontiguousarray(self.column(name))) for name in WHOLE}
+        numbers = {name: np.ascontiguousarray(self.column(name)) for name in NUMBERS}
+        known = {name: pa.array(values, mask=np.isnan(values)) for name, values in numbers.items()}
+        health = pa.array(HEALTH).take(pa.array(self.health, mask=self.health < 0))
+        return {**whole, **known, "controller": health}
+
     def column(self, name: str) -> np.ndarray:
         """A column by its name."""
         return self.whole[:, WHOLE.index(name)] if name in WHOLE else self.numbers[:, NUMBERS.index(name)]
@@ -56,10 +66,14 @@ class Curve:
         """Some of the rows: a mask, or places."""
         return Curve(self.whole[rows], self.numbers[rows], self.health[rows])
 
-    def joined(self, later: Curve) -> Curve:
-        """Another curve's rows after these."""
-        pairs = ((self.whole, later.whole), (self.numbers, later.numbers), (self.health, later.health))
-        return Curve(*(np.concatenate(pair) for pair in pairs))
+    def joined(self, *later: Curve) -> Curve:
+        """Other curves' rows after these."""
+        all_ = (self, *later)
+        return Curve(
+            np.concatenate([one.whole for one in all_]),
+            np.concatenate([one.numbers for one in all_]),
+            np.concatenate([one.health for one in all_]),
+        )
 
     def thinned(self, points: int) -> Curve:
         """At most so many rows (at least two): of each span of iterations those with the least and the largest values.
@@ -83,9 +97,14 @@ class Curve:
         for name in WATCHED:
             values = self.column(name)
             known = np.flatnonzero(~np.isnan(values))
-            for sign in (1, -1):
-                ordered = known[np.lexsort((sign * values[known], span[known]))]
-                found.append(ordered[np.unique(span[ordered], return_index=True)[1]])
+            if not len(known):
+                continue
+            mine, of = values[known], span[known]
+            starts = np.flatnonzero(np.diff(of, prepend=-1))
+            lengths = np.diff(starts, append=len(of))
+            for extreme in (np.minimum, np.maximum):
+                places = np.flatnonzero(mine == np.repeat(extreme.reduceat(mine, starts), lengths))
+                found.append(known[places[np.flatnonzero(np.diff(of[places], prepend=-1))]])  # the first of equal ones
         return np.unique(np.concatenate(found))
 
     def to_json(self) -> dict[str, list[Any]]:

@@ -15,7 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from flowapi.errors import DataError, VolumeError
+from flowengine.capsule.curve import Curve
 from flowengine.capsule.disk import PLAIN, Disk, Readable
 from flowengine.capsule.segments import Lineage
 
@@ -37,6 +40,7 @@ _EVENTS = (
 MOST_PENDING = 100_000
 MOST_BYTES = 2**31
 PartReader = Callable[[Readable, Path, str], Any]
+ORDER = ("epoch", "iter", "t_wall_ms")
 KINDS = {"telemetry": _TELEMETRY, "events": _EVENTS}
 DAMAGED = ".damaged"
 DIGEST = b"cflow.sha256"
@@ -64,15 +68,21 @@ class Capsule:
     common: Mapping[str, Any]
     disk: Disk
     about: Mapping[str, Any] = field(default_factory=dict)
-    _pending: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
+    _curves: list[Curve] = field(default_factory=list)
+    _events: list[dict[str, Any]] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _parts: int = 0
     _made: bool = False
     _described: bool = False
 
-    def row(self, **values: Any) -> dict[str, Any]:
-        """Add a row of telemetry; as it will stand there."""
-        return self._add("telemetry", {**self.common, "phase": "run", **values})
+    def add(self, curve: Curve) -> None:
+        """Add rows of telemetry."""
+        with self._lock:
+            self._curves.append(curve)
+
+    def row(self, **values: Any) -> None:
+        """Add one row of telemetry, by the names of its columns."""
+        self.add(Curve.of([{**self.common, **values}]))
 
     def event(self, event: Event, iteration: int, wall_ms: int, **more: Any) -> dict[str, Any]:
         """Add an event; as it will stand there.
@@ -83,11 +93,9 @@ class Capsule:
             wall_ms: When.
             more: `checkpoint`, the one that it is about; `from_epoch`, which wrote it; `lost` iterations; a `detail`.
         """
-        return self._add("events", {**self.common, "event": event, "iter": iteration, "t_wall_ms": wall_ms, **more})
-
-    def _add(self, kind: str, row: dict[str, Any]) -> dict[str, Any]:
+        row = {**self.common, "event": event, "iter": iteration, "t_wall_ms": wall_ms, **more}
         with self._lock:
-            self._pending[kind].append(row)
+            self._events.append(row)
         return row
 
     def flush(self, iteration: int) -> None:
@@ -96,24 +104,45 @@ class Capsule:
         After an error, of whatever kind, the newest `MOST_PENDING` rows are still pending: a full volume must not fill
         the memory too.
         """
-        for kind in KINDS:
-            with self._lock:
-                rows, self._pending[kind] = self._pending[kind], []
-            if not rows:
-                continue
-            self._parts += 1
-            name = f"{kind}-e{self.common['epoch']:06d}-{iteration:012d}-{self._parts:06d}.parquet"
+        with self._lock:
+            curves, self._curves = self._curves, []
+        if curves:
+            curve = curves[0].joined(*curves[1:])
             try:
-                if not self._made:
-                    self.disk.make_folder(self.folder)
-                    self._made = True
-                self.disk.put(self.folder / name, [_encode(kind, rows)])
+                self._put("telemetry", iteration, lambda: self._table(curve))
             except BaseException:
                 with self._lock:
-                    self._pending[kind] = [*rows, *self._pending[kind]][-MOST_PENDING:]
+                    whole = curve.joined(*self._curves)
+                    self._curves = [whole.take(np.arange(len(whole))[-MOST_PENDING:])]
+                raise
+        with self._lock:
+            events, self._events = self._events, []
+        if events:
+            try:
+                self._put("events", iteration, lambda: _table_of("events", events))
+            except BaseException:
+                with self._lock:
+                    self._events = [*events, *self._events][-MOST_PENDING:]
                 raise
         if self._made and not self._described:
             self._describe()
+
+    def _put(self, kind: str, iteration: int, make: Callable[[], Any]) -> None:
+        """Write a part."""
+        self._parts += 1
+        name = f"{kind}-e{self.common['epoch']:06d}-{iteration:012d}-{self._parts:06d}.parquet"
+        if not self._made:
+            self.disk.make_folder(self.folder)
+            self._made = True
+        self.disk.put(self.folder / name, [_encode(make())])
+
+    def _table(self, curve: Curve) -> Any:
+        import pyarrow as pa  # noqa: PLC0415 - 0.2 s that a start need not pay
+
+        same = {**{name: self.common[name] for name in ("run_id", "flow_name", "revision")}, "phase": "run"}
+        fixed = {name: pa.repeat(pa.scalar(value, pa.string()), len(curve)) for name, value in same.items()}
+        columns = {**fixed, **curve.to_columns()}
+        return pa.table([columns[name] for name, _ in KINDS["telemetry"]], schema=_schema("telemetry"))
 
     def _describe(self) -> None:
         """Write the capsule's manifest: what its files are, for whoever reads them with something else."""
@@ -141,10 +170,10 @@ class Capsule:
         """
         damaged: list[str] = []
         for kind in KINDS:
-            rows, whole = [], []
+            tables, whole = [], []
             for name in _names(self.disk, self.folder, kind):
                 try:
-                    rows += part(self.disk, self.folder / name, kind).to_pylist()
+                    tables.append(part(self.disk, self.folder / name, kind).replace_schema_metadata(None))
                     whole.append(name)
                 except DamagedPartError:
                     damaged.append(name)
@@ -152,7 +181,7 @@ class Capsule:
             target = f"{kind}.parquet"
             parts = [name for name in whole if name != target]
             if parts:
-                self.disk.put(self.folder / target, [_encode(kind, _sorted(rows))])
+                self.disk.put(self.folder / target, [_encode(_once(tables))])
                 for name in parts:
                     self.disk.remove(self.folder / name)
         return damaged
@@ -254,22 +283,49 @@ def _names(disk: Readable, folder: Path, kind: str) -> list[str]:
 def _sorted(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """In order, each row once: a process that was killed after it had put parts together has left the parts, too."""
     once = {tuple(row.items()): row for row in rows}
-    return sorted(once.values(), key=lambda row: (row["epoch"], row["iter"], row["t_wall_ms"]))
+    return sorted(once.values(), key=lambda row: tuple(row[name] for name in ORDER))
 
 
-def _encode(kind: str, rows: Sequence[Mapping[str, Any]]) -> memoryview:
-    import pyarrow as pa  # noqa: PLC0415 - 0.2 s that a start need not pay
+def _once(tables: Sequence[Any]) -> Any:
+    """As `_sorted`, of tables."""
+    import pyarrow as pa  # noqa: PLC0415
+    import pyarrow.compute as pc  # noqa: PLC0415
+
+    table = pa.concat_tables(tables)
+    names = table.column_names
+    once = table.group_by(names, use_threads=False).aggregate([]).select(names)
+    return once.take(pc.sort_indices(once, sort_keys=[(name, "ascending") for name in ORDER])).cast(table.schema)
+
+
+def _table_of(kind: str, rows: Sequence[Mapping[str, Any]]) -> Any:
+    import pyarrow as pa  # noqa: PLC0415
+
+    return pa.table({name: [row.get(name) for row in rows] for name, _ in KINDS[kind]}, schema=_schema(kind))
+
+
+def _encode(table: Any) -> memoryview:
+    import pyarrow as pa  # noqa: PLC0415
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    table = pa.table({name: [row.get(name) for row in rows] for name, _ in KINDS[kind]}, schema=_schema(kind))
     sink = pa.BufferOutputStream()
-    pq.write_table(table.replace_schema_metadata({DIGEST: _digest(table)}), sink)
+    words = [one.name for one in table.schema if str(one.type) == "string"]  # they repeat; numbers hardly do
+    pq.write_table(table.replace_schema_metadata({DIGEST: _digest(table)}), sink, use_dictionary=words)
     return memoryview(sink.getvalue())
 
 
 def _digest(table: Any) -> bytes:
-    """SHA-256 of the values of a table, as the footer of its file has it."""
-    return hashlib.sha256(json.dumps(table.to_pydict()).encode()).hexdigest().encode()
+    """SHA-256 of the names and values of a table, as the footer of its file has it."""
+    found = hashlib.sha256()
+    for name in table.column_names:
+        column = table.column(name).combine_chunks()
+        found.update(f"{name} {column.type} {len(column)}\n".encode())
+        if str(column.type) == "string":
+            coded = column.dictionary_encode()
+            found.update(json.dumps(coded.dictionary.to_pylist()).encode())
+            column = coded.indices
+        found.update(column.is_null().to_numpy(zero_copy_only=False).tobytes())
+        found.update(column.fill_null(0).to_numpy(zero_copy_only=False).tobytes())
+    return found.hexdigest().encode()
 
 
 def _schema(kind: str) -> Any:

@@ -47,7 +47,7 @@ def query(
     roots: Roots,
     form: Annotated[
         Literal["table", "csv", "json"] | None,
-        typer.Option("--format", help="Default: table on a terminal, else csv."),
+        typer.Option("--format", metavar="FORMAT", help="table, csv or json. Default: table on a terminal, else csv."),
     ] = None,
 ) -> None:
     """Ask flows' telemetry in SQL: the views are `telemetry`, `events`, `checkpoints` and `runs`.

@@ -104,7 +104,10 @@ def export_(
     checkpoint: Annotated[
         str, typer.Option("--checkpoint", metavar="ID", help="Which one; default: the newest good one.")
     ] = "",
-    form: Annotated[Format | None, typer.Option("--format", help="Default: by the suffix of OUT.")] = None,
+    form: Annotated[
+        Format | None,
+        typer.Option("--format", metavar="FORMAT", help="npz, safetensors or orbax. Default: by the suffix of OUT."),
+    ] = None,
 ) -> None:
     """Write a checkpoint's arrays for other programs, after verifying every byte.
 

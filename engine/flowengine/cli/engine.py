@@ -105,9 +105,12 @@ def _request(asked: argparse.Namespace) -> RunRequest:
         revision = RevisionFile.model_validate_json(asked.revision_file.read_bytes())
         known = RuntimeSettings.model_validate(json.loads(asked.settings))
     except OSError as error:
-        raise DataError(f"{asked.revision_file} can't be read ({error.strerror})") from error
+        raise DataError(f"{asked.revision_file} can't be read ({error.strerror})", remedy="Check the path.") from error
     except ValueError as error:
-        raise DocumentError(f"the revision file or the settings are damaged: {error}") from error
+        raise DocumentError(
+            f"the revision file or the settings are damaged: {error}",
+            remedy="Operator and engine may be of different versions.",
+        ) from error
     owner = Owner(namespace=revision.namespace, name=revision.name, uid=revision.uid)
     kept = frozenset(asked.retain.split(",")) if asked.retain else None
     start = _start(asked.start, tuple(asked.lineage.split(",")) if asked.lineage else ())
@@ -126,7 +129,9 @@ def _start(text: str, lineage: tuple[str, ...]) -> Start:
         case [revision, checkpoint]:
             return At(revision, checkpoint)
         case _:
-            raise DocumentError(f"--start {text} is neither latest, fresh nor HASH/CHECKPOINT")
+            raise DocumentError(
+                f"unknown start `{text}`", path="--start", remedy="Write latest, fresh or HASH/CHECKPOINT."
+            )
 
 
 def _run_error(error: Exception) -> RunError:

@@ -50,7 +50,9 @@ def export(checkpoint: Restored, variables: Iterable[str], target: Path, form: F
     try:
         return sorted(notes) + write(points | rest, target)
     except OSError as error:
-        raise VolumeError(f"{target} could not be written ({error.strerror or error})") from error
+        raise VolumeError(
+            f"{target} could not be written ({error.strerror or error})", remedy="Check that folder."
+        ) from error
 
 
 def _npz(leaves: Mapping[str, Leaf], target: Path) -> list[str]:

@@ -69,7 +69,7 @@ def report(
     revision: Revision = "",
     as_json: Json = False,
 ) -> None:
-    """Write a page about a flow, of one that runs, too: curves, interruptions, checkpoints, result, what was asked.
+    """Write a page about a flow, also while it runs: curves, interruptions, checkpoints, result, what was asked.
 
     The HTML needs no network and prints well; a PNG of the curves stands beside it.
 

@@ -33,7 +33,8 @@ Root = Annotated[
     typer.Option("--root", metavar="DIR", help="Where checkpoints and results go. Default: NAME.flow in this folder."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the result only.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON: a line a checkpoint, and the summary.")]
+Lines = Annotated[bool, typer.Option("--json", help="Print JSON: a line for each checkpoint, and the summary.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
@@ -46,12 +47,12 @@ def run(
     fresh: Annotated[bool, typer.Option("--fresh", help="Start from the beginning, whatever is in DIR.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask before --fresh leaves checkpoints behind.")] = False,
     quiet: Quiet = False,
-    as_json: Json = False,
+    as_json: Lines = False,
 ) -> None:
     """Run a flow, or go on with it.
 
     Ctrl-C saves a checkpoint and ends with exit code 75; the same command goes on. A second Ctrl-C leaves at once.
-    The result is DIR/result: one .npy file a variable, and summary.json.
+    The result is DIR/result: one .npy file for each variable, and summary.json.
 
     Examples:
       cflow run examples/deblur/deblur.yaml
@@ -64,7 +65,7 @@ def run(
 @app.command()
 def lint(
     file: File,
-    strict: Annotated[bool, typer.Option("--strict", help="Refuse what would only be warned of.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Treat warnings as errors (exit 64).")] = False,
     as_json: Json = False,
 ) -> None:
     """Check a manifest and its data, and say what would run; nothing is computed.
@@ -114,7 +115,7 @@ def resume(
         str, typer.Option("--from", metavar="ID", help="Go back to this checkpoint; see `cflow checkpoints list`.")
     ] = "",
     quiet: Quiet = False,
-    as_json: Json = False,
+    as_json: Lines = False,
 ) -> None:
     """Go on with a flow from its folder alone, or go back to one of its checkpoints.
 

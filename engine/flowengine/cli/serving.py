@@ -60,13 +60,13 @@ def write_tar(root: Path, out: Stream[bytes], revision: str = "", *, arrays: boo
 def _newest(paths: Layout) -> str:
     claims = [one.revision for one in read_claims(IO(), paths) if one.revision]
     if not claims:
-        raise DataError(f"{paths.root} holds no flow")
+        raise DataError(f"{paths.root} holds no flow", remedy="Mount a flow's volume there.")
     return claims[-1]
 
 
 def _files(paths: Layout, revision: str, *, arrays: bool) -> Iterator[Path]:
     if not REVISION.fullmatch(revision):
-        raise DataError(f"{revision} is no revision's hash")
+        raise DataError(f"{revision} is no revision's hash", remedy="It has ten hexadecimal digits.")
     yield from _plain(paths.fence)
     yield paths.revision_file(revision)
     yield from _plain(paths.telemetry(revision))

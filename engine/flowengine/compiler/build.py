@@ -90,7 +90,9 @@ def compile_flow(document: FlowDocument, inputs: Path, *, at: str = "flow") -> C
     curved = [one.name for one in unknowns if one.curved]
     if curved and document.policy.samples:
         raise DocumentError(
-            "samplers know no manifolds", path=join(at, "variables", curved[0], "manifold"), remedy="Remove it."
+            "samplers don't support variables on manifolds",
+            path=join(at, "variables", curved[0], "manifold"),
+            remedy="Remove `manifold`, or leave `policy.family` out to minimise.",
         )
     blank = Problem((), None, (), _start(document, data, unknowns, at), unknowns, document.dtype, _invariants(maps))
     policy, roles, problem = _with_roles(blank, terms, forced, document)

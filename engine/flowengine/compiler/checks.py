@@ -52,5 +52,5 @@ def check_shape(array: np.ndarray, wanted: tuple[int, ...], place: str, what: st
     """
     if array.shape != wanted:
         raise DataError(
-            f"{what} have the shape {array.shape}, {wanted} is needed", path=place, remedy="Make the shapes equal."
+            f"the shape of {what} is {array.shape}, {wanted} is needed", path=place, remedy="Make the shapes equal."
         )

@@ -61,26 +61,26 @@ def _check_forced(problem: Problem, policy: Policy, place: str) -> None:
         return
     if policy.algorithm == "rgd":
         raise DocumentError(
-            "`rgd` is for variables on manifolds, and there is none",
+            "`rgd` needs a variable on a manifold, and this flow has none",
             path=place,
             remedy="Leave the algorithm out, or give a variable a `manifold`.",
         )
     if policy.algorithm in ("pg", "fista", "palm") and problem.dual:
         paths = ", ".join(term.path for term in problem.dual)
         raise DocumentError(
-            f"`{policy.algorithm}` has no dual terms, and {paths} needs to be one",
+            f"`{policy.algorithm}` can't handle dual terms, and {paths} must be one",
             path=place,
             remedy="Leave the algorithm out, or use `pd3o`.",
         )
     if policy.algorithm == "pd3o" and not problem.dual:
         raise DocumentError(
-            "`pd3o` splits off dual terms, and there is none",
+            "`pd3o` needs a dual term, and this flow has none",
             path=place,
             remedy="Leave the algorithm out, use `pg`, or mark a term `as: dual`.",
         )
     if policy.algorithm == "palm" and len(problem.unknowns) == 1:
         raise DocumentError(
-            "`palm` alternates between variables, and there is one", path=place, remedy="Leave the algorithm out."
+            "`palm` needs two variables or more, and this flow has one", path=place, remedy="Leave the algorithm out."
         )
     if policy.algorithm == "fista" and not problem.convex:
         raise DocumentError("`fista` needs a convex energy", path=place, remedy="Leave the algorithm out, or use `pg`.")

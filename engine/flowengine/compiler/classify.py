@@ -117,7 +117,11 @@ def _one_prox(terms: list[Classified], forced: Sequence[str | None], *, bounding
         mine = kept.setdefault(variable_of(one.term), [])
         if one.role is Role.PROX and not merges([*mine, on_the_variable(one.term)]):
             if force:
-                raise DocumentError("its prox doesn't merge with those before it", path=join(one.term.path, "as"))
+                raise DocumentError(
+                    "its prox can't be combined with that of the terms before it",
+                    path=join(one.term.path, "as"),
+                    remedy="Leave `as` out: the term then becomes a dual one.",
+                )
             one = replace(one, role=Role.DUAL, reason="its prox merges with none before it: by that of its conjugate")
         if one.role is Role.PROX:
             mine.append(on_the_variable(one.term))

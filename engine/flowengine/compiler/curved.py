@@ -59,7 +59,11 @@ def _by_prox(term: Term, unknowns: Sequence[Unknown], kept: dict[str, list[Any]]
             "give it a variable of its own, held near by a `quadratic` of the difference.",
         )
     if not mine.curved and not merges(beside):
-        _refuse(term, "its prox merges with none before it", "Give it a variable of its own, held near by a quadratic.")
+        _refuse(
+            term,
+            "its prox can't be combined with that of the terms before it",
+            "Give it a variable of its own, held near by a quadratic.",
+        )
     kept[mine.name] = beside
     where = f"its prox on the {mine.manifold} is known" if mine.curved else "its prox on the variable itself is simple"
     return Classified(term, Role.PROX, where)

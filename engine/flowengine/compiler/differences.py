@@ -44,7 +44,11 @@ def build_gradient(spec: Differences, shape: tuple[int, ...], place: str) -> lin
     axes = build_axes(spec.axes, len(shape), join(place, "axes"))
     spacing = spec.spacing if isinstance(spec.spacing, tuple) else (spec.spacing,) * len(axes)
     if len(spacing) != len(axes):
-        raise DocumentError(f"{len(spacing)} spacings for {len(axes)} axes", path=join(place, "spacing"))
+        raise DocumentError(
+            f"{len(spacing)} spacings for {len(axes)} axes",
+            path=join(place, "spacing"),
+            remedy="Give one number, or one for each axis.",
+        )
     return linops.build_gradient(shape, spec.boundary, axes, tuple(float(h) for h in spacing))
 
 

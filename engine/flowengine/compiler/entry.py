@@ -111,7 +111,9 @@ def _check_program(built: Any, document: FlowDocument, entrypoint: str, at: str)
     chosen = sorted(document.policy.model_fields_set - {"threads"})
     if chosen:
         raise DocumentError(
-            f"`{entrypoint}` brings its own iteration", path=join(at, "policy", chosen[0]), remedy="Remove it."
+            f"`{entrypoint}` brings its own iteration, which this key can't change",
+            path=join(at, "policy", chosen[0]),
+            remedy="Remove it.",
         )
 
 

@@ -138,7 +138,7 @@ def _load(source: SourceSpec, inputs: Path, place: str) -> np.ndarray:
         case Image(image=path, mode=mode):
             parse = partial(formats.image, mode=mode)
         case _:
-            raise DataError("this source has no loader", path=place)
+            raise DataError("this kind of data can't be loaded in this version", path=place, remedy="Use `npy`.")
     return _parse(path, inputs, f"{place}.{type(source).__name__.lower()}", parse)
 
 

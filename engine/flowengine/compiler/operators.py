@@ -111,14 +111,18 @@ def _matrix(spec: Matrix, data: Arrays, shape: tuple[int, ...], place: str) -> l
     if not isinstance(matrix, Sparse):
         return linops.Matrix(placed(matrix), spec.apply, shape, linops.spectral_norm(matrix))
     if spec.apply != "ravel":
-        raise DocumentError("a sparse matrix acts on the raveled variable", path=join(place, "apply"))
+        raise DocumentError(
+            "a sparse matrix acts on the variable as one long vector",
+            path=join(place, "apply"),
+            remedy="Leave `apply` out, or write `ravel`.",
+        )
     return linops.build_sparse(matrix.matrix, shape)
 
 
 def _conv(spec: Conv, data: Arrays, shape: tuple[int, ...], place: str) -> linops.Conv:
     kernel = data[spec.kernel]
     if np.iscomplexobj(kernel):
-        raise DataError("a kernel is real", path=join(place, "kernel"), remedy="Use its real and imaginary parts.")
+        raise DataError("a kernel must be real", path=join(place, "kernel"), remedy="Use its real and imaginary parts.")
     axes = build_axes(spec.axes, len(shape), join(place, "axes"))
     if kernel.ndim != len(axes):
         raise DataError(

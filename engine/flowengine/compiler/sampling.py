@@ -65,7 +65,11 @@ def sample(problem: Problem, document: FlowDocument, at: str) -> Choice:
     if smoothing is not None:
         bound += sum(float(term.operator.norm) ** 2 for term in problem.dual) / smoothing
     if bound <= 0:
-        raise DocumentError("the energy is flat: it has no distribution", path=join(at, "terms"))
+        raise DocumentError(
+            "the energy is constant, so there is no distribution to draw from",
+            path=join(at, "terms"),
+            remedy="Add a term that depends on the variable.",
+        )
     size = sum(math.prod(unknown.shape) for unknown in problem.unknowns)
     given = isinstance(policy.step, int | float)
     widths = None if given or name not in TUNED else _widths(one, bound)
@@ -160,7 +164,9 @@ def _smoothing(document: FlowDocument, bound: float, at: str) -> float:
         return float(document.policy.smoothing)
     if bound <= 0:
         raise DocumentError(
-            "no smooth term gives a scale for the smoothing", path=join(at, "policy"), remedy="Add `smoothing: 0.01`."
+            "`myula` can't choose a smoothing, for no term is smooth",
+            path=join(at, "policy"),
+            remedy="Add `smoothing: 0.01`.",
         )
     return SMOOTHING / bound
 

@@ -97,7 +97,7 @@ class Site:
         check_shape(values, self.shape, self.path(key))
         if np.iscomplexobj(values) and not self.is_complex:
             raise DataError(
-                f"`{name}` is complex, the argument is not", path=self.path(key), remedy="Use `dtype: complex128`."
+                f"`{name}` is complex, the argument is real", path=self.path(key), remedy="Use `dtype: complex128`."
             )
         values = values.astype(self.dtype)
         if isinstance(self.output, Packed | Components):

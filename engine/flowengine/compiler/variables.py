@@ -56,7 +56,11 @@ def initial_value(unknown: Unknown, document: FlowDocument, data: Arrays, chains
             remedy="Start from a number, or from data of the variable's shape.",
         )
     if np.iscomplexobj(start) and not document.dtype.startswith("complex"):
-        raise DataError("these numbers are complex, the variable is not", path=join(place, "init"))
+        raise DataError(
+            "these numbers are complex, the variable is real",
+            path=join(place, "init"),
+            remedy="Use `dtype: complex128`, or start from real numbers.",
+        )
     whole = shape if chains is None else (chains, *shape)
     value = placed(np.broadcast_to(start, whole), document.dtype)
     if variable.spread is not None:
@@ -78,7 +82,7 @@ def _on_manifold(unknown: Unknown, value: Array, place: str) -> Array:
     point = MANIFOLDS[unknown.manifold].nearest(value)
     if not bool(jnp.all(jnp.isfinite(point))):
         raise DocumentError(
-            f"this start leads to no point of `{unknown.manifold}`",
+            f"no point of `{unknown.manifold}` can be reached from this start",
             path=join(place, "init"),
             remedy="Name a symmetric positive definite matrix, the unit matrix for example."
             if unknown.manifold == "spd"

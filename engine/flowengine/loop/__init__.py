@@ -2,7 +2,7 @@
 
 from flowengine.loop.blocks import advance
 from flowengine.loop.carry import Carry, LoopSettings, Stops, reopened, run_key, start, unscaled
-from flowengine.loop.rows import Row, Snapshot, rows, snapshot
+from flowengine.loop.rows import Row, Snapshot, certificates, rows, snapshot
 
 __all__ = [
     "Carry",
@@ -11,6 +11,7 @@ __all__ = [
     "Snapshot",
     "Stops",
     "advance",
+    "certificates",
     "reopened",
     "rows",
     "run_key",

@@ -60,11 +60,19 @@ def snapshot(carry: Carry) -> Snapshot:
     )
 
 
+def certificates(carry: Carry, after: int) -> np.ndarray:
+    """The certificates from number `after` on, as far as the ring still holds them.
+
+    Returns:
+        (certificates, 9): as the attributes of `Row`, NaN for what isn't computed; the last is a place in `COLOURS`.
+    """
+    count, ring = int(carry.certificates), np.asarray(carry.ring)
+    return ring[np.arange(max(after, count - len(ring), 0), count) % len(ring)]
+
+
 def rows(carry: Carry, after: int) -> list[Row]:
-    """The certificates from number `after` on, as far as the ring still holds them."""
-    count = int(carry.certificates)
-    ring = np.asarray(carry.ring)
-    return [_row(ring[i % len(ring)]) for i in range(max(after, count - len(ring), 0), count)]
+    """As `certificates`, one by one."""
+    return [_row(one) for one in certificates(carry, after)]
 
 
 def _row(values: np.ndarray) -> Row:

@@ -91,7 +91,7 @@ def _put(store: CheckpointStore, arrays: Mapping[str, np.ndarray], summary: dict
 def diverged(opened: Opened, request: RunRequest, iteration: int) -> DivergedError:
     """What to say of iterates that are not finite: a step that somebody gave is too long, or there is no minimum."""
     policy = opened.compiled.document.policy
-    message = f"the iterates left the finite numbers by iteration {iteration}"
+    message = f"the iterates became NaN or infinite by iteration {iteration}"
     if policy.samples and policy.step is None:
         remedy = "Give a step below the one that `cflow plan` shows; `mala` and `hmc` refuse to cross a barrier."
         return DivergedError(message, path=f"{request.at}.policy", remedy=remedy)

@@ -17,6 +17,9 @@ from flowengine.xla import placed
 
 T = TypeVar("T")
 
+_REMEDY = "Start afresh with --fresh, or run the version that wrote it."
+_ON_CLUSTER = f"Run the image that wrote it, or {BEGIN_ANEW}."
+
 
 def to_leaves(carry: Carry) -> dict[str, Leaf]:
     """Every array of a carry by its path, such as `state/x`; on a CPU without copying."""
@@ -35,9 +38,7 @@ def to_carry(leaves: Mapping[str, Leaf], template: T) -> T:
     if set(wanted) != set(leaves):
         different = ", ".join(sorted(set(wanted) ^ set(leaves))[:6])
         raise IncompatibleError(
-            f"the checkpoint has other arrays than this flow ({different})",
-            remedy="Start afresh with --fresh, or run the version that wrote it.",
-            on_cluster=f"Run the image that wrote it, or {BEGIN_ANEW}.",
+            f"the checkpoint has other arrays than this flow ({different})", remedy=_REMEDY, on_cluster=_ON_CLUSTER
         )
     arrays = jax.device_put([_array(name, leaves[name], wanted[name]) for name in wanted], may_alias=False)
     carry: T = jax.tree_util.tree_unflatten(form, arrays)
@@ -71,8 +72,8 @@ def _array(name: str, leaf: Leaf, like: jax.Array) -> jax.Array | np.ndarray:
     if leaf.array.shape != like.shape or leaf.array.dtype != like.dtype:
         raise IncompatibleError(
             f"{name} is {leaf.array.dtype}{leaf.array.shape} in the checkpoint, {like.dtype}{like.shape} here",
-            remedy="Start afresh with --fresh, or run the version that wrote it.",
-            on_cluster=f"Run the image that wrote it, or {BEGIN_ANEW}.",
+            remedy=_REMEDY,
+            on_cluster=_ON_CLUSTER,
         )
     return leaf.array
 
@@ -81,9 +82,15 @@ def _key(name: str, leaf: Leaf, like: jax.Array) -> jax.Array:
     try:
         key: jax.Array = jax.random.wrap_key_data(placed(leaf.array), impl=leaf.impl)
     except (ValueError, TypeError) as error:
-        raise IncompatibleError(f"{name} is no random key of {leaf.impl!r}") from error
+        raise IncompatibleError(
+            f"{name} in the checkpoint is no random key of {leaf.impl!r}", remedy=_REMEDY, on_cluster=_ON_CLUSTER
+        ) from error
     if (key.dtype, key.shape) != (like.dtype, like.shape):
-        raise IncompatibleError(f"{name} is a random key of {leaf.impl} in the checkpoint, {like.dtype} here")
+        raise IncompatibleError(
+            f"{name} is a random key of {leaf.impl} in the checkpoint, {like.dtype} here",
+            remedy=_REMEDY,
+            on_cluster=_ON_CLUSTER,
+        )
     return key
 
 

@@ -28,17 +28,19 @@ class Live:
     def __init__(self, capsule: Capsule) -> None:
         self._capsule = capsule
         self._lock = threading.Lock()
-        self._rows: list[Row] = []
+        self._fresh: list[Curve] = []
+        self._count = 0
         self._curve = Curve.of([])
         self._starts: list[Row] = []
         self._events: deque[Row] = deque(maxlen=MOST_EVENTS)
         self._past: tuple[Curve, tuple[Row, ...], Lineage] | None = None
 
-    def add(self, rows: Sequence[Row]) -> None:
+    def add(self, curve: Curve) -> None:
         """Take note of rows of this epoch."""
         with self._lock:
-            self._rows += rows
-            if len(self._rows) >= MOST_ROWS // 2:
+            self._fresh.append(curve)
+            self._count += len(curve)
+            if self._count >= MOST_ROWS // 2:
                 self._fold()
 
     def add_event(self, event: Row) -> None:
@@ -71,8 +73,8 @@ class Live:
         return json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
 
     def _fold(self) -> None:
-        """From dictionaries to arrays; called with the lock."""
-        whole, self._rows = self._curve.joined(Curve.of(self._rows)), []
+        """Join what was added; called with the lock."""
+        whole, self._fresh, self._count = self._curve.joined(*self._fresh), [], 0
         self._curve = whole if len(whole) <= MOST_ROWS else whole.thinned(MOST_ROWS // 2)
 
     def _earlier(self, starts: Sequence[Row]) -> tuple[Curve, tuple[Row, ...], Lineage]:

@@ -109,7 +109,7 @@ class _Run:
             claimed(self._opened.store)
         except (OSError, VolumeError) as error:
             why = reason(error) if isinstance(error, OSError) else error
-            self._reporter.warn(f"`cflow resume` will not know of this run: {why}")
+            self._reporter.warn(f"`cflow resume` won't find this run, for the folder can't be written: {why}")
 
     def go(self) -> ExitCode:
         self._announce()

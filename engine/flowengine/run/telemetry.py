@@ -7,10 +7,16 @@ import time
 from contextlib import suppress
 from typing import Any
 
+import numpy as np
+
 from flowengine import capsule
-from flowengine.loop import Carry, rows
+from flowengine.capsule.curve import HEALTH
+from flowengine.certify import COLOURS
+from flowengine.loop import Carry, certificates
 from flowengine.run.live import Live
 from flowengine.store.io import reason
+
+_PLACES = np.array([HEALTH.index(one) for one in COLOURS], np.int8)
 
 
 class Telemetry:
@@ -36,19 +42,18 @@ class Telemetry:
 
     def drain(self, carry: Carry, seconds: float) -> None:
         """Take the new certificates from the ring; their times are spread over the chunk's seconds."""
-        fresh = rows(carry, self._drained)
-        taken = []
+        fresh = certificates(carry, self._drained)
         self._drained = int(carry.certificates)
-        end = wall_ms()
-        for index, row in enumerate(fresh):
-            if self._every is None or row.iteration % self._every == 0:
-                taken.append(self._capsule.row(
-                    iter=row.iteration, t_wall_ms=end - int(1000 * seconds * (len(fresh) - 1 - index) / len(fresh)),
-                    E=row.energy, residual=row.residual, gap=row.gap, feasibility=row.feasibility,
-                    grad_norm=row.gradient_norm, alpha=row.step, invariant_drift_max=row.drift,
-                    controller=row.controller,
-                ))  # fmt: skip
-        self.live.add(taken)
+        iterations = fresh[:, 0].astype(np.int64)
+        ago = (1000 * seconds * (1 - np.arange(1, len(fresh) + 1) / max(len(fresh), 1))).astype(np.int64)
+        epochs = np.full_like(iterations, self._capsule.common["epoch"])
+        health = _PLACES[fresh[:, -1].astype(np.int64)]
+        curve = capsule.Curve(np.stack([iterations, epochs, wall_ms() - ago], axis=1), fresh[:, 1:-1], health)
+        if self._every is not None:
+            curve = curve.take(iterations % self._every == 0)
+        if len(curve):
+            self._capsule.add(curve)
+            self.live.add(curve)
 
     def load_libraries(self) -> None:
         """Load what writing needs, beside the loop; not before its first iterations, which would wait for it."""

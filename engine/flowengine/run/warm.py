@@ -25,7 +25,11 @@ def flow_of(store: CheckpointStore, warm: Restored) -> Mapping[str, Any]:
         data = store.layout.revision_file(warm.ref.revision).read_bytes()
         return RevisionFile.model_validate_json(data).tuple.flow
     except (OSError, ValueError) as error:
-        raise DataError(f"revision {warm.ref.revision} has no readable revision.json") from error
+        raise DataError(
+            f"revision {warm.ref.revision} has no readable revision.json",
+            path="spec.upgrade.mode",
+            remedy="Use Restart.",
+        ) from error
 
 
 def warm_state(warm: Restored, old: Mapping[str, Any], form: Carry) -> Tree:

@@ -162,7 +162,7 @@ def check(io: IO, layout: Layout, claim: Claim) -> None:
     if newest != claim.epoch or record != claim.record:
         what = f"epoch {claim.epoch} lost the volume to epoch {newest}"
         if newest == claim.epoch:
-            what = f"epoch {newest} is another process's now"
+            what = f"epoch {newest} was taken over by another process"
         raise FencedError(what, remedy="A newer attempt runs; this one ends.")
 
 

@@ -172,7 +172,10 @@ def thin_out(root: Path, keep: int, *, dry_run: bool = False, io: IO | None = No
         lock = Lock(io, paths)
         try:
             if not lock.take():
-                raise FencedError(f"the flow in {root} runs", remedy="Stop it first; it also thins out by itself.")
+                raise FencedError(
+                    f"the flow in {root} is running",
+                    remedy="Stop it first, or let it: a running flow removes old ones itself.",
+                )
             return gc.collect(io, paths, policy, newest.epoch, in_use)
         finally:
             lock.release()

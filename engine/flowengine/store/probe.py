@@ -19,7 +19,9 @@ T = TypeVar("T")
 STALE_SECONDS = 60.0
 UNWELL = TRANSIENT | {errno.EROFS}  # nothing about its kind: another one of the same kind would do
 _OLD, _NEW = b"old\n", b"new\n"
-_REMEDY = "Use one with a POSIX file system (a disk, block storage, NFS 4, CephFS); docs/how-to/volumes.md has a table."
+_REMEDY = (
+    "Use a volume with a POSIX file system (a disk, block storage, NFS 4, CephFS); docs/how-to/volumes.md has a table."
+)
 
 
 def probe(io: IO, root: Path) -> None:
@@ -33,7 +35,7 @@ def probe(io: IO, root: Path) -> None:
         _step(root, "make a folder", lambda: io.mkdir(folder))
         _step(root, "write and sync a file", lambda: put_file(io, folder / "old", _OLD))
         if not _refuses_second(io, folder / "old"):
-            raise _unfit(root, "refuse to create a file that exists (O_EXCL)")
+            raise _unfit(root, "create a file only where there is none (O_EXCL)")
         _step(root, "write and sync a file", lambda: put_file(io, folder / "new", _NEW))
         _step(root, "rename a file over another", lambda: io.rename(folder / "new", folder / "old"))
         _step(root, "sync a folder", lambda: io.fsync_folder(folder))
@@ -41,7 +43,7 @@ def probe(io: IO, root: Path) -> None:
         names = _step(root, "list a folder", lambda: io.names(folder))
         data = _step(root, "read back what was written", lambda: read_file(io, folder / "old", len(_NEW)))
         if names != ["old"] or data != _NEW:
-            raise _unfit(root, "show a renamed file under its new name with its bytes")
+            raise _unfit(root, "give a renamed file its new content")
     finally:
         _remove(io, folder)
 

@@ -71,7 +71,7 @@ def failure(observed: Observed, job: Job) -> conditions.Verdict:
         reason = error.reason if re.fullmatch("[A-Za-z]{1,64}", error.reason) else "Failed"
         return conditions.stalled(reason, f"{place}{error.message}. {error.remedy}".strip())
     if ending is not None and ending.exit_code == ExitCode.DIVERGED:
-        return conditions.stalled("Diverged", "The iterates left the finite numbers.")
+        return conditions.stalled("Diverged", "The iterates became NaN or infinite.")
     last = f" The engine of pod {ending.pod_name} {ending.cause}." if ending is not None else ""
     if job.reason == "BackoffLimitExceeded":
         return conditions.stalled("RetriesExhausted", f"The engine failed too often.{last} Its pods' logs say more.")

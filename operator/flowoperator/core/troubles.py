@@ -41,8 +41,8 @@ def field_of(text: str) -> str:
 def refused(refusal: Refusal) -> conditions.Verdict:
     """The apiserver's words, with the field to change where it is known."""
     place = next((found for path in (*refusal.fields, refusal.message) if (found := field_of(path))), "")
-    message = f"{place}: the" if place else "The"
-    message = f"{message} apiserver refuses the {refusal.kind}: {refusal.message}"
+    article = f"{place}: the" if place else "The"
+    message = f"{article} apiserver refuses the {refusal.kind}: {refusal.message}"
     if "exceeded quota" in refusal.message:
         return conditions.waiting("ProgressingWithRetry", f"{message}. It is tried again until there is room.")
     if refusal.status in {400, 422}:

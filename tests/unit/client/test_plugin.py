@@ -216,7 +216,7 @@ def test_what_a_reader_packs_is_the_same_flow(tmp_path, make) -> None:
     if after.provisional:
         assert "has not ended" in check_digests(ended, after)
     else:
-        with pytest.raises(DataError, match="has not the SHA-256"):
+        with pytest.raises(DataError, match="on the volume, the SHA-256 of"):
             check_digests(ended, after)
 
 

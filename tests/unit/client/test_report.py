@@ -87,3 +87,17 @@ def test_what_has_not_begun_yet_has_a_page_too(tmp_path) -> None:
     result, missing = report.result_or_none(flow)
     assert result is None
     assert "no good checkpoint yet" in report.page(flow, result, missing)
+
+
+@pytest.mark.parametrize(
+    ("values", "labels"),
+    [
+        ([14.0, 55.0], ["20", "50"]),
+        ([0.015, 0.5], ["0.02", "0.05", "0.1", "0.2", "0.5"]),
+        ([1e-6, 1.0], ["1e-6", "1e-4", "1e-2", "1e0"]),
+    ],
+)
+def test_a_logarithmic_axis_has_round_numbers(values, labels) -> None:
+    series = [chart.Series("E", np.array(values))]
+    drawn = chart.chart(np.array([1, 2]), series, [], log=True, title="E")
+    assert re.findall(rf'x="{chart.LEFT - 6}" y="[\d.]+" text-anchor="end">([^<]+)', drawn) == labels

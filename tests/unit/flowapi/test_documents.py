@@ -247,7 +247,7 @@ def test_a_name_that_is_none_says_what_a_name_has(flow, path, words) -> None:
         ),
         ({"terms": {"atom": "l1", "arg": "x"}}, "flow.terms", "a list is needed here"),
         ({"terms": [{"atom": "l1", "arg": [5]}]}, "flow.terms[0].arg[0]", "keys with values are needed here"),
-        ({"terms": []}, "flow.terms", "there is none"),
+        ({"terms": []}, "flow.terms", "this is empty"),
     ],
 )  # fmt: skip
 def test_a_value_of_another_kind_is_one_error_in_the_words_of_a_document(change, path, message) -> None:

@@ -23,7 +23,11 @@ def build_terms(spec: TermSpec, site: Site) -> list[Term]:
     """
     terms = BUILDERS[type(spec)](spec, site)
     if site.is_complex and not all(term.atom.takes_complex for term in terms):
-        raise DocumentError("this atom needs real numbers", path=site.path("arg"), remedy="Its argument is complex.")
+        raise DocumentError(
+            "this atom needs real numbers, and its argument is complex",
+            path=site.path("arg"),
+            remedy="Use a real dtype, or another atom.",
+        )
     return terms
 
 
