@@ -52,12 +52,14 @@ class Case:
         flow: The rest of the document.
         energy: E at a point.
         peer: Another package's solver, once: its point, and the seconds it took.
+        best: The same at tolerances that a reference needs, where its own are too wide for one.
     """
 
     data: dict[str, Array]
     flow: dict[str, Any]
     energy: Callable[[Point], float]
     peer: Callable[[], tuple[Point, float]]
+    best: Callable[[], tuple[Point, float]] | None = None
 
 
 def timed(act: Callable[[], Any]) -> tuple[Any, float]:
@@ -67,12 +69,12 @@ def timed(act: Callable[[], Any]) -> tuple[Any, float]:
     return found, time.perf_counter() - begin
 
 
-def conic(x: Any, energy: Any, held: Any = ()) -> Callable[[], tuple[Point, float]]:
+def conic(x: Any, energy: Any, held: Any = (), **settings: float) -> Callable[[], tuple[Point, float]]:
     """Clarabel by CVXPY; the time is the solver's own."""
 
     def solve() -> tuple[Point, float]:
         problem = cp.Problem(cp.Minimize(energy), list(held))
-        problem.solve(solver="CLARABEL")
+        problem.solve(solver="CLARABEL", **settings)
         value = jax.tree.map(lambda one: np.asarray(one.value), x, is_leaf=lambda one: isinstance(one, cp.Variable))
         return value, float(problem.solver_stats.solve_time)
 
@@ -158,7 +160,7 @@ def risk() -> Case:
     factors = rng.standard_normal((n, 30)) / np.sqrt(30)
     P, mu = factors @ factors.T + np.diag(0.1 + 0.2 * rng.random(n)), 0.1 * rng.standard_normal(n)
     x = cp.Variable(n)
-    held = [x >= -0.01, x <= 0.01, cp.norm1(x) <= 5]
+    energy, held = 0.5 * cp.quad_form(x, cp.psd_wrap(P)) - mu @ x, [x >= -0.01, x <= 0.01, cp.norm1(x) <= 5]
     return Case(
         {"P": P, "c": -mu},
         {
@@ -169,7 +171,8 @@ def risk() -> Case:
             ],
         },
         lambda x: float(0.5 * x @ P @ x - mu @ x),
-        conic(x, 0.5 * cp.quad_form(x, cp.psd_wrap(P)) - mu @ x, held),
+        conic(x, energy, held),
+        conic(x, energy, held, tol_gap_abs=1e-12, tol_gap_rel=1e-12, tol_feas=1e-12),
     )  # fmt: skip
 
 
@@ -253,7 +256,7 @@ def flat(point: Point) -> Array:
 
 def measured(case: Case) -> dict[str, Any]:
     """One problem's row."""
-    engine, (best, _) = Engine(case), case.peer()
+    engine, (best, _) = Engine(case), (case.best or case.peer)()
     least, arrived, until = case.energy(best), False, 0
     while until < LONGEST and not arrived:
         until += max(50, until // 10)
