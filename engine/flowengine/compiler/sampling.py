@@ -15,7 +15,7 @@ from flowapi.errors import DocumentError
 from flowapi.flow import FlowDocument
 from flowapi.model import join
 from flowapi.policy import Output
-from flowengine.atoms import Separable, Simplex
+from flowengine.atoms import Separable
 from flowengine.compiler.choice import Choice, lipschitz
 from flowengine.compiler.metric import EXACT_ENTRIES, jacobi_steps, metric_hindrance
 from flowengine.compiler.searching import check_start, measured
@@ -73,7 +73,8 @@ def sample(problem: Problem, document: FlowDocument, at: str) -> Choice:
     size = sum(math.prod(unknown.shape) for unknown in problem.unknowns)
     given = isinstance(policy.step, int | float)
     widths = None if given or name not in TUNED else _widths(one, bound, curvatures)
-    natural, limit = _steps(name, max([bound, *curvatures.values()]) if widths is None else 1.0, size)
+    steepest = max([bound, *(most for _, most in curvatures.values())])
+    natural, limit = _steps(name, steepest if widths is None else 1.0, size)
     step = float(policy.step) if isinstance(policy.step, int | float) else natural
     warnings = list(_cautions(problem, document, name, at))
     if step >= limit:
@@ -131,7 +132,7 @@ def _kernel(name: str, trajectory: int) -> Kernel:
     return kernels[name]
 
 
-def _widths(problem: Problem, bound: float, curvatures: dict[str, float]) -> Tree:
+def _widths(problem: Problem, bound: float, curvatures: dict[str, tuple[float, float]]) -> Tree:
     """What a move of step 1 is long, entry by entry: with u = c/w the curvature of U(w ⊙ u) is about 1."""
     free = replace(problem, prox=None)
     if entries(problem) > EXACT_ENTRIES or bound <= 0 or metric_hindrance(free):
@@ -140,19 +141,19 @@ def _widths(problem: Problem, bound: float, curvatures: dict[str, float]) -> Tre
     else:
         found = jax.tree.map(jnp.sqrt, jacobi_steps(free))
     if not isinstance(found, dict):
-        return jnp.full_like(found, next(iter(curvatures.values())) ** -0.5) if curvatures else found
-    return found | {name: jnp.full_like(found[name], one**-0.5) for name, one in curvatures.items()}
+        return jnp.full_like(found, next(iter(curvatures.values()))[0] ** -0.5) if curvatures else found
+    return found | {name: jnp.full_like(found[name], middle**-0.5) for name, (middle, _) in curvatures.items()}
 
 
-def _curvatures(problem: Problem, bound: float, temperature: float) -> dict[str, float]:
-    """Of U around the middle of each simplex that holds a variable: T + L(t/n)²."""
+def _curvatures(problem: Problem, bound: float, temperature: float) -> dict[str, tuple[float, float]]:
+    """Of U on each simplex that holds a variable: in the middle, T + L(t/n)², and the most, below nT + Lt²."""
     shapes = {one.name: one.shape for one in problem.unknowns}
-
-    def mean(name: str, simplex: Simplex) -> float:
-        shape = shapes[name]
-        return float(simplex.total) / (math.prod(shape) if simplex.axis is None else shape[simplex.axis])
-
-    return {name: temperature + bound * mean(name, one) ** 2 for name, one in simplices(problem).items()}
+    found = {}
+    for name, simplex in simplices(problem).items():
+        total, shape = float(simplex.total), shapes[name]
+        n = math.prod(shape) if simplex.axis is None else shape[simplex.axis]
+        found[name] = temperature + bound * (total / n) ** 2, n * temperature + bound * total**2
+    return found
 
 
 def _held(problem: Problem) -> set[str]:
