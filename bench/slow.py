@@ -154,26 +154,41 @@ def generalised() -> Case:
     )
 
 
-def risk() -> Case:
-    """½xᵀPx − μᵀx with |x| ≤ 0.01 and ‖x‖₁ ≤ 5, 3,000 variables, 30 factors."""
+def risk(*, whole: bool = True) -> Case:
+    """½xᵀPx − μᵀx with |x| ≤ 0.01 and ‖x‖₁ ≤ 5, 3,000 variables, 30 factors: P = FFᵀ + diag(d), `whole` or by these."""
     n, rng = 3_000, np.random.default_rng(5)
-    factors = rng.standard_normal((n, 30)) / np.sqrt(30)
-    P, mu = factors @ factors.T + np.diag(0.1 + 0.2 * rng.random(n)), 0.1 * rng.standard_normal(n)
-    x = cp.Variable(n)
-    energy, held = 0.5 * cp.quad_form(x, cp.psd_wrap(P)) - mu @ x, [x >= -0.01, x <= 0.01, cp.norm1(x) <= 5]
+    F = rng.standard_normal((n, 30)) / np.sqrt(30)
+    d, mu = 0.1 + 0.2 * rng.random(n), 0.1 * rng.standard_normal(n)
+    x, f = cp.Variable(n), cp.Variable(30)
+    held = [x >= -0.01, x <= 0.01, cp.norm1(x) <= 5]
+    if whole:
+        P = F @ F.T + np.diag(d)
+        data, risks = {"P": P}, [{"atom": "quadratic_form", "arg": "x", "matrix": "P"}]
+        energy = 0.5 * cp.quad_form(x, cp.psd_wrap(P)) - mu @ x
+    else:
+        data = {"F": F.T.copy(), "r": np.sqrt(d)}
+        risks = [{"atom": "quadratic", "arg": "F x"}, {"atom": "weighted", "arg": "x", "factors": "r"}]
+        energy = 0.5 * cp.sum_squares(f) + 0.5 * cp.sum_squares(cp.multiply(np.sqrt(d), x)) - mu @ x
+        held.append(f == F.T @ x)
     return Case(
-        {"P": P, "c": -mu},
+        {**data, "c": -mu},
         {
             "variables": {"x": {"shape": [n]}},
+            "operators": {} if whole else {"F": {"matrix": "F"}},
             "terms": [
-                {"atom": "quadratic_form", "arg": "x", "matrix": "P"}, {"atom": "linear", "arg": "x", "costs": "c"},
+                *risks, {"atom": "linear", "arg": "x", "costs": "c"},
                 {"atom": "box", "arg": "x", "lo": -0.01, "hi": 0.01}, {"atom": "l1_ball", "arg": "x", "radius": 5.0},
             ],
         },
-        lambda x: float(0.5 * x @ P @ x - mu @ x),
+        lambda x: float(0.5 * np.sum((x @ F) ** 2) + 0.5 * np.sum(d * x**2) - mu @ x),
         conic(x, energy, held),
         conic(x, energy, held, tol_gap_abs=1e-12, tol_gap_rel=1e-12, tol_feas=1e-12),
     )  # fmt: skip
+
+
+def factors() -> Case:
+    """The same by its factors."""
+    return risk(whole=False)
 
 
 def transport() -> Case:
@@ -305,7 +320,7 @@ def products(size: int = 256, angles: int = 90) -> dict[str, Any]:
     return found
 
 
-CASES = {one.__name__: one for one in (trend, generalised, isotonic, risk, transport)}
+CASES = {one.__name__: one for one in (trend, generalised, isotonic, risk, factors, transport)}
 
 
 def main() -> None:
