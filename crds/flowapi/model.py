@@ -24,7 +24,7 @@ from pydantic_core import ErrorDetails
 from flowapi.errors import DocumentError, DocumentErrors
 from flowapi.forms import NAME
 from flowapi.sentences import given, wrong_value
-from flowapi.synonyms import SYNONYMS
+from flowapi.synonyms import OF_DIFFERENCES, SYNONYMS
 
 LONGEST_NAME = 63
 Name = Annotated[
@@ -133,7 +133,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     names = sorted(known)
     plain = word.lower().replace("-", "_")
     if (meant := SYNONYMS.get(plain, plain)) in names:
-        return f"Did you mean `{meant}`?"
+        how = " of `D x`, with the operator `D: {gradient: {}}`" if plain in OF_DIFFERENCES else ""
+        return f"Did you mean `{meant}`{how}?"
     if found := difflib.get_close_matches(word, names, n=1):
         return f"Did you mean `{found[0]}`?"
     return f"Known: {', '.join(names)}." if names else ""

@@ -33,3 +33,5 @@ SYNONYMS = {
     "vstack": "stack", "eye": "identity", "chain": "compose", "product": "compose", "repeat": "broadcast",
 }  # fmt: skip
 """An atom or an operator for each; of several words of one meaning the plainest."""
+OF_DIFFERENCES = {"isotonic", "monotone"}
+"""Those whose atom acts on the differences of a variable."""

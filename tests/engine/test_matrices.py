@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from flowapi.errors import DataError
+from flowengine.compiler.terms import forms
 from kit.references import matrices
-from kit.solving import document, solve
+from kit.solving import compiled, document, solve
 
 FAR = {"maxIterations": 400_000, "residual": 1e-10}
 DEFINITE = {"atom": "semidefinite", "arg": "X"}
@@ -36,6 +38,27 @@ def test_whether_there_is_a_gap_does_not_depend_on_the_order_of_terms(order) -> 
     assert end.reason == "Converged"
     assert [str(role.role) for role in flow.roles] == ["smooth", *("dual" if i == 1 else "prox" for i in order[1:])]
     np.testing.assert_allclose(end.energy, best["energy"], rtol=1e-6)
+
+
+def test_a_large_quadratic_form_does_without_eigenvectors_where_nothing_needs_them(monkeypatch) -> None:
+    monkeypatch.setattr(forms, "LARGE", 4)
+    root = np.random.default_rng(0).standard_normal((8, 8))
+    full, low = root @ root.T, root[:, :3] @ root[:, :3].T
+
+    def form(P, **stop):
+        flow = compiled(document(
+            {"P": P}, variables={"x": {"shape": [8]}}, stop={"maxIterations": 5, **stop},
+            terms=[{"atom": "quadratic_form", "arg": "x", "matrix": "P"}, {"atom": "box", "arg": "x", "lo": 0, "hi": 1}],
+        ))  # fmt: skip
+        return flow.roles[0].term.atom
+
+    for P, definite in ((full, True), (low, False)):
+        top = np.linalg.eigvalsh(P)[-1]
+        assert (form(P).vectors, form(P).definite) == (None, definite)
+        assert top <= form(P).top < top * (1 + 1e-5)
+    assert form(full, gap=1e-3).vectors is not None
+    with pytest.raises(DataError, match="eigenvalue -1"):
+        form(full - (np.linalg.eigvalsh(full)[0] + 1) * np.eye(8))
 
 
 def test_rows_chosen_together() -> None:

@@ -43,7 +43,7 @@ def test_what_a_sampler_refuses(parts, path, words) -> None:
 def test_what_a_sampler_warns_of() -> None:
     bounded = document(
         {}, variables={"x": {"shape": [2], "init": 1}}, outputs=[{"mean": "x"}], stop={"maxIterations": 100},
-        terms=[{"atom": "tikhonov", "arg": "x"}, {"atom": "simplex", "arg": "x"}],
+        terms=[{"atom": "tikhonov", "arg": "x"}, {"atom": "l2_ball", "arg": "x", "radius": 2.0}],
         policy={"family": "langevin", "trajectory": 5, "preconditioner": "jacobi"},
     )  # fmt: skip
     outside, idle, metric = compiled(bounded).choice.warnings

@@ -85,6 +85,10 @@ def test_consensus_of_two_halves_is_the_whole(rng) -> None:
         ),
         ({"terms": [{"atom": "box", "arg": "x", "hi": -1}, {"atom": "nonnegative", "arg": "x"}]}, "flow.terms[1]", "overlap"),
         (
+            {"terms": [{"atom": "simplex", "arg": "x", "total": 9.0}, {"atom": "box", "arg": "x", "hi": 0.01}]},
+            "flow.terms[1]", "overlap",
+        ),
+        (
             {
                 "terms": [{"atom": "linear", "arg": "z", "costs": "k"}, {"atom": "box", "arg": "z", "lo": 0}],
                 "variables": {"z": {"shape": [3, 2]}}, "policy": {"family": "preconditioned"},

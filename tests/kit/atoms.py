@@ -90,6 +90,13 @@ MERGED: dict[str, list[Any]] = {
     "l1 + nonnegative + groups": [L1(s(0.4), s(0.0)), NONNEGATIVE, ONE["groups"]],
     "quadratic + l1 + norm_l21": [Quadratic(s(0.7), DATA), L1(s(0.4), s(0.0)), ONE["norm_l21 columns"]],
     "two intervals": [ONE["box"], NONNEGATIVE],
+    "box + simplex": [Interval(s(-0.5), s(0.75)), ONE["simplex"]],
+    "box + simplex of columns": [Interval(s(0.1), s(1.5)), ONE["simplex of columns"]],
+    "l1_ball + box": [ONE["l1_ball"], ONE["box"]],
+    "l1_ball + box above 0": [ONE["l1_ball"], Interval(s(0.05), s(0.3))],
+    "l1_ball + box below 0": [ONE["l1_ball"], Interval(s(-0.4), s(-0.1))],
+    "l1_ball + nonnegative": [ONE["l1_ball"], NONNEGATIVE],
+    "quadratic + l1_ball + box": [Quadratic(s(0.7), DATA), ONE["l1_ball"], ONE["box"]],
     **{f"quadratic + {name}": [Quadratic(s(0.7), DATA), atom] for name, atom in ONE.items() if name != "quadratic"},
 }
 ATOMS: dict[str, Any] = ONE | FRAMED | {name: merge(parts) for name, parts in MERGED.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 import jax.numpy as jnp
@@ -63,7 +64,7 @@ class Quadratic(Additive, Base):
 
 @pytree("definite", "top")
 class QuadraticForm(Base):
-    """Ψ(z) = weight · ½(z − data)ᵀP(z − data) on the raveled z, with P = VΛVᵀ given by its eigenvectors and -values.
+    """Ψ(z) = weight · ½(z − data)ᵀP(z − data) on the raveled z, P = VΛVᵀ; prox and ψ* need its eigenvectors.
 
     ∇ψ = weight·P(z − data), Lipschitz with weight·max Λ (`top` = max Λ): with P as `matrix` one product, else two.
     prox: data + V (1 + t·weight·Λ)⁻¹ Vᵀ(v − data). ψ*(y) = ½yᵀP⁻¹y/weight + ⟨y, data⟩ where P is `definite`.
@@ -72,8 +73,8 @@ class QuadraticForm(Base):
 
     weight: Scalar
     data: Tree
-    vectors: Float[Array, "n n"]
-    values: Float[Array, " n"]
+    vectors: Float[Array, "n n"] | None
+    values: Float[Array, " n"] | None
     definite: bool
     top: float
     matrix: Float[Array, "n n"] | None = None
@@ -90,19 +91,22 @@ class QuadraticForm(Base):
         """Everything where P is definite, else its range."""
         return DualDomain.WHOLE if self.definite else DualDomain.PART
 
-    def _spectral(self, z: Tree, factors: Array) -> Tree:
-        """V diag(factors) Vᵀ z."""
+    def _spectral(self, z: Tree, factors: Callable[[Array], Array]) -> Tree:
+        """V diag(factors(Λ)) Vᵀ z."""
+        if self.vectors is None or self.values is None:
+            raise RuntimeError("the eigenvectors of this form were not found")
+        vectors, chosen = self.vectors, factors(self.values)
 
         def act(array: Array) -> Array:
             flat = array.reshape(-1)
-            return (self.vectors @ (factors * times_transposed(self.vectors, flat))).reshape(array.shape)
+            return (vectors @ (chosen * times_transposed(vectors, flat))).reshape(array.shape)
 
         return through(act, z)
 
     def _product(self, z: Tree) -> Tree:
         """Pz."""
         if self.matrix is None:
-            return self._spectral(z, self.values)
+            return self._spectral(z, lambda values: values)
         matrix = self.matrix
         return through(lambda array: (matrix @ array.reshape(-1)).reshape(array.shape), z)
 
@@ -118,11 +122,14 @@ class QuadraticForm(Base):
     def prox(self, v: Tree, step: Scalar) -> Tree:
         """Shorten each eigendirection of v − data by 1 + t·weight·Λ."""
         difference = add(v, self.data, -1.0)
-        return add(self.data, self._spectral(difference, 1 / (1 + step * self.weight * self.values)))
+        return add(self.data, self._spectral(difference, lambda values: 1 / (1 + step * self.weight * values)))
 
     def conjugate(self, y: Tree) -> Scalar:
         """½yᵀP⁺y/weight + ⟨y, data⟩; directions that P doesn't see are taken to be 0."""
-        inverse = jnp.where(self.values > 0, 1 / jnp.where(self.values > 0, self.values, 1), 0)
+
+        def inverse(values: Array) -> Array:
+            return jnp.where(values > 0, 1 / jnp.where(values > 0, values, 1), 0)
+
         return 0.5 * dot(y, self._spectral(y, inverse)) / self.weight + dot(y, self.data)
 
 

@@ -3,7 +3,7 @@
 A quadratic first, beside anything: it shifts the point and shortens the step. Then one of these: an l1 and after it an
 interval, for the minimiser of a function of one real variable over an interval is the clipped free minimiser; an l1
 around 0, the nonnegative part, and after them groups, for a group's shrinkage keeps signs, and zeros; the nonnegative
-part and of that the largest entries; or any one atom alone.
+part and of that the largest entries; an interval with a simplex or an l1 ball, as one set; or any one atom alone.
 Source: Yu, Advances in Neural Information Processing Systems 26, 2013 (l1 and groups).
 """
 
@@ -17,7 +17,8 @@ from jax import Array
 
 from flowengine.arithmetic import dot
 from flowengine.atoms.base import Additive, DualDomain
-from flowengine.atoms.constraints import Cardinality, Interval
+from flowengine.atoms.capped import caps
+from flowengine.atoms.constraints import Cardinality, Interval, L1Ball, Simplex
 from flowengine.atoms.data import Quadratic
 from flowengine.atoms.sparsity import L1, GroupNorm, NormL21
 from flowengine.problem import Scalar, pytree
@@ -103,6 +104,8 @@ def merges(atoms: Sequence[Any]) -> bool:
         return False
     if not others or not (intervals or l1):
         return True
+    if isinstance(others[0], Simplex | L1Ball):
+        return not l1
     nonnegative = all(float(one.lo) == 0 and float(one.hi) == float("inf") for one in intervals)
     if isinstance(others[0], Cardinality):
         return nonnegative and not l1
@@ -118,6 +121,8 @@ def merge(atoms: Sequence[Any]) -> Merged | None:
     l1 = next((atom for atom in atoms if isinstance(atom, L1)), None)
     other = next((atom for atom in atoms if not isinstance(atom, Quadratic | L1 | Interval)), None)
     interval = _intersection([atom for atom in atoms if isinstance(atom, Interval)])
+    if interval is not None and isinstance(other, Simplex | L1Ball):
+        other, interval = caps(interval, other), None
     return Merged(quadratic, l1, interval, other, _domain(quadratic, l1, interval, other))
 
 
@@ -131,10 +136,12 @@ def _domain(quadratic: Quadratic | None, l1: L1 | None, interval: Interval | Non
     return DualDomain.BALL if l1 is not None and interval is None else DualDomain.PART
 
 
-def disjoint(atoms: Sequence[Any]) -> bool:
-    """Whether no number lies in all the intervals among them."""
+def disjoint(atoms: Sequence[Any], shape: tuple[int, ...]) -> bool:
+    """Whether no array of a shape lies in all the intervals among them, or in these and a simplex or ball."""
     interval = _intersection([atom for atom in atoms if isinstance(atom, Interval)])
-    return interval is not None and float(interval.lo) > float(interval.hi)
+    if interval is None or float(interval.lo) > float(interval.hi):
+        return interval is not None
+    return any(caps(interval, one).empty(shape) for one in atoms if isinstance(one, Simplex | L1Ball))
 
 
 def _intersection(intervals: Sequence[Interval]) -> Interval | None:

@@ -1,4 +1,4 @@
-"""The terms of a sampler: by their gradient, as bounds that reflect, or smoothed."""
+"""The terms of a sampler: by their gradient, as sets that hold a variable, or smoothed."""
 
 from __future__ import annotations
 
@@ -6,25 +6,26 @@ from collections.abc import Sequence
 from typing import Any
 
 from flowapi.errors import DocumentError
-from flowengine.atoms import Interval, Shifted, disjoint, merges
-from flowengine.compiler.roles import Classified, simple, variable_of
-from flowengine.problem import Role, Term
+from flowengine.atoms import Interval, Shifted, Simplex, disjoint, merges
+from flowengine.compiler.roles import Classified, shape_of, simple, variable_of
+from flowengine.problem import Role, Term, Unknown
 
 
-def for_sampling(terms: Sequence[Term], forced: Sequence[str | None]) -> list[Classified]:
-    """A sampler needs gradients: what has none reflects it, as bounds of a variable do, or is smoothed.
+def for_sampling(terms: Sequence[Term], forced: Sequence[str | None], unknowns: Sequence[Unknown]) -> list[Classified]:
+    """A sampler needs gradients: what has none holds a variable, as bounds or a simplex, or is smoothed.
 
     Raises:
         DocumentError: a term has neither a gradient nor a convex prox, or bounds leave no number.
     """
     held: dict[str | None, list[Any]] = {}
     return [
-        _role(term, force, held.setdefault(variable_of(term), [])) for term, force in zip(terms, forced, strict=True)
+        _role(term, force, held.setdefault(variable_of(term), []), shape_of(term, unknowns))
+        for term, force in zip(terms, forced, strict=True)
     ]
 
 
-def _role(term: Term, force: str | None, held: list[Any]) -> Classified:
-    """One term's; `held` are the bounds of its variable so far."""
+def _role(term: Term, force: str | None, held: list[Any], shape: tuple[int, ...]) -> Classified:
+    """One term's; `held` is what holds its variable so far."""
     if term.atom.smooth and force in (None, "smooth"):
         return Classified(term, Role.SMOOTH, "it has a gradient")
     if not term.atom.has_prox or not term.atom.convex or force == "smooth":
@@ -33,17 +34,23 @@ def _role(term: Term, force: str | None, held: list[Any]) -> Classified:
             path=term.path,
             remedy="It can't be sampled: remove it.",
         )
-    if simple(term) and _bounds(term.atom) and force != "dual" and merges([*held, term.atom]):
+    if simple(term) and force != "dual" and _holds(held, term.atom):
         held.append(term.atom)
-        if disjoint(held):
+        if disjoint(held, shape):
             raise DocumentError(
                 "no number is within these bounds and those before it: the energy has no finite value",
                 path=term.path,
                 remedy="Let the bounds overlap.",
             )
+        if isinstance(term.atom, Simplex):
+            return Classified(term, Role.PROX, "a simplex of the variable itself: moves are of the entries' logarithms")
         return Classified(term, Role.PROX, "bounds on the variable itself: they reflect every move")
     return Classified(term, Role.DUAL, "smoothed: by the gradient of its Moreau envelope")
 
 
-def _bounds(atom: Any) -> bool:
-    return isinstance(atom.atom if isinstance(atom, Shifted) else atom, Interval)
+def _holds(held: list[Any], atom: Any) -> bool:
+    """Whether a variable can be kept in what holds it and in this: intervals alone, or one simplex."""
+    if isinstance(atom, Simplex):
+        return not held
+    bounds = isinstance(atom.atom if isinstance(atom, Shifted) else atom, Interval)
+    return bounds and merges([*held, atom]) and not any(isinstance(one, Simplex) for one in held)

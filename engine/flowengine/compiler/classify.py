@@ -13,7 +13,7 @@ from flowengine.atoms import DualDomain, Embedded, Merged, Quadratic, Separable,
 from flowengine.atoms import merge as merged
 from flowengine.compiler.bounds import for_sampling
 from flowengine.compiler.curved import beside_manifolds, part_of
-from flowengine.compiler.roles import Classified, bent, in_frame, on_the_variable, simple, variable_of
+from flowengine.compiler.roles import Classified, bent, in_frame, on_the_variable, shape_of, simple, variable_of
 from flowengine.problem import Role, Term, Unknown
 
 
@@ -43,7 +43,7 @@ def classify(
         DocumentError: a forced role is impossible, or no role is possible.
     """
     if policy.samples:
-        return for_sampling(terms, forced)
+        return for_sampling(terms, forced, unknowns)
     if any(one.curved for one in unknowns):
         return beside_manifolds(terms, forced, unknowns)
     first = [_first_role(term, force, policy) for term, force in zip(terms, forced, strict=True)]
@@ -61,7 +61,7 @@ def classify(
         if movable and needs_dual and not composed_smooth:
             one = replace(one, role=Role.PROX, reason="a quadratic of the variable itself: its prox costs no step size")
         result.append(one)
-    result = _one_prox(result, forced, bounding=bounding)
+    result = _one_prox(result, forced, unknowns, bounding=bounding)
     _check_convex(result)
     return result
 
@@ -107,7 +107,9 @@ def _first_role(term: Term, force: str | None, policy: Policy) -> Classified:
     return Classified(term, Role.DUAL, "its argument is composed: the prox of its conjugate is simple")
 
 
-def _one_prox(terms: list[Classified], forced: Sequence[str | None], *, bounding: bool) -> list[Classified]:
+def _one_prox(
+    terms: list[Classified], forced: Sequence[str | None], unknowns: Sequence[Unknown], *, bounding: bool
+) -> list[Classified]:
     """Keep in the prox what merges; the rest becomes dual with W = I."""
     kept: dict[str | None, list[object]] = {}
     result = list(terms)
@@ -125,7 +127,7 @@ def _one_prox(terms: list[Classified], forced: Sequence[str | None], *, bounding
             one = replace(one, role=Role.DUAL, reason="its prox merges with none before it: by that of its conjugate")
         if one.role is Role.PROX:
             mine.append(on_the_variable(one.term))
-            if disjoint(mine):
+            if disjoint(mine, shape_of(one.term, unknowns)):
                 raise DocumentError(
                     "no number is within these bounds and those before it: the energy has no finite value",
                     path=one.term.path,

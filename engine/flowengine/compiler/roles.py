@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from flowapi.frozen import frozen
 from flowengine.atoms import Framed
 from flowengine.linops import Blocks, Identity, cotight, tight
-from flowengine.problem import Role, Term
+from flowengine.problem import Role, Term, Unknown
 
 
 @frozen
@@ -23,6 +24,12 @@ def variable_of(term: Term) -> str | None:
     """The one variable that a term acts on itself, where there are several."""
     name: str | None = getattr(term.operator, "alone", None)
     return name
+
+
+def shape_of(term: Term, unknowns: Sequence[Unknown]) -> tuple[int, ...]:
+    """Of the variable that a term acts on itself."""
+    name = variable_of(term)
+    return next(one.shape for one in unknowns if name in (None, one.name))
 
 
 def simple(term: Term) -> bool:

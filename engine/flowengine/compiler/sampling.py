@@ -15,6 +15,7 @@ from flowapi.errors import DocumentError
 from flowapi.flow import FlowDocument
 from flowapi.model import join
 from flowapi.policy import Output
+from flowengine.atoms import Separable
 from flowengine.compiler.choice import Choice, lipschitz
 from flowengine.compiler.metric import EXACT_ENTRIES, jacobi_steps, metric_hindrance
 from flowengine.compiler.searching import check_start, measured
@@ -22,6 +23,7 @@ from flowengine.compiler.splitting import entries
 from flowengine.methods import Hmc, Leapfrog, Mala, Myula, Sampler, Statistic, Ula
 from flowengine.methods.sampler import Kernel
 from flowengine.problem import Hypers, Problem, Tree
+from flowengine.steps import simplices
 from flowengine.xla import placed
 
 ULA_STEP = 0.2  # of 1/L: the variance of the stiffest direction is a ninth too large
@@ -55,7 +57,7 @@ def sample(problem: Problem, document: FlowDocument, at: str) -> Choice:
     name = policy.algorithm or _by_family(problem, document)
     if problem.dual and name != "myula":
         raise DocumentError(
-            f"`{name}` needs gradients, or bounds on the variable itself, and {problem.dual[0].path} is neither",
+            f"`{name}` needs gradients, bounds or a simplex of the variable itself; {problem.dual[0].path} is none",
             path=join(at, "policy"),
             remedy="Use `algorithm: myula`, which smooths it.",
         )
@@ -64,16 +66,19 @@ def sample(problem: Problem, document: FlowDocument, at: str) -> Choice:
     smoothing = _smoothing(document, bound, at) if name == "myula" else None
     if smoothing is not None:
         bound += sum(float(term.operator.norm) ** 2 for term in problem.dual) / smoothing
-    if bound <= 0:
+    held = simplices(problem)
+    if bound <= 0 and not (held and policy.temperature > 0):
         raise DocumentError(
             "the energy is constant, so there is no distribution to draw from",
             path=join(at, "terms"),
             remedy="Add a term that depends on the variable.",
         )
+    curvatures = _curvatures(one, bound, float(policy.temperature))
     size = sum(math.prod(unknown.shape) for unknown in problem.unknowns)
     given = isinstance(policy.step, int | float)
-    widths = None if given or name not in TUNED else _widths(one, bound)
-    natural, limit = _steps(name, bound if widths is None else 1.0, size)
+    widths = None if given or name not in TUNED else _widths(one, bound, curvatures)
+    steepest = max([bound, *(most for _, most in curvatures.values())])
+    natural, limit = _steps(name, steepest if widths is None else 1.0, size)
     step = float(policy.step) if isinstance(policy.step, int | float) else natural
     warnings = list(_cautions(problem, document, name, at))
     if step >= limit:
@@ -96,8 +101,10 @@ def sample(problem: Problem, document: FlowDocument, at: str) -> Choice:
         None if value is None else placed(value, problem.real) for value in (policy.temperature, smoothing)
     )
     reasons = [_why(name), f"{_stride(step, bound, widths)}; temperature {policy.temperature:g}"]
-    if problem.prox is not None:
+    if set(held) < _held(problem):
         reasons.append("bounds on a variable reflect every move")
+    if held:
+        reasons.append(f"{', '.join(held)} on a simplex: moves are of the logarithms of entries")
     if warm:
         reasons.append(
             f"the step, to an acceptance of {kernel.target:g}, and a width for each entry (a diagonal mass matrix) are "
@@ -129,12 +136,35 @@ def _kernel(name: str, trajectory: int) -> Kernel:
     return kernels[name]
 
 
-def _widths(problem: Problem, bound: float) -> Tree:
-    """What a move of step 1 is long, entry by entry: with u = x/w the curvature of E(w ⊙ u) is at most about 1."""
+def _widths(problem: Problem, bound: float, curvatures: dict[str, tuple[float, float]]) -> Tree:
+    """What a move of step 1 is long, entry by entry: with u = c/w the curvature of U(w ⊙ u) is about 1."""
     free = replace(problem, prox=None)
-    if entries(problem) > EXACT_ENTRIES or metric_hindrance(free):
-        return jax.tree.map(lambda one: jnp.full(one.shape, 1 / math.sqrt(bound), problem.real), problem.init)
-    return jax.tree.map(jnp.sqrt, jacobi_steps(free))
+    if entries(problem) > EXACT_ENTRIES or bound <= 0 or metric_hindrance(free):
+        size = 1 / math.sqrt(bound) if bound > 0 else 1.0
+        found: Tree = jax.tree.map(lambda one: jnp.full(one.shape, size, problem.real), problem.init)
+    else:
+        found = jax.tree.map(jnp.sqrt, jacobi_steps(free))
+    if not isinstance(found, dict):
+        return jnp.full_like(found, next(iter(curvatures.values()))[0] ** -0.5) if curvatures else found
+    return found | {name: jnp.full_like(found[name], middle**-0.5) for name, (middle, _) in curvatures.items()}
+
+
+def _curvatures(problem: Problem, bound: float, temperature: float) -> dict[str, tuple[float, float]]:
+    """Of U on each simplex that holds a variable: in the middle, T + L(t/n)², and the most, below nT + Lt²."""
+    shapes = {one.name: one.shape for one in problem.unknowns}
+    found = {}
+    for name, simplex in simplices(problem).items():
+        total, shape = float(simplex.total), shapes[name]
+        n = math.prod(shape) if simplex.axis is None else shape[simplex.axis]
+        found[name] = temperature + bound * (total / n) ** 2, n * temperature + bound * total**2
+    return found
+
+
+def _held(problem: Problem) -> set[str]:
+    """The variables that a set holds."""
+    if isinstance(problem.prox, Separable):
+        return {name for name, part in problem.prox.parts.items() if part is not None}
+    return set() if problem.prox is None else {problem.unknowns[0].name}
 
 
 def _stride(step: float, bound: float, widths: Tree | None) -> str:

@@ -1,7 +1,7 @@
 """Hamiltonian Monte Carlo: a trajectory of leapfrog steps from a fresh momentum, taken with probability exp(−ΔH/T).
 
 The step of each trajectory is between 0.9 and 1.1 of `step`, so that no period of the energy is hit by every one.
-Bounds on the variable reflect a trajectory, and the draws stay exact.
+Bounds on the variable reflect a trajectory, a simplex gives it coordinates without end, and the draws stay exact.
 Source: Neal, in the Handbook of Markov Chain Monte Carlo, chapter 5, 2011.
 """
 
@@ -32,8 +32,8 @@ class Hmc:
     target: ClassVar[float | None] = 0.651  # Beskos and others, Bernoulli 19, 2013
 
     def init(self, problem: Problem, hypers: Hypers, x: Tree, key: Array) -> Own:
-        """Energy and gradient at the start."""
-        return here(problem, x)
+        """U and ∇E at the start."""
+        return here(problem, x, jnp.asarray(hypers.temperature))
 
     def move(self, problem: Problem, hypers: Hypers, x: Tree, own: Own, key: Array) -> Moved:
         """Follow the trajectory and decide."""
@@ -42,7 +42,7 @@ class Hmc:
         h, p = stretch * hypers.tau, momentum(x, temperature, key)
 
         def onward(_: int, at: tuple[Tree, Tree, Tree]) -> tuple[Tree, Tree, Tree]:
-            return kick_drift_kick(problem, *at, h, hypers.widths)
+            return kick_drift_kick(problem, *at, h, temperature, hypers.widths)
 
         end = lax.fori_loop(0, self.trajectory, onward, (x, p, own.gradient))
         return taken_or_not(problem, (x, p, own), end, temperature, key)

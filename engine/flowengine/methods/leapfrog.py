@@ -17,7 +17,7 @@ from flowapi.frozen import frozen
 from flowengine.arithmetic import dot
 from flowengine.methods.sampler import Moved
 from flowengine.problem import Hypers, Problem, Scalar, Tree, pytree
-from flowengine.steps import kick_drift_kick, momentum, objective, smooth_gradient
+from flowengine.steps import kick_drift_kick, momentum, potential, smooth_gradient
 
 
 @pytree()
@@ -41,15 +41,16 @@ class Leapfrog:
 
     def init(self, problem: Problem, hypers: Hypers, x: Tree, key: Array) -> Own:
         """Draw the momentum."""
-        p = momentum(x, jnp.asarray(hypers.temperature), key)
-        energy = objective(problem, x)
+        temperature = jnp.asarray(hypers.temperature)
+        p, energy = momentum(x, temperature, key), potential(problem, x, temperature)
         total = energy + dot(p, p) / 2
         return Own(p, smooth_gradient(problem, x), total, total, energy)
 
     def move(self, problem: Problem, hypers: Hypers, x: Tree, own: Own, key: Array) -> Moved:
         """One step, always taken."""
-        x, p, gradient = kick_drift_kick(problem, x, own.p, own.gradient, hypers.tau)
-        energy = objective(problem, x)
+        temperature = jnp.asarray(hypers.temperature)
+        x, p, gradient = kick_drift_kick(problem, x, own.p, own.gradient, hypers.tau, temperature)
+        energy = potential(problem, x, temperature)
         new = Own(p, gradient, own.start, energy + dot(p, p) / 2, jnp.minimum(own.lowest, energy))
         return Moved(x, new, jnp.ones((), problem.real))
 

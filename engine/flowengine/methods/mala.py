@@ -30,12 +30,12 @@ class Mala:
     target: ClassVar[float | None] = 0.574  # Roberts and Rosenthal, Journal of the Royal Statistical Society B 60, 1998
 
     def init(self, problem: Problem, hypers: Hypers, x: Tree, key: Array) -> Own:
-        """Energy and gradient at the start."""
-        return here(problem, x)
+        """U and ∇E at the start."""
+        return here(problem, x, jnp.asarray(hypers.temperature))
 
     def move(self, problem: Problem, hypers: Hypers, x: Tree, own: Own, key: Array) -> Moved:
         """Propose and decide."""
         temperature = jnp.asarray(hypers.temperature)
         p = momentum(x, temperature, key)
-        end = kick_drift_kick(problem, x, p, own.gradient, jnp.sqrt(2 * hypers.tau), hypers.widths)
+        end = kick_drift_kick(problem, x, p, own.gradient, jnp.sqrt(2 * hypers.tau), temperature, hypers.widths)
         return taken_or_not(problem, (x, p, own), end, temperature, key)

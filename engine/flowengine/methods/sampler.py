@@ -15,7 +15,7 @@ from flowengine.methods.observing import Observing
 from flowengine.methods.recording import Recorded, Statistic, record, start_recording
 from flowengine.methods.tuning import Tuning, start_tuning, tuned
 from flowengine.problem import Balance, Evidence, Hypers, Lyapunov, Problem, Scalar, Tree, pytree
-from flowengine.steps import accepts, energy_of, objective, reflected, smooth_gradient
+from flowengine.steps import accepts, coordinates, energy_of, entered, potential, smooth_gradient
 
 if TYPE_CHECKING:
     from jaxtyping import Int
@@ -35,9 +35,9 @@ class Moved:
 
 @pytree()
 class Own:
-    """What Metropolis' rule needs of a point: E(x) and ∇E(x)."""
+    """What Metropolis' rule needs of a point: U, which is E(x) where no simplex holds it, and ∇E(x)."""
 
-    energy: Scalar
+    potential: Scalar
     gradient: Tree
 
 
@@ -111,7 +111,7 @@ class Sampler(Observing):
 
     def init(self, problem: Problem, hypers: Hypers, key: Array) -> State:
         """Every chain where the problem starts it."""
-        x, _ = reflected(problem, problem.init, problem.init)
+        x = jax.vmap(lambda one: entered(problem, one))(problem.init)
         own = jax.vmap(lambda one, chain: self.kernel.init(problem, hypers, one, chain))(x, self._keys(key))
         zero = jnp.zeros((), jnp.int64)
         recorded = start_recording(self.outputs, problem, self.chains)
@@ -129,7 +129,8 @@ class Sampler(Observing):
         tuning = state.tuning
         if tuning is not None and self.kernel.target is not None:
             missing = self.kernel.target - jnp.mean(moved.acceptance)
-            tuning = tuned(tuning, moved.x, missing, jnp.asarray(hypers.temperature), k, warm=self.warm)
+            at = jax.vmap(lambda one: coordinates(problem, one))(moved.x)
+            tuning = tuned(tuning, at, missing, jnp.asarray(hypers.temperature), k, warm=self.warm)
         recorded = record(self.outputs, state.recorded, moved.x, k)
         return State(moved.x, moved.own, state.key, k, acceptance, tuning, recorded)
 
@@ -163,18 +164,18 @@ class Sampler(Observing):
         return keys
 
 
-def here(problem: Problem, x: Tree) -> Own:
-    """Energy and gradient at a point."""
-    return Own(objective(problem, x), smooth_gradient(problem, x))
+def here(problem: Problem, x: Tree, temperature: Scalar) -> Own:
+    """U and ∇E at a point."""
+    return Own(potential(problem, x, temperature), smooth_gradient(problem, x))
 
 
 def taken_or_not(
     problem: Problem, start: tuple[Tree, Tree, Own], end: tuple[Tree, Tree, Tree], temperature: Scalar, key: Array
 ) -> Moved:
-    """Metropolis' rule by ΔH, H = E + ½‖p‖², between a trajectory's start (x, p, own) and its end (x, p, ∇E)."""
+    """Metropolis' rule by ΔH, H = U + ½‖p‖², between a trajectory's start (x, p, own) and its end (x, p, ∇E)."""
     (x, p, own), (y, q, gradient) = start, end
-    there = Own(objective(problem, y), gradient)
-    drop = own.energy - there.energy + (dot(p, p) - dot(q, q)) / 2
+    there = Own(potential(problem, y, temperature), gradient)
+    drop = own.potential - there.potential + (dot(p, p) - dot(q, q)) / 2
     taken, probability = accepts(key, drop / temperature)
     return Moved(_chosen(taken, y, x), _chosen(taken, there, own), probability)
 

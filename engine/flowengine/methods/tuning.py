@@ -87,7 +87,7 @@ def tuned(tuning: Tuning, x: Tree, missing: Scalar, temperature: Scalar, k: Int[
 
     Args:
         tuning: As it was.
-        x: The draws, chains along the first axis.
+        x: The coordinates of the draws, chains along the first axis.
         missing: What the moves' acceptance falls short of its target by.
         temperature: T: widths are standard deviations at T = 1.
         k: Which move this was.

@@ -3,6 +3,7 @@
 from flowengine.steps.anchoring import Anchored, anchored, counted, reanchored
 from flowengine.steps.balancing import Balanced, beyond_rounding, longest, rebalanced, unbalanced
 from flowengine.steps.banded import Equations, Factors, Tridiagonal, factored, refactored, solved_in_bands
+from flowengine.steps.charts import coordinates, entered, simplices
 from flowengine.steps.descent import (
     backtracked,
     backward,
@@ -27,8 +28,8 @@ from flowengine.steps.sampling import (
     kick_drift_kick,
     langevin,
     momentum,
+    potential,
     potential_gradient,
-    reflected,
 )
 
 __all__ = [
@@ -47,11 +48,13 @@ __all__ = [
     "beyond_rounding",
     "by_eigenvectors",
     "by_waves",
+    "coordinates",
     "counted",
     "densities",
     "descend",
     "dual_ascent",
     "energy_of",
+    "entered",
     "factored",
     "forward",
     "gradient_parts",
@@ -62,13 +65,14 @@ __all__ = [
     "momentum",
     "objective",
     "parted",
+    "potential",
     "potential_gradient",
     "pull",
     "reanchored",
     "rebalanced",
     "refactored",
-    "reflected",
     "retracted",
+    "simplices",
     "smooth_gradient",
     "smooth_images",
     "solved",

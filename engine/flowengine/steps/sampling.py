@@ -8,7 +8,8 @@ from jax import Array
 
 from flowengine.arithmetic import add, scale, subtract, sum_over, weighed
 from flowengine.problem import Problem, Scalar, Tree
-from flowengine.steps.descent import densities, smooth_gradient
+from flowengine.steps.charts import moved, simplices, slope, volume
+from flowengine.steps.descent import densities, objective, smooth_gradient
 
 PROPOSE, ACCEPT, MOMENTUM = range(3)  # what a key is folded with before it is used
 
@@ -39,10 +40,10 @@ def noise(key: Array, like: Tree) -> Tree:
 
 
 def langevin(problem: Problem, x: Tree, gradient: Tree, h: Scalar, temperature: Scalar, key: Array) -> Tree:
-    """F_Ann: x − h∇E(x) + √(2Th) ξ, reflected where bounds hold the variable."""
-    drift = add(x, gradient, -h)
+    """F_Ann: a move by −h∇U + √(2Th) ξ, U = E where no simplex holds the variable."""
     drawn = noise(jax.random.fold_in(key, PROPOSE), x)
-    return reflected(problem, add(drift, drawn, jnp.sqrt(2 * temperature * h)), drawn)[0]
+    step = add(scale(drawn, jnp.sqrt(2 * temperature * h)), slope(problem, x, gradient, temperature), -h)
+    return moved(problem, x, step, drawn)[0]
 
 
 def momentum(x: Tree, temperature: Scalar, key: Array) -> Tree:
@@ -51,35 +52,35 @@ def momentum(x: Tree, temperature: Scalar, key: Array) -> Tree:
 
 
 def kick_drift_kick(
-    problem: Problem, x: Tree, p: Tree, gradient: Tree, h: Scalar, widths: Tree | None = None
+    problem: Problem, x: Tree, p: Tree, gradient: Tree, h: Scalar, temperature: Scalar, widths: Tree | None = None
 ) -> tuple[Tree, Tree, Tree]:
-    """F_Con: one leapfrog step of ½p² + E(w ⊙ u) in u = x/w, with the new ∇E(x).
+    """F_Con: one leapfrog step of ½p² + U(w ⊙ u) in u = c/w, c the coordinates of x, with the new ∇E(x).
 
     It keeps volumes and is its own inverse, also where it is reflected.
 
     Args:
-        problem: E, and the bounds that reflect.
+        problem: E, and the sets that hold variables.
         x: The point.
-        p: Momentum of u, of mass 1: of x it is p/w, and the mass of entry i is 1/wᵢ².
+        p: Momentum of u, of mass 1: of c it is p/w, and the mass of entry i is 1/wᵢ².
         gradient: ∇E(x).
         h: The step.
+        temperature: T, which U depends on.
         widths: w; None: 1.
     """
-    p = add(p, _wide(gradient, widths), -h / 2)
-    x, p = reflected(problem, add(x, _wide(p, widths), h), p)
+
+    def kicked(x: Tree, p: Tree, gradient: Tree) -> Tree:
+        return add(p, _wide(slope(problem, x, gradient, temperature), widths), -h / 2)
+
+    p = kicked(x, p, gradient)
+    x, p = moved(problem, x, scale(_wide(p, widths), h), p)
     gradient = smooth_gradient(problem, x)
-    return x, add(p, _wide(gradient, widths), -h / 2), gradient
+    return x, kicked(x, p, gradient), gradient
 
 
-def reflected(problem: Problem, x: Tree, p: Tree) -> tuple[Tree, Tree]:
-    """A motion that left the bounds, as if they had thrown it back: each bounce turns the momentum of its entry.
-
-    Source: Neal, in the Handbook of Markov Chain Monte Carlo, chapter 5, 2011, section 5.5.1.5.
-    """
-    if problem.prox is None:
-        return x, p
-    found: tuple[Tree, Tree] = problem.prox.reflected(x, p)
-    return found
+def potential(problem: Problem, x: Tree, temperature: Scalar) -> Scalar:
+    """U, the energy in the coordinates of x: E(x) − T log(volume)."""
+    energy = objective(problem, x)
+    return energy - temperature * volume(problem, x) if simplices(problem) else energy
 
 
 def _wide(a: Tree, widths: Tree | None) -> Tree:

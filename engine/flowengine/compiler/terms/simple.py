@@ -13,50 +13,10 @@ from flowengine.compiler.terms.fitting import block_axes, check_square, shifted
 from flowengine.compiler.terms.registry import simple
 from flowengine.xla import placed
 
-SYMMETRY = 1e-8  # of a matrix that must be symmetric, relative to its largest entry
-DEFINITE = 1e-12  # eigenvalues below this share of the largest count as 0
-
 
 @simple(specs.Quadratic)
 def _quadratic(spec: specs.Quadratic, site: Site) -> atoms.Quadratic:
     return atoms.Quadratic(site.weight, site.target(spec.data))
-
-
-@simple(specs.QuadraticForm)
-def _quadratic_form(spec: specs.QuadraticForm, site: Site) -> atoms.QuadraticForm:
-    matrix = np.asarray(site.matrix(spec.matrix))
-    if np.iscomplexobj(matrix):
-        raise DataError(
-            f"`{spec.matrix}` is complex; the form is of real symmetric matrices",
-            path=site.path("matrix"),
-            remedy="Write a Hermitian form as ½‖Ax‖² with P = AᴴA: `quadratic` of `A x`.",
-        )
-    matrix = np.asarray(matrix, np.float64)
-    if matrix.shape[0] != matrix.shape[1] or np.abs(matrix - matrix.T).max() > SYMMETRY * np.abs(matrix).max(
-        initial=1e-300
-    ):
-        raise DataError(f"`{spec.matrix}` is not symmetric", path=site.path("matrix"), remedy="Use (P + Pᵀ)/2.")
-    values, vectors = np.linalg.eigh(matrix)
-    top = max(float(values[-1]), 0.0)
-    bounded = {one.name for one in site.maps.unknowns if one.manifold in ("sphere", "stiefel")}
-    if all(summand.var in bounded for summand in spec.arg):
-        top = float(np.abs(values).max())
-    elif values[0] < -SYMMETRY * max(top, 1e-300):
-        raise DataError(
-            f"`{spec.matrix}` has the eigenvalue {values[0]:.3g}: the energy would have no minimum",
-            path=site.path("matrix"),
-            remedy="A positive semidefinite matrix is needed.",
-        )
-    values = np.where(np.abs(values) > DEFINITE * top, values, 0)
-    return atoms.QuadraticForm(
-        site.weight,
-        site.target(spec.data),
-        site.array(vectors),
-        site.array(values),
-        bool(values[0] > 0),
-        top * (1 + 1e-6),
-        site.array(matrix),
-    )
 
 
 @simple(specs.Huber)
