@@ -11,7 +11,7 @@ from pathlib import Path
 
 EXT4_IOC_SHUTDOWN = 0x8004587D
 NO_LOG_FLUSH = 2
-CLONE_NEWNS, MS_PRIVATE, MS_REC = 0x20000, 1 << 18, 1 << 14
+CLONE_FS, CLONE_NEWNS, MS_PRIVATE, MS_REC = 0x200, 0x20000, 1 << 18, 1 << 14
 
 
 def sh(*command: object) -> str:
@@ -43,6 +43,7 @@ def apart() -> Iterator[None]:
             yield
         finally:
             _apart = 0
+            _call("unshare", CLONE_FS)  # of threads that a library has begun meanwhile: only who shares with none may go
             _call("setns", before, CLONE_NEWNS)
             os.chdir(folder)
     finally:

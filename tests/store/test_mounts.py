@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -45,10 +46,17 @@ def test_a_namespace_that_is_begun_meanwhile_keeps_no_disk(tmp_path, other) -> N
     assert not in_use(tmp_path)
 
 
-def test_what_is_mounted_is_seen_by_children_and_gone_afterwards(tmp_path, monkeypatch) -> None:
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1) as pool:
+        yield pool
+
+
+def test_what_is_mounted_is_seen_by_children_and_gone_afterwards(tmp_path, monkeypatch, pool) -> None:
     monkeypatch.chdir(tmp_path)
     with mounted(tmp_path / "outer", "-t", "tmpfs", "tmpfs"), mounted(tmp_path / "inner", "-t", "tmpfs", "tmpfs"):
         (tmp_path / "inner" / "file").write_text("there")
+        pool.submit(int).result()  # a thread that stays
         assert subprocess.run(["cat", tmp_path / "inner" / "file"], capture_output=True, check=True).stdout == b"there"
     assert [one.name for one in tmp_path.rglob("*")] == ["inner", "outer"]
     assert Path.cwd() == tmp_path

@@ -67,7 +67,7 @@ FILES = Part(
 CAPSULE = Part(
     "flowengine.capsule",
     ("parts", "result"),
-    ("unit/engine/test_capsule.py", "store/test_beside.py"),
+    ("unit/engine/test_capsule.py", "unit/engine/test_lineage.py", "store/test_beside.py"),
     (*LIBRARIES, "pyarrow.parquet", "flowengine.store"),
     every_call=True,
 )
