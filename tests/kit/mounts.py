@@ -43,7 +43,7 @@ def apart() -> Iterator[None]:
             yield
         finally:
             _apart = 0
-            _call("unshare", CLONE_FS)  # of threads that a library has begun meanwhile: only who shares with none may go
+            _call("unshare", CLONE_FS)  # a library's threads may share it by now: only who shares it with none may go
             _call("setns", before, CLONE_NEWNS)
             os.chdir(folder)
     finally:

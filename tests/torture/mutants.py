@@ -73,7 +73,7 @@ CAPSULE = Part(
 )
 RUN = Part(
     "flowengine.run",
-    ("cadence", "reporting", "saver", "telemetry", "saves", "ending", "opening", "session"),
+    ("cadence", "reporting", "saver", "telemetry", "saves", "ending", "opening", "announcing", "session"),
     ("unit/engine/test_run.py", "session/test_saver.py", "session/test_session.py", "session/test_crash.py"),
     (*LIBRARIES, "pyarrow.parquet", "flowengine.store", "flowengine.capsule", "flowengine.compiler", "flowengine.loop"),
     every_call=True,
