@@ -6,6 +6,7 @@ _NEVER_FAILS = "`discard` itself never fails: it removes as far as the volume le
 _FAILS_NEXT = "the next operation needs what this one made, and fails in its place"
 _UNREAD = "a scratch file that stays is read by nobody, and a later one has another name"
 _HINT = "a sign of life is a hint: its caller takes any failure for none"
+_UNBOUND = "there are no data then, which counts as damage a few lines on"
 
 EQUIVALENT: dict[str, str] = {
     "io.IO.fsync_folder: ignore `os.close(descriptor)`": _READ_ONLY,
@@ -40,6 +41,10 @@ EQUIVALENT: dict[str, str] = {
     "files.Files.point: ignore `self._io.unlink(scratch)`": _SUPPRESSED,
     "files.Files._sha256: ignore `self._io.close(descriptor)`": _READ_ONLY,
     "capsule/parts.Capsule.compact: delay `damaged.append(name)`": "where the rename fails nobody hears of the names",
+    "capsule/parts.part: drop `raise DamagedPartError(str(error)) from error`": _UNBOUND,
+    "capsule/parts.part: drop `raise DamagedPartError(error.message) from error`": _UNBOUND,
+    "capsule/result.write_result: delay `disk.make_folder(folder)`": "a folder that is not there yet has nothing to sweep",
+    "capsule/result.write_result: delay `disk.put(folder / SUMMARY, [text])`": "it changes places with a table of the digests",
     "run/saves.Saves.heartbeat: delay `self.sign(iteration)`": "it changes places with the note of when it was",
     "run/saves.Saves.keep_up: delay `self._settle(self._saver.outcomes())`": "a save that ended is heard of a chunk later",
 }

@@ -67,13 +67,13 @@ FILES = Part(
 CAPSULE = Part(
     "flowengine.capsule",
     ("parts", "result"),
-    ("unit/engine/test_capsule.py", "store/test_beside.py"),
+    ("unit/engine/test_capsule.py", "unit/engine/test_lineage.py", "store/test_beside.py"),
     (*LIBRARIES, "pyarrow.parquet", "flowengine.store"),
     every_call=True,
 )
 RUN = Part(
     "flowengine.run",
-    ("cadence", "reporting", "saver", "telemetry", "saves", "ending", "opening", "session"),
+    ("cadence", "reporting", "saver", "telemetry", "saves", "ending", "opening", "announcing", "session"),
     ("unit/engine/test_run.py", "session/test_saver.py", "session/test_session.py", "session/test_crash.py"),
     (*LIBRARIES, "pyarrow.parquet", "flowengine.store", "flowengine.capsule", "flowengine.compiler", "flowengine.loop"),
     every_call=True,
@@ -83,18 +83,21 @@ PARTS = (STORE, FILES, CAPSULE, RUN)
 
 @dataclass(frozen=True)
 class Mutant:
-    """A change to one statement. `name` is stable as long as the statement and its place in its function are."""
+    """A change to one statement. `name` is stable as long as the statement and its place in its function are.
+
+    Attributes:
+        name: Which statement, and what is done to it.
+        part: What it belongs to.
+        module: Which module of that.
+        source: The whole module, changed.
+        place: Of the statement; empty where it is not known by whom it is run.
+    """
 
     name: str
     part: Part
     module: str
     source: str
-
-
-def unchanged(part: Part) -> Mutant:
-    """No change, for a look whether the tests pass."""
-    module = part.modules[0]
-    return Mutant("no change", part, module, part.file(module).read_text(encoding="utf-8"))
+    place: str = ""
 
 
 def generate(parts: Sequence[Part] = PARTS) -> list[Mutant]:
@@ -116,7 +119,7 @@ def _of_module(part: Part, module: str) -> Iterator[Mutant]:
             label = f"{part.prefix}{module}.{function}: {kind} `{what}`"
             seen[label] = seen.get(label, 0) + 1
             name = label if seen[label] == 1 else f"{label} #{seen[label]}"
-            yield Mutant(name, part, module, _with(tree, block, change))
+            yield Mutant(name, part, module, _with(tree, block, change), place_of(module, block[index]))
 
 
 def _places(tree: ast.Module) -> Iterator[tuple[str, list[ast.stmt], int]]:
@@ -134,6 +137,16 @@ def _places(tree: ast.Module) -> Iterator[tuple[str, list[ast.stmt], int]]:
                 yield from visit(child, inner)
 
     yield from visit(tree, "")
+
+
+def blocks(tree: ast.Module) -> list[list[ast.stmt]]:
+    """Every block of statements within a function."""
+    return [*{id(block): block for _, block, _ in _places(tree)}.values()]
+
+
+def place_of(module: str, statement: ast.stmt) -> str:
+    """Where a statement stands."""
+    return f"{module}:{statement.lineno}:{statement.col_offset}"
 
 
 _NAMED = (ast.FunctionDef, ast.ClassDef)

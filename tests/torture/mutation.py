@@ -1,6 +1,7 @@
 """Runs the tests of each part against every mutant of it: each must be caught by a test, or be named equivalent.
 
-Each mutant lives in a forked process that has everything heavy loaded but the part itself. Alone, for one part or for mutants
+Each mutant lives in a forked process that has everything heavy loaded but the part itself. First all tests run once without a
+mutant, and it is noted which reach which statement (`torture.reach`); a mutant then meets those that reach it, until one fails. Alone, for one part or for mutants
 whose names contain a word: `python -P -m torture.mutation run/ fence.check`.
 """
 
@@ -9,23 +10,31 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
+import json
 import os
 import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import ModuleType
+from typing import Self
 
 import pytest
 
 from kit import programs
 from torture.equivalent import EQUIVALENT
-from torture.mutants import PARTS, Mutant, Part, generate, unchanged
+from torture.mutants import PARTS, Mutant, Part, generate
+from torture.reach import Noted, Tests
 
 TESTS = Path(__file__).parent.parent
-SECONDS = 900  # many times what the tests take: on a busy machine a slow mutant must not pass for a caught one
+MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+NOTHING = "nothing"
+SLOWER, AT_LEAST = 10, 120  # a mutant hangs beyond so many times what its tests took without it, and so many seconds
+LOOK_SECONDS = 0.2
 OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-W", "ignore::pytest.PytestAssertRewriteWarning",
            "-W", "ignore::pytest.PytestUnraisableExceptionWarning")  # fmt: skip
 
@@ -66,58 +75,116 @@ def _of_part(part: Part, left: list[Mutant], workers: int) -> Iterator[Verdict]:
     programs.keep()
     for name in part.loaded:
         importlib.import_module(name)
-    if caught := _outcome(*_start(unchanged(part))):
-        raise RuntimeError(f"the tests fail without a mutant: {caught}")
-    running: dict[int, tuple[Mutant, int, Path]] = {}
+    tests = _reached(part)
+    running: list[_Trial] = []
     while left or running:
         while left and len(running) < workers:
             mutant = left.pop(0)
-            child, pipe, folder = _start(mutant)
-            running[child] = mutant, pipe, folder
-        child, status = os.wait()
-        mutant, pipe, folder = running.pop(child)
-        yield Verdict(mutant, _read(status, pipe, folder))
+            names = tests.of(mutant.place)
+            if names:
+                running.append(_Trial.start(mutant, names, sum(tests.seconds[name] for name in names)))
+            else:
+                yield Verdict(mutant, "")
+        time.sleep(LOOK_SECONDS)
+        for trial in [one for one in running if one.over()]:
+            running.remove(trial)
+            yield Verdict(trial.mutant, trial.caught_by())
 
 
-def _start(mutant: Mutant) -> tuple[int, int, Path]:
-    """Fork a process that runs the tests: its id, where it writes what caught it, and its folder."""
-    folder = Path(tempfile.mkdtemp(dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None, prefix="cflow-mutant-"))
+def _reached(part: Part) -> Tests:
+    """The tests of a part, run without a mutant: which statements each of them reaches."""
+    noted = Noted(part)
+    seen = _First()
+    with tempfile.TemporaryDirectory(dir=MEMORY, prefix="cflow-mutant-") as name:
+        folder = Path(name)
+
+        def work() -> str:
+            sys.meta_path.insert(0, _Finder(part, {module: noted.source(module) for module in part.modules}, noted))
+            code = pytest.main([*OPTIONS, *(str(TESTS / one) for one in part.tests)], plugins=[seen, noted])
+            (folder / "tests").write_text(json.dumps(asdict(noted.tests())), encoding="utf-8")
+            return seen.failed or ("" if not code else f"pytest ended with {code!r}")
+
+        child, pipe = _fork(folder, work)
+        os.waitpid(child, 0)
+        with os.fdopen(pipe) as stream:
+            if failed := stream.read():
+                raise RuntimeError(f"the tests fail without a mutant: {failed}")
+        return Tests(**json.loads((folder / "tests").read_text(encoding="utf-8")))
+
+
+@dataclass
+class _Trial:
+    """A mutant whose tests run.
+
+    Attributes:
+        mutant: Which.
+        child: The process.
+        pipe: Where it writes what caught it.
+        folder: Its own.
+        looks: How often it is looked at before it counts as hanging: a machine that stands still looks at nothing.
+        status: How the process ended.
+    """
+
+    mutant: Mutant
+    child: int
+    pipe: int
+    folder: Path
+    looks: int
+    status: int = 0
+
+    @classmethod
+    def start(cls, mutant: Mutant, names: Sequence[str], seconds: float) -> Self:
+        """Fork a process that runs these tests until one fails."""
+        folder = Path(tempfile.mkdtemp(dir=MEMORY, prefix="cflow-mutant-"))
+        seen = _First()
+
+        def work() -> str:
+            sys.meta_path.insert(0, _Finder(mutant.part, {mutant.module: mutant.source}))
+            code = pytest.main([*OPTIONS, *(str(TESTS.parent / name) for name in names)], plugins=[seen])
+            return seen.failed or (NOTHING if not code else f"pytest ended with {code!r}")
+
+        child, pipe = _fork(folder, work)
+        return cls(mutant, child, pipe, folder, int(max(AT_LEAST, SLOWER * seconds) / LOOK_SECONDS))
+
+    def over(self) -> bool:
+        """Whether its process has ended, or has been ended because it hung."""
+        ended, self.status = os.waitpid(self.child, os.WNOHANG)
+        self.looks -= 1
+        if not ended and self.looks < 0:
+            os.killpg(self.child, signal.SIGKILL)
+            ended, self.status = os.waitpid(self.child, 0)
+        return bool(ended)
+
+    def caught_by(self) -> str:
+        """The first test that failed, or nothing."""
+        with os.fdopen(self.pipe) as stream:
+            caught = stream.read()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if caught.startswith("BROKEN") or not (caught or os.WIFSIGNALED(self.status)):
+            raise RuntimeError(f"the tests could not run: {caught}")
+        return "" if caught == NOTHING else caught or "the process was killed: it hung or died"
+
+
+def _fork(folder: Path, work: Callable[[], str]) -> tuple[int, int]:
+    """A silent process of its own group that does this: its id, and where it writes what came of it."""
     reader, writer = os.pipe()
     child = os.fork()
     if child:
         os.close(writer)
-        return child, reader, folder
+        return child, reader
     try:
         os.close(reader)
-        signal.alarm(SECONDS)
         os.setpgid(0, 0)
         os.environ |= {"CFLOW_TEST_MEMORY": str(folder), "CFLOW_REPLAY_STATES": "8"}
         quiet = os.open(os.devnull, os.O_WRONLY)
         os.dup2(quiet, 1)
         os.dup2(quiet, 2)
-        sys.meta_path.insert(0, _Finder(mutant))
-        seen = _First()
-        files = [str(TESTS / name) for name in mutant.part.tests]
-        code = pytest.main([*OPTIONS, *files], plugins=[seen])
-        os.write(writer, (seen.failed or ("nothing" if not code else f"pytest ended with {code!r}")).encode())
+        os.write(writer, work().encode())
     except BaseException as error:
         os.write(writer, f"BROKEN {error!r}".encode())
         raise
     finally:
         os._exit(0)
-
-
-def _outcome(child: int, pipe: int, folder: Path) -> str:
-    return _read(os.waitpid(child, 0)[1], pipe, folder)
-
-
-def _read(status: int, pipe: int, folder: Path) -> str:
-    with os.fdopen(pipe) as stream:
-        caught = stream.read()
-    shutil.rmtree(folder, ignore_errors=True)
-    if caught.startswith("BROKEN") or not (caught or os.WIFSIGNALED(status)):
-        raise RuntimeError(f"the tests could not run: {caught}")
-    return "" if caught == "nothing" else caught or "the process was killed: it hung or died"
 
 
 class _First:
@@ -138,20 +205,23 @@ class _First:
 
 
 class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Loads one module from a mutant's source."""
+    """Loads modules of a part from other sources."""
 
-    def __init__(self, mutant: Mutant) -> None:
-        self._mutant = mutant
+    def __init__(self, part: Part, sources: Mapping[str, str], noted: Noted | None = None) -> None:
+        self._part, self._noted = part, noted
+        self._sources = {f"{part.package}.{module}": source for module, source in sources.items()}
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> importlib.machinery.ModuleSpec | None:
-        """The spec of the mutated module; None for every other."""
-        if name != f"{self._mutant.part.package}.{self._mutant.module}":
+        """The spec of a module that has another source; None for every other."""
+        if name not in self._sources:
             return None
-        return importlib.util.spec_from_loader(name, self, origin=str(self._mutant.part.file(self._mutant.module)))
+        return importlib.util.spec_from_loader(name, self, origin=str(self._part.file(name.rpartition(".")[2])))
 
-    def exec_module(self, module: object) -> None:
-        """Run the mutant's source as the module."""
-        exec(compile(self._mutant.source, f"<{self._mutant.name}>", "exec"), vars(module))  # noqa: S102
+    def exec_module(self, module: ModuleType) -> None:
+        """Run the source as the module."""
+        if self._noted:
+            self._noted.prepare(module)
+        exec(compile(self._sources[module.__name__], f"<{module.__name__}>", "exec"), vars(module))  # noqa: S102
 
 
 def main(names: Sequence[str]) -> int:

@@ -204,6 +204,7 @@ def check_schema(folder: Path, disk: Readable = PLAIN) -> None:
 
 def prepare() -> None:
     """Load what writing parts needs: 0.2 s that a thread of its own can spend while the loop runs."""
+    import pyarrow.compute  # noqa: PLC0415
     import pyarrow.parquet  # noqa: F401, PLC0415
 
 

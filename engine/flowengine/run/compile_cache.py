@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import stat
+import warnings
 import zlib
 from contextlib import suppress
 from pathlib import Path
@@ -18,8 +19,10 @@ MOST_BYTES = 128 * 2**20
 def use(cache: Path) -> None:
     """Let jax keep its programs there, or in the folder that flows share; before it is imported.
 
-    XLA takes no path that isn't UTF-8. What is no regular file goes at once: reading it might never end.
+    XLA takes no path that isn't UTF-8. What is no regular file goes at once: reading it might never end. Of a
+    program that can't be read or kept jax would warn with its own files' names; who needs the volume says what ails it.
     """
+    warnings.filterwarnings("ignore", "Error (reading|writing) persistent compilation cache entry")
     with suppress(UnicodeEncodeError):
         kept = Path(SHARED) if SHARED else cache
         str(kept).encode()

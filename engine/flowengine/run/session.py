@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
 from flowapi.errors import FlowError, VolumeError
-from flowapi.report import ExitCode, SavedCheckpoint
-from flowengine import capsule
-from flowengine.compiler import explain
+from flowapi.report import ExitCode
 from flowengine.loop import Carry, Snapshot, snapshot
 from flowengine.run import leaves, platform
+from flowengine.run.announcing import announce, recording
 from flowengine.run.board import Board
 from flowengine.run.cadence import Pace, per_second
 from flowengine.run.ending import diverged, finished_before, point_at_result, result_of, write_result
@@ -24,7 +22,6 @@ from flowengine.run.request import RunRequest
 from flowengine.run.saver import seconds_for
 from flowengine.run.saves import ITERATING, Saves
 from flowengine.run.signals import StopRequest
-from flowengine.run.telemetry import Telemetry
 from flowengine.run.unsolvable import due, next_due, reddened, unsolvable
 from flowengine.run.watchdog import Watchdog
 from flowengine.store import CheckpointStore
@@ -95,7 +92,7 @@ class _Run:
         self.summary: Mapping[str, Any] = {}
         self._pace = Pace(1, opened.compiled.settings.rows * opened.compiled.settings.every)
         self._reporter = Reporter(board, observe, opened.warnings)
-        self._telemetry = _telemetry(request, opened)
+        self._telemetry = recording(request, opened)
         board.ask = self._telemetry.live.answer
         self._saves = Saves(request, opened, self._telemetry, self._reporter, watchdog, self._started)
 
@@ -112,7 +109,7 @@ class _Run:
             self._reporter.warn(f"`cflow resume` won't find this run, for the folder can't be written: {why}")
 
     def go(self) -> ExitCode:
-        self._announce()
+        announce(self._opened, self._iteration, self._reporter, self._telemetry)
         if (finished := self._finished_before()) is not None:
             return finished
         self._reporter.update(state="Compiling")
@@ -139,35 +136,6 @@ class _Run:
     @property
     def _wall_seconds(self) -> float:
         return self._opened.wall_seconds + time.monotonic() - self._started
-
-    def _announce(self) -> None:
-        opened, base = self._opened, self._opened.claimed.base
-        self._reporter.update(
-            attempt=opened.store.attempt,
-            epoch=opened.claimed.epoch,
-            restored_from=opened.restored,
-            previous=opened.claimed.previous,
-            lost_iterations=opened.claimed.lost,
-            passed_over=len(opened.claimed.passed_over),
-            bit_identical=opened.bit_identical,
-            iteration=self._iteration,
-        )
-        for one in opened.claimed.passed_over:
-            self._telemetry.event("CHECKPOINT_CORRUPT", self._iteration, checkpoint=one.id, detail=one.reason)
-        if base is None:
-            warm = opened.claimed.warm
-            detail = f"from {warm.ref.id} of revision {warm.ref.revision}" if warm else None
-            self._telemetry.event("RUN_STARTED", self._iteration, detail=detail)
-        else:
-            ref = base.ref
-            saved = SavedCheckpoint(revision=ref.revision, id=ref.id, iteration=ref.iteration, digest=ref.digest)
-            self._reporter.update(saved=saved, durable=ref.iteration)
-            back = opened.claimed.jumped or opened.claimed.returned
-            self._telemetry.event(
-                "ROLLBACK" if back else "FLOW_RESUMED", self._iteration,
-                checkpoint=ref.id, from_epoch=ref.epoch, lost=opened.claimed.lost,
-            )  # fmt: skip
-        self._reporter.show()
 
     def _iterate(self) -> ExitCode:
         """Chunks until a stop rule holds, the time is over, or somebody asks for an end."""
@@ -263,25 +231,3 @@ class _Run:
         result = result_of(summary, self._revision)
         self._reporter.show(state="Finished", result=result, energy=result.energy, iteration=result.iteration)
         return ExitCode.FINISHED
-
-
-def _telemetry(request: RunRequest, opened: Opened) -> Telemetry:
-    """Where rows and events of this process go; what a killed one left half-written is swept away."""
-    layout, files = opened.store.layout, opened.store.files
-    common = {
-        "run_id": _run_id(request), "flow_name": request.revision.name,
-        "revision": request.revision.hash, "epoch": opened.claimed.epoch,
-    }  # fmt: skip
-    about = {
-        "method": opened.compiled.choice.method.name, "why": explain(opened.compiled),
-        "seed": opened.compiled.document.seed, "env": dict(opened.env),
-    }  # fmt: skip
-    kept = capsule.Capsule(layout.telemetry(request.revision.hash), common, files, about)
-    files.sweep(kept.folder)
-    return Telemetry(kept, request.settings.telemetry.every, int(opened.carry.certificates))
-
-
-def _run_id(request: RunRequest) -> str:
-    """The same for every process of a flow: telemetry of one flow has one run_id."""
-    name = f"{request.owner.namespace}/{request.owner.name}/{request.owner.uid}"
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, name))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from flowapi.errors import FlowError
 from flowengine.store import IO
-from kit.mounts import sh
+from kit.mounts import apart, mounted, sh
 from kit.store.beside import END, Told, go, wrong
 from kit.store.logging_disk import NAME, Write, read_log
 
@@ -53,14 +53,10 @@ def lacking(kind: str) -> str:
 @contextlib.contextmanager
 def attached(image: Path, kind: str, place: Path) -> Iterator[Path]:
     """A file system in a file, mounted for a while; what its journal holds is replayed."""
-    place.mkdir(exist_ok=True)
     device = sh("losetup", "--find", "--show", image)
     try:
-        sh("mount", "-t", kind, *OPTIONS.get(kind, ()), device, place)
-        try:
+        with mounted(place, "-t", kind, *OPTIONS.get(kind, ()), device):
             yield place
-        finally:
-            sh("umount", place)
     finally:
         sh("losetup", "--detach", device)
 
@@ -70,7 +66,7 @@ def _logged(image: Path, log: Path, place: Path) -> Iterator[Path]:
     """The image as a file whose writes are logged."""
     place.mkdir()
     command = [sys.executable, "-P", "-m", "kit.store.logging_disk", str(image), str(log), str(place)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    with apart(), subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         assert server.stdout.readline() == "mounted\n", "the logging disk could not be mounted"
         try:

@@ -2,10 +2,12 @@
 
 import errno
 import hashlib
+import io
 import os
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet
 import pytest
 
 from flowapi.errors import VolumeError
@@ -128,6 +130,90 @@ def test_a_volume_that_can_not_be_read_now_sets_no_part_aside(tmp_path, monkeypa
     with pytest.raises(VolumeError):
         kept.compact()
     assert len(list(tmp_path.glob("telemetry-*.parquet"))) == 2
+
+
+def test_no_memory_to_read_a_part_sets_none_aside(tmp_path, monkeypatch) -> None:
+    kept = filled(tmp_path, parts=2)
+
+    def full(*_, **__):
+        raise MemoryError
+
+    monkeypatch.setattr("pyarrow.parquet.ParquetFile", full)
+    with pytest.raises(MemoryError):
+        kept.compact()
+    assert len(list(tmp_path.glob("telemetry-*.parquet"))) == 2
+
+
+@pytest.mark.parametrize("change", [{"E": 0.25}, {"E": None}, {"iter": 4}, {"controller": "RED"}, {"controller": None}])
+def test_the_digest_of_a_part_is_of_every_value(change) -> None:
+    rows = [
+        {"run_id": "r", "epoch": 1, "iter": 3, "E": 0.5, "controller": "AMBER", "phase": "ru"},
+        {"phase": "n", "iter": 5},
+    ]
+
+    def digest(rows) -> bytes:
+        table = pyarrow.parquet.read_table(io.BytesIO(capsule.parts._encode("telemetry", rows)))
+        assert table.schema.metadata[capsule.parts.DIGEST] == capsule.parts._digest(table)
+        return table.schema.metadata[capsule.parts.DIGEST]
+
+    assert digest(rows) == digest([dict(one) for one in rows])
+    assert digest(rows) != digest([rows[0] | change, rows[1]])
+    assert digest(rows) != digest(rows[::-1])
+    assert digest(rows) != digest([rows[0] | {"phase": "r"}, rows[1] | {"phase": "un"}])  # the same letters
+
+
+def test_a_part_that_is_as_it_was_is_read_once(tmp_path) -> None:
+    filled(tmp_path, parts=1)
+    (path,) = tmp_path.glob("telemetry-*.parquet")
+    kept = capsule.parts.Kept()
+    table = kept(Files(), path, "telemetry")
+    assert kept(Files(), path, "telemetry") is table
+    path.unlink()
+    with pytest.raises(capsule.parts.DamagedPartError):
+        kept(Files(), path, "telemetry")
+    filled(tmp_path, parts=2)
+    assert kept(Files(), path, "telemetry") is not table
+
+
+def test_a_manifest_that_was_refused_is_written_with_the_next_part(tmp_path, monkeypatch) -> None:
+    kept, put = capsule.Capsule(tmp_path, {"epoch": 1}, Files()), Files.put
+
+    def refuse(files, path, chunks):
+        if path.name == "manifest.json":
+            raise OSError(errno.ENOSPC, "full")
+        put(files, path, chunks)
+
+    kept.row(iter=1, t_wall_ms=1)
+    monkeypatch.setattr(Files, "put", refuse)
+    with pytest.raises(OSError, match="full"):
+        kept.flush(1)
+    monkeypatch.undo()
+    kept.flush(2)
+    assert (tmp_path / "manifest.json").exists()
+
+
+@pytest.mark.parametrize(
+    "x", [np.arange(6.0).reshape(2, 3).T, np.zeros((0, 2)), np.array(2 + 1j), np.arange(3) > 1], ids=str
+)
+def test_an_array_of_a_result_is_a_file_of_numpy(tmp_path, x) -> None:
+    capsule.write_result(Files(), tmp_path, {"x": x}, {"sha256": {"x": capsule.digest(x)}})
+    found = np.load(tmp_path / "x.npy")
+    assert (found.dtype, found.shape) == (x.dtype, x.shape)
+    np.testing.assert_array_equal(found, x)
+
+
+def test_what_a_killed_run_left_makes_room_before_a_result_is_written(tmp_path) -> None:
+    left = tmp_path / ".x.npy.0a.tmp"
+    left.write_bytes(b"half")
+
+    class Looks(IO):
+        def create(self, path):
+            assert not left.exists()
+            return super().create(path)
+
+    x = np.arange(3.0)
+    capsule.write_result(Files(Looks()), tmp_path, {"x": x}, {"sha256": {"x": capsule.digest(x)}})
+    assert (tmp_path / "x.npy").exists()
 
 
 def test_a_digest_leaves_no_file_open(tmp_path) -> None:

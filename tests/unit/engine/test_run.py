@@ -2,7 +2,7 @@
 
 from flowapi.report import RunReport
 from flowengine.run.board import Board
-from flowengine.run.cadence import Cadence, Pace
+from flowengine.run.cadence import Cadence, Pace, per_second
 from flowengine.run.reporting import Reporter
 
 
@@ -38,6 +38,13 @@ def test_pace_grows_slowly_and_stays_within_the_ring() -> None:
     assert pace.measured(1, 1e-9).iterations == 4
     assert pace.measured(10, 5.0).iterations == 1
     assert Pace(400, most=500).measured(400, 1e-9).iterations == 500
+
+
+def test_a_clock_that_stands_still_has_no_rate_and_no_say() -> None:
+    assert per_second(10, 0.0) is None
+    assert per_second(10, -1.0) is None
+    assert per_second(10, 4.0) == 2.5
+    assert Pace(8, most=500).measured(8, 0.0).iterations == 32
 
 
 def test_warnings_are_said_once_and_the_newest_stay() -> None:
