@@ -152,7 +152,9 @@ def test_the_digest_of_a_part_is_of_every_value(change) -> None:
     ]
 
     def digest(rows) -> bytes:
-        table = pyarrow.parquet.read_table(io.BytesIO(capsule.parts._encode("telemetry", rows)))
+        table = pyarrow.parquet.read_table(
+            io.BytesIO(capsule.parts._encode(capsule.parts._table_of("telemetry", rows)))
+        )
         assert table.schema.metadata[capsule.parts.DIGEST] == capsule.parts._digest(table)
         return table.schema.metadata[capsule.parts.DIGEST]
 
@@ -176,7 +178,10 @@ def test_a_part_that_is_as_it_was_is_read_once(tmp_path) -> None:
 
 
 def test_a_manifest_that_was_refused_is_written_with_the_next_part(tmp_path, monkeypatch) -> None:
-    kept, put = capsule.Capsule(tmp_path, {"epoch": 1}, Files()), Files.put
+    kept, put = (
+        capsule.Capsule(tmp_path, {"run_id": "r", "flow_name": "f", "revision": "a", "epoch": 1}, Files()),
+        Files.put,
+    )
 
     def refuse(files, path, chunks):
         if path.name == "manifest.json":
