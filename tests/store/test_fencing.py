@@ -74,7 +74,7 @@ def test_a_volume_put_back_to_an_older_state_fences_who_ran_on_the_newer_one(tmp
     newer, claimed = take(tmp_path / "flow", attempt=3)
     assert (claimed.epoch, zombie.epoch, found(claimed)) == (2, 2, 1)
     for work in (lambda: zombie.save(3, state(3), meta()), lambda: zombie.collect(Retention(A, keep=1))):
-        with pytest.raises(FencedError, match="another process's now"):
+        with pytest.raises(FencedError, match="taken over by another process"):
             work()
     newer.save(2, state(2), meta())
     assert iterations(tmp_path / "flow") == [2, 1]

@@ -38,7 +38,7 @@ def copy_instead(source, target) -> None:
 LACKS = {
     "rename": ({"rename": refuse(errno.ENOSYS)}, "can't rename a file over another"),
     "rename that copies": ({"rename": copy_instead}, "can't give a renamed file its new content"),
-    "rename that does nothing": ({"rename": lambda *_: None}, "can't show a renamed file"),
+    "rename that does nothing": ({"rename": lambda *_: None}, "can't give a renamed file its new content"),
     "exclusive creation": ({"create": overwrite}, "can't create a file only where there is none"),
     "sync": ({"fsync": refuse(errno.EINVAL)}, "can't write and sync a file"),
     "folder sync": ({"fsync_folder": refuse(errno.EINVAL)}, "can't sync a folder"),
