@@ -97,7 +97,7 @@ def test_thinning_out_by_hand(tmp_path) -> None:
     store, _ = take(tmp_path, A)
     ids = [store.save(k, state(k), meta()).id for k in (1, 2, 3)]
     (tmp_path / "revisions" / A / "ckpts" / str(CheckpointId.new(9, store.epoch))).mkdir()  # being written elsewhere
-    with pytest.raises(FencedError, match="runs"):
+    with pytest.raises(FencedError, match="is running"):
         thin_out(tmp_path, 1)
     store.close()
     assert thin_out(tmp_path, 1, dry_run=True) == [(A, ids[0]), (A, ids[1])]
