@@ -34,6 +34,7 @@ from flowoperator.shell.queue import Key, WorkQueue
 log = structlog.get_logger()
 WORKERS = 24  # four namespaces full of slow flows leave none for a fifth
 RESYNC_SECONDS = 60.0
+EARLY_SECONDS = (3.0, 12.0)  # after the watches begin: no event tells of what went between our listing and theirs
 RETRY_SECONDS = 1.0
 GRACE_SECONDS = 5.0  # for an event to come: beginning the watches again lists everything
 STUCK_SECONDS = 180.0
@@ -56,6 +57,7 @@ class Operator:
         self.standby: Lease | None = None
         self.synced = 0.0
         self.watching = asyncio.Event()
+        self.begun = asyncio.Event()
         self.dead_watch = asyncio.Event()
 
     async def fill(self) -> None:
@@ -77,27 +79,35 @@ class Operator:
 
     async def resync(self) -> None:
         """Compare the cache with what is there, now and then: events get lost."""
+        early: list[float] = []
         pause = RESYNC_SECONDS
         while True:
-            await asyncio.sleep(random.uniform(0.8, 1.2) * pause)  # noqa: S311 - jitter
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.begun.wait(), random.uniform(0.8, 1.2) * pause)  # noqa: S311 - jitter
+                self.begun.clear()
+                early = list(EARLY_SECONDS)
+                pause = early[0]
+                continue
             try:
                 for kind in KINDS:
                     for namespace in self.settings.namespaces or ("",):
-                        await self._compare(kind, namespace)
-                self.synced, pause = asyncio.get_running_loop().time(), RESYNC_SECONDS
+                        await self._compare(kind, namespace, early=bool(early))
+                self.synced, early = asyncio.get_running_loop().time(), early[1:]
+                pause = early[0] if early else RESYNC_SECONDS
                 settle_memory()
             except (ApiError, aiohttp.ClientError, TimeoutError) as error:
                 log.warning("the resync failed", error=repr(error))
                 pause = RETRY_SECONDS
 
-    async def _compare(self, kind: str, namespace: str) -> None:
+    async def _compare(self, kind: str, namespace: str, *, early: bool = False) -> None:
+        """One kind; `early`: what the cache lacks is still on its way."""
         labels = "" if kind == KIND else FLOW_LABEL
         version, found = await self.cluster.listing(kind, namespace, labels=labels, metadata=True)
         keys, missed = self.informer.compare(kind, version, found, namespace)
-        if missed:
+        if missed and not early:
             await asyncio.sleep(GRACE_SECONDS)  # its event may be on its way
             missed = self.informer.compare(kind, version, found, namespace)[1]
-        late = {key for one in missed if (key := await self._take_in(kind, one)) is not None}
+        late = {key for one in missed if not early and (key := await self._take_in(kind, one)) is not None}
         if late:
             log.warning("a watch has missed objects; beginning the watches again", kind=kind, missed=len(missed))
             RESTARTS.inc()
@@ -146,6 +156,7 @@ class Operator:
         """Kopf's watches, until a signal ends them; begun again when one is dead: Kopf itself goes on without it."""
         while True:
             self.dead_watch.clear()
+            self.begun.set()
             watches = asyncio.create_task(self._kopf(access))
             dead = asyncio.create_task(self.dead_watch.wait())
             try:

@@ -129,7 +129,7 @@ def test_an_hour_of_trouble_changes_no_bit_and_takes_no_memory(cluster, namespac
     while (spent := time.monotonic() - begun) < seconds:
         soak.renew()
         soak.trouble()
-        if spent < seconds / 2 and soak.rng.random() < 0.03:  # later ones would hide what an operator gathers
+        if spent < seconds / 2 and soak.rng.random() < 0.1:  # later ones would hide what an operator gathers
             soak.change_leader()
         if spent > seconds / 2 and (now := soak.resident()):
             memory.append(now)

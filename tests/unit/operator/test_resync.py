@@ -29,6 +29,13 @@ class Apiserver:
         return self.body
 
 
+class Empty(Apiserver):
+    """Has nothing."""
+
+    async def listing(self, kind, namespace, **_):
+        return 10, []
+
+
 def compared(apiserver, *, known=None) -> Operator:
     async def run() -> Operator:
         operator = Operator(Settings("engine:1"), cast("Any", apiserver), cast("Any", None))
@@ -62,3 +69,31 @@ def test_what_the_cache_has_as_the_listing_shows_it_asks_for_nothing():
     operator = compared(Apiserver(job(5), None), known=job(5))
     assert not operator.dead_watch.is_set()
     assert operator.queue.length == 0
+
+
+def test_what_went_between_our_first_listing_and_that_of_the_watches_is_noticed_soon(monkeypatch):
+    monkeypatch.setattr(main, "EARLY_SECONDS", (0.0, 0.0))
+
+    async def run() -> Operator:
+        operator = Operator(Settings("engine:1"), cast("Any", Empty(None, None)), cast("Any", None))
+        operator.informer.seen("Job", job(4))
+        resync = asyncio.create_task(operator.resync())
+        operator.begun.set()  # as `watch` does
+        async with asyncio.timeout(10):
+            while operator.queue.length == 0:
+                await asyncio.sleep(0)
+        resync.cancel()
+        return operator
+
+    operator = asyncio.run(run())
+    assert not operator.informer.jobs.entries
+    assert not operator.dead_watch.is_set()
+
+
+def test_what_is_on_its_way_when_the_watches_begin_begins_none_again():
+    async def run() -> Operator:
+        operator = Operator(Settings("engine:1"), cast("Any", Apiserver(job(5), job(5))), cast("Any", None))
+        await operator._compare("Job", "", early=True)
+        return operator
+
+    assert not asyncio.run(run()).dead_watch.is_set()
