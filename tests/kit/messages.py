@@ -47,9 +47,15 @@ def covered(text: str) -> bool:
 
 def unknown() -> list[str]:
     """What was said since this was asked last, and has no row."""
-    found = sorted(one for one in said if not known().fullmatch(one.strip()))
+    found = sorted(one for one in said if not _has_row(one.strip()))
     said.clear()
     return found
+
+
+def _has_row(text: str) -> bool:
+    """Whether a text has a row, or begins with an error's sentence that has one, and goes on with what to do."""
+    ends = [len(text), *(match.start() for match in re.finditer(r"[.] ", text))]
+    return any(known().fullmatch(text[:end]) for end in ends)
 
 
 def listen() -> None:
