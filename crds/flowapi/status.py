@@ -9,6 +9,7 @@ from flowapi.model import Model
 from flowapi.report import LAST_ATTEMPT, MOST_DIGESTS
 
 MOST_FAILED = 10
+MOST_RESTORES = 10
 Phase = Literal["Pending", "Running", "Suspended", "Completed", "Stalled"]
 ConditionType = Literal["Ready", "Reconciling", "Stalled", "Checkpointed", "Certified", "RolledBack", "Completed"]
 Short = Annotated[str, StringConstraints(max_length=253)]
@@ -145,6 +146,9 @@ class RestoreStatus(Model):
     place: Short = Field("", description="Where it starts from: REVISION/NAME, or REVISION/latest.")
     revision: Short = Field(
         "", description="Hash of the revision that starts there, until that has saved a checkpoint since."
+    )
+    done: Annotated[tuple[Short, ...], Field(max_length=MOST_RESTORES)] = Field(
+        (), description="Those before it that have happened, oldest first; each happens once."
     )
 
 

@@ -111,7 +111,10 @@ def with_claim(plan: Plan, observed: Observed, spec: FlowSpec) -> Plan:
 
 
 def _map_repairs(observed: Observed, valid: ValidSpec) -> tuple[Action, ...]:
-    """Pods of a Job wait for ever for a ConfigMap that was deleted; those of forgotten revisions go."""
+    """Pods of a Job wait for ever for a ConfigMap that was deleted; those of forgotten revisions go.
+
+    One whose revision has saved under other run-time settings is made anew with those: they are what it goes back to.
+    """
     job, status, ref = observed.job, observed.flow.status, observed.flow.ref
     known = {one.hash for one in status.revisions} | {valid.hash, valid.asked}
     found: list[Action] = [
@@ -119,7 +122,11 @@ def _map_repairs(observed: Observed, valid: ValidSpec) -> tuple[Action, ...]:
         for one in observed.maps
         if one.owner_uid == ref.uid and one.revision not in known
     ]
-    active = job is not None and not job.finished and not job.deleting and job.revision == valid.asked
-    if active and not is_refused(observed, "ConfigMap") and observed.map_of(valid.asked) is None:
-        found.append(Create(build_configmap(ref, revision_file(observed, valid))))
-    return tuple(found)
+    if job is None or job.deleting or job.revision != valid.asked or is_refused(observed, "ConfigMap"):
+        return tuple(found)
+    mine, saved = observed.map_of(valid.asked), status.attempt.saved and job.settings == valid.settings_hash
+    if mine is not None and saved and mine.settings != valid.asked_settings:
+        found.append(Delete("ConfigMap", mine.name, mine.uid))
+    elif mine is not None or job.finished:
+        return tuple(found)
+    return (*found, Create(build_configmap(ref, revision_file(observed, valid), valid.asked_settings)))

@@ -10,8 +10,8 @@ from flowapi.report import ExitCode, RunReport
 from flowapi.revision import RevisionTuple, RuntimeSettings
 from flowapi.spec import FlowSpec, RetrySpec
 from flowapi.status import FlowStatus
-from flowoperator.objects.job import settings_hash
 from flowoperator.objects.meta import FlowRef
+from flowoperator.objects.settings import asked_settings, settings_hash
 
 FINAL = frozenset({ExitCode.DOCUMENT, ExitCode.DATA, ExitCode.DIVERGED, ExitCode.FENCED})
 
@@ -49,9 +49,14 @@ class ValidSpec:
         return RuntimeSettings.of(self.spec, self.document)
 
     @cached_property
+    def asked_settings(self) -> str:
+        """Everything outside the revision that a pod is told."""
+        return asked_settings(self.spec, self.settings)
+
+    @cached_property
     def settings_hash(self) -> str:
         """A change of it restarts the pod."""
-        return settings_hash(self.spec, self.settings)
+        return settings_hash(self.asked_settings)
 
 
 @dataclass(frozen=True)
@@ -227,6 +232,7 @@ class RevisionMap:
     """The ConfigMap of a revision, with the image that was resolved when it was made.
 
     Attributes:
+        settings: The run-time settings under which it last saved, or first started.
         tuple: What was hashed; None in the cache, which keeps no large values, and where it can't be read.
     """
 
@@ -235,6 +241,7 @@ class RevisionMap:
     owner_uid: str
     revision: str
     image: str
+    settings: str = ""
     tuple: RevisionTuple | None = None
 
 

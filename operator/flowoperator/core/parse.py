@@ -13,6 +13,7 @@ from flowapi.revision import REVISION_KEY, RevisionFile
 from flowapi.spec import FlowSpec, parse_spec
 from flowapi.status import FlowStatus
 from flowoperator.core.observed import Claim, Flow, InvalidSpec, Job, Pod, RevisionMap, TerminationRecord, ValidSpec
+from flowoperator.objects.configmap import SETTINGS_KEY
 from flowoperator.objects.job import CONTAINER
 from flowoperator.objects.meta import (
     ATTEMPT_LABEL,
@@ -178,13 +179,14 @@ def _resizing(status: Json) -> str:
 
 
 def revision_map(body: Json) -> RevisionMap:
-    """A revision's ConfigMap; of its content, only the image that was resolved."""
-    meta = body["metadata"]
+    """A revision's ConfigMap; of its content, only the image that was resolved, and its run-time settings."""
+    meta, data = body["metadata"], body.get("data") or {}
     try:
-        image = json.loads((body.get("data") or {}).get(REVISION_KEY, "{}")).get("resolvedImage") or ""
+        image = json.loads(data.get(REVISION_KEY, "{}")).get("resolvedImage") or ""
     except (ValueError, AttributeError):
         image = ""
-    return RevisionMap(meta["name"], meta["uid"], controller_uid(body), _label(body, REVISION_LABEL), str(image))
+    owner, revision = controller_uid(body), _label(body, REVISION_LABEL)
+    return RevisionMap(meta["name"], meta["uid"], owner, revision, str(image), data.get(SETTINGS_KEY, ""))
 
 
 def whole_revision_map(body: Json) -> RevisionMap:

@@ -6,6 +6,7 @@ from typing import Literal
 from flowapi.report import SavedCheckpoint
 from flowapi.revision import RevisionFile
 from flowapi.status import (
+    MOST_RESTORES,
     CheckpointStatus,
     DisplayStatus,
     FlowStatus,
@@ -93,19 +94,22 @@ def _superseded(one: RevisionRecord) -> RevisionRecord:
 
 
 def with_restore(status: FlowStatus, valid: ValidSpec) -> FlowStatus:
-    """The status once `spec.restore` is acted on; the same where there is none, or no other than before."""
-    asked = valid.spec.restore
+    """The status once `spec.restore` is acted on; the same where there is none, or one that has happened."""
+    asked, known = valid.spec.restore, status.restore
     if not restores(status, valid) or asked is None:
         return status
-    restore = RestoreStatus(nonce=asked.nonce, place=asked.place, revision=valid.asked)
+    happened = (_restore_id(known.nonce, known.place),) if known.nonce and not known.revision else ()
+    done = (*known.done, *happened)[-MOST_RESTORES:]
+    restore = RestoreStatus(nonce=asked.nonce, place=asked.place, revision=valid.asked, done=done)
     return status.model_copy(update={"restore": restore})
 
 
 def restores(status: FlowStatus, valid: ValidSpec) -> bool:
     """Whether the spec asks for a restore that has not happened yet."""
-    asked = valid.spec.restore
-    known = status.restore
-    return asked is not None and (asked.nonce, asked.place) != (known.nonce, known.place)
+    asked, known = valid.spec.restore, status.restore
+    if asked is None or (asked.nonce, asked.place) == (known.nonce, known.place):
+        return False
+    return _restore_id(asked.nonce, asked.place) not in known.done
 
 
 def without_withdrawn(status: FlowStatus, valid: ValidSpec) -> FlowStatus:
@@ -113,7 +117,12 @@ def without_withdrawn(status: FlowStatus, valid: ValidSpec) -> FlowStatus:
     asked, known = valid.spec.restore, status.restore
     if not known.revision or (asked is not None and (asked.nonce, asked.place) == (known.nonce, known.place)):
         return status
-    return status.model_copy(update={"restore": known.model_copy(update={"revision": ""})})
+    return status.model_copy(update={"restore": RestoreStatus(done=known.done)})
+
+
+def _restore_id(nonce: str, place: str) -> str:
+    """Of a start that happens once; the volume remembers it too."""
+    return f"restore-{hashlib.sha256(f'{nonce} {place}'.encode()).hexdigest()[:10]}"
 
 
 def with_outcome(status: FlowStatus, outcome: Outcome, checkpoint: CheckpointStatus | None) -> FlowStatus:
@@ -160,8 +169,7 @@ def start_of(status: FlowStatus, mode: Literal["Continue", "Restart"]) -> Start:
     """
     restore = status.restore
     if restore.revision and restore.revision == status.revision.current:
-        named = f"{restore.nonce} {restore.place}"
-        return Start(restore.place, f"restore-{hashlib.sha256(named.encode()).hexdigest()[:10]}")
+        return Start(restore.place, _restore_id(restore.nonce, restore.place))
     mine, failed = status.revisions[-1], status.revision.desired if status.revision.replaced else ""
     before = [one for one in status.revisions[-2::-1] if one.hash != failed]
     if mode == "Restart":

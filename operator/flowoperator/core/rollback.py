@@ -11,6 +11,7 @@ from flowoperator.core.observed import Observed, ValidSpec
 from flowoperator.core.plan import Event, Plan
 from flowoperator.core.revisions import record, restores, switched, with_outcome, without_failure
 from flowoperator.core.stability import goes_back
+from flowoperator.objects.settings import with_settings
 
 LONGEST_CAUSE, LONGEST_BEFORE = 400, 100  # so that all failures that are remembered fit into a status of 16 KiB
 
@@ -28,8 +29,18 @@ def placed(observed: Observed, valid: ValidSpec, status: FlowStatus, now: dateti
         return valid, _adopted(observed, status, now)
     if _is_as_it_was(observed, valid, revision.failed[-1]) and not _is_asked_again(valid, status):
         noted = status.model_copy(update={"retry_nonce": valid.spec.retry_nonce})
-        return replace(valid, stable=revision.current), noted
+        return _as_it_ran(observed, valid, revision.current), noted
     return valid, status
+
+
+def _as_it_ran(observed: Observed, valid: ValidSpec, stable: str) -> ValidSpec:
+    """The stable revision with the run-time settings that it had: the others may be why the revision failed."""
+    known = observed.map_of(stable)
+    try:
+        spec, document = with_settings(valid.spec, valid.document, known.settings if known else "")
+    except ValueError:  # its ConfigMap is gone, or not as the operator made it
+        return replace(valid, stable=stable)
+    return ValidSpec(spec, document, stable)
 
 
 def _is_as_it_was(observed: Observed, valid: ValidSpec, failed: FailedRevision) -> bool:

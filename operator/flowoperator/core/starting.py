@@ -33,7 +33,7 @@ def start(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetim
     if observed.missing_inputs and not valid.stable:
         verdict = conditions.stalled("InvalidSpec", " ".join(observed.missing_inputs))
         return closed(observed, status, verdict, now, needs, requeue_after=INPUT_SECONDS)
-    if observed.inputs:
+    if observed.inputs and not valid.stable:  # they are those that the spec asks for
         attempt = status.attempt.model_copy(update={"inputs": observed.inputs})
         status = status.model_copy(update={"attempt": attempt})
     verdict = (
@@ -77,7 +77,7 @@ def _needs(observed: Observed, valid: ValidSpec) -> tuple[Action, ...]:
     if observed.claim is None:
         found.append(Create(build_claim(flow.ref, volume, valid.spec.deletion_policy)))
     if observed.map_of(valid.hash) is None:
-        found.append(Create(build_configmap(flow.ref, revision_file(observed, valid))))
+        found.append(Create(build_configmap(flow.ref, revision_file(observed, valid), valid.asked_settings)))
     return tuple(found)
 
 

@@ -1,12 +1,10 @@
 """The Job of an attempt: one pod at a time, restricted, with the exit codes' meaning told to the Job controller."""
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from flowapi.inputs import InputSpec
-from flowapi.numbers import canonical_json
 from flowapi.pod import EngineSpec
 from flowapi.report import ExitCode
 from flowapi.revision import REVISION_KEY, RevisionFile, RuntimeSettings
@@ -19,6 +17,7 @@ from flowoperator.objects.meta import (
     labels,
     owner_reference,
 )
+from flowoperator.objects.settings import asked_settings, settings_hash
 
 CONTAINER = "engine"
 PORT = 8080
@@ -72,19 +71,6 @@ class Attempt:
     queue: tuple[tuple[str, str], ...] = ()
 
 
-def settings_hash(spec: FlowSpec, settings: RuntimeSettings) -> str:
-    """A hash of everything outside the revision that a running pod has been told: a change needs a restart.
-
-    Of what was asked for alone: another default in another version restarts nothing.
-    """
-    asked = spec.model_dump(
-        by_alias=True, exclude_unset=True, mode="json",
-        include={"engine": True, "retry": {"limit"}, "termination_grace_period_seconds": True},
-    )  # fmt: skip
-    asked["engine"] = {key: value for key, value in asked.get("engine", {}).items() if key not in {"env", "image"}}
-    return hashlib.sha256(canonical_json({**asked, "settings": settings.asked()})).hexdigest()[:16]
-
-
 def build_job(
     flow: FlowRef, spec: FlowSpec, settings: RuntimeSettings, attempt: Attempt,
     resources: Mapping[str, Mapping[str, str]],
@@ -99,7 +85,7 @@ def build_job(
             "name": job_name(flow.name, revision, attempt.number),
             "namespace": flow.namespace,
             "labels": {**dict(attempt.queue), **found},
-            "annotations": {SETTINGS_ANNOTATION: settings_hash(spec, settings)},
+            "annotations": {SETTINGS_ANNOTATION: settings_hash(asked_settings(spec, settings))},
             "ownerReferences": [owner_reference(flow, controller=True)],
         },
         "spec": {

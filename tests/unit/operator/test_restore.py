@@ -156,3 +156,32 @@ def test_a_withdrawn_restore_does_not_come_back_with_an_automatic_rollback(world
     world.end(76, job="Failed")
     world.settle()
     assert (world.job.revision, world.argument("start")) == (A.hash, "latest")
+
+
+def test_a_nonce_of_before_asks_for_nothing(world):
+    for nonce in ("1", "2", "1", "2"):
+        world.edit(asking(nonce))
+        world.settle()
+        world.say(70, 60, base=40)
+        world.step()
+    assert world.events.count("Restoring") == 2
+    assert world.job.attempt == 3
+
+
+def test_a_nonce_that_was_withdrawn_in_time_may_be_used_again(world):
+    world.edit(spec(suspend=True))
+    world.settle()
+    for wanted in (spec(suspend=True, restore=asking().spec.restore.model_dump(by_alias=True, exclude_none=True)),
+                   spec(suspend=True), asking()):  # fmt: skip
+        world.edit(wanted)
+        world.settle()
+    assert world.argument("start") == f"{A.hash}/{CHECKPOINT}"
+
+
+def test_the_status_remembers_a_bounded_number_of_restores(world):
+    for number in range(30):
+        world.edit(asking(str(number)))
+        world.settle()
+        world.say(70 + number, 60 + number, base=40)
+        world.step()
+    assert len(world.status.restore.done) == 10

@@ -4,7 +4,7 @@ from pydantic import Field, create_model
 
 from flowapi.revision import RuntimeSettings
 from flowapi.spec import EngineSpec, FlowSpec, parse_spec
-from flowoperator.objects.job import settings_hash
+from flowoperator.objects.settings import asked_settings, settings_hash
 
 FLOW = {"variables": {"x": {"shape": [2]}}, "terms": [{"atom": "l1", "arg": "x"}], "stop": {"maxIterations": 1}}
 
@@ -18,7 +18,7 @@ RECORDED = {
 
 def hash_of(**spec):
     found, document = parse_spec({"flow": FLOW, **spec})
-    return settings_hash(found, RuntimeSettings.of(found, document))
+    return settings_hash(asked_settings(found, RuntimeSettings.of(found, document)))
 
 
 def test_the_hashes_of_an_earlier_version_stand():
@@ -37,7 +37,7 @@ def test_a_new_key_with_a_default_restarts_nothing():
     settings = RuntimeSettings.of(spec, document)
     engine = newer.model_validate({"priorityClassName": "high"})
     after = FlowSpec.model_construct(_fields_set=spec.model_fields_set, **{**dict(spec), "engine": engine})
-    assert settings_hash(after, settings) == settings_hash(spec, settings)
+    assert asked_settings(after, settings) == asked_settings(spec, settings)
 
 
 def test_what_belongs_to_the_revision_is_no_setting():
