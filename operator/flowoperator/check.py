@@ -4,12 +4,11 @@ import asyncio
 import os
 import sys
 
-from kubernetes.aio import client
-
 from flowapi.group import KIND
 from flowoperator.settings import Settings
 from flowoperator.shell import credentials
 from flowoperator.shell.cluster import ApiError, Cluster
+from flowoperator.shell.connection import Connection
 from flowoperator.shell.lease import SECONDS, TROUBLES, LeaseName
 
 LOOK_SECONDS = 1.0
@@ -49,8 +48,7 @@ async def _renewed(cluster: Cluster, place: LeaseName, seconds: float) -> str:
 
 
 async def _main() -> str:
-    access = await credentials.access()
-    async with client.ApiClient(access.configuration) as api:
+    async with Connection(credentials.login()) as api:
         return await check(Cluster(api), Settings.of(os.environ))
 
 

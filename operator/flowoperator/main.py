@@ -14,7 +14,6 @@ import aiohttp
 import kopf
 import structlog
 from aiohttp import web
-from kubernetes.aio import client
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from flowapi.group import FLOW_LABEL, KIND
@@ -22,7 +21,8 @@ from flowoperator import handlers
 from flowoperator.settings import Settings, configure_logs
 from flowoperator.shell import credentials
 from flowoperator.shell.cluster import ApiError, Cluster
-from flowoperator.shell.credentials import Access
+from flowoperator.shell.connection import Connection, LoginError
+from flowoperator.shell.credentials import Login
 from flowoperator.shell.engines import Engines
 from flowoperator.shell.informer import KINDS, Informer
 from flowoperator.shell.lease import SECONDS, WRITING_SECONDS, Lease, clock
@@ -152,12 +152,12 @@ class Operator:
         await self.fill()
         await asyncio.gather(*(self.queue.worker() for _ in range(WORKERS)), self.resync())
 
-    async def watch(self, access: Access) -> None:
+    async def watch(self, login: Login) -> None:
         """Kopf's watches, until a signal ends them; begun again when one is dead: Kopf itself goes on without it."""
         while True:
             self.dead_watch.clear()
             self.begun.set()
-            watches = asyncio.create_task(self._kopf(access))
+            watches = asyncio.create_task(self._kopf(login))
             dead = asyncio.create_task(self.dead_watch.wait())
             try:
                 await asyncio.wait({watches, dead}, return_when=asyncio.FIRST_COMPLETED)
@@ -172,9 +172,9 @@ class Operator:
                 await asyncio.gather(watches, dead, return_exceptions=True)
                 self.watching.clear()
 
-    async def _kopf(self, access: Access) -> None:
+    async def _kopf(self, login: Login) -> None:
         tasks = await kopf.spawn_tasks(
-            registry=handlers.registry(self.queue, self.informer, access.login),
+            registry=handlers.registry(self.queue, self.informer, login),
             ready_flag=self.watching,
             settings=handlers.settings(),
             standalone=True,
@@ -207,17 +207,16 @@ class _Everything(Collection[asyncio.Task[Any]]):
         return 0
 
 
-async def run(settings: Settings, access: Access, http: aiohttp.ClientSession) -> None:
+async def run(settings: Settings, login: Login, http: aiohttp.ClientSession) -> None:
     """Run until a signal or until a part fails.
 
     Args:
         settings: What the chart tells.
-        access: The way to the apiserver.
+        login: The way to the apiserver.
         http: Asks the engines.
     """
     sys.setrecursionlimit(max(sys.getrecursionlimit(), NESTING))
-    access.configuration.client_session_kwargs = {"trust_env": False}  # or it looks for a ~/.netrc at each request
-    async with client.ApiClient(access.configuration) as api:
+    async with Connection(login) as api:
         lease = Lease(Cluster(api), settings.lease) if settings.lease is not None else None
         guarded = Cluster(api, lease.check, SECONDS - WRITING_SECONDS) if lease is not None else Cluster(api)
         operator = Operator(settings, guarded, http)
@@ -229,7 +228,7 @@ async def run(settings: Settings, access: Access, http: aiohttp.ClientSession) -
         try:
             if lease is None or await _acquired(lease, stop):
                 operator.standby = None
-                await _lead(operator, access, lease, stop)
+                await _lead(operator, login, lease, stop)
         finally:
             if lease is not None:
                 await lease.release()
@@ -248,9 +247,9 @@ async def _acquired(lease: Lease, stop: asyncio.Event) -> bool:
         await _end(tasks)
 
 
-async def _lead(operator: Operator, access: Access, lease: Lease | None, stop: asyncio.Event) -> None:
+async def _lead(operator: Operator, login: Login, lease: Lease | None, stop: asyncio.Event) -> None:
     """Watch and work, for as long as the Lease is ours and no signal has come."""
-    parts: list[Coroutine[Any, Any, Any]] = [operator.work(), operator.watch(access), stop.wait()]
+    parts: list[Coroutine[Any, Any, Any]] = [operator.work(), operator.watch(login), stop.wait()]
     tasks = [asyncio.create_task(part) for part in (*parts, *([lease.keep()] if lease is not None else []))]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -269,14 +268,17 @@ async def _end(tasks: list[asyncio.Task[Any]]) -> None:
 
 async def _run(settings: Settings) -> None:
     async with aiohttp.ClientSession(trust_env=False) as http:
-        await run(settings, await credentials.access(), http)
+        await run(settings, credentials.login(), http)
 
 
 def main() -> None:
     """The entry point."""
     settings = Settings.of(os.environ)
     configure_logs(settings.log_level)
-    asyncio.run(_run(settings))
+    try:
+        asyncio.run(_run(settings))
+    except LoginError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

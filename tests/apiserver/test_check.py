@@ -2,12 +2,13 @@
 
 import asyncio
 
+import kopf
 import pytest
-from kubernetes.aio import client
 
 from flowoperator.check import check
 from flowoperator.settings import Settings
 from flowoperator.shell.cluster import Cluster
+from flowoperator.shell.connection import Connection
 from flowoperator.shell.lease import LeaseName
 from kit.apiserver.leaders import LEASE, holder, operator
 from kit.apiserver.plane import NAMESPACE
@@ -22,9 +23,8 @@ def said(scene, seconds, account=""):
 
     async def ask():
         shown = account or plane.token
-        access = client.Configuration(host=plane.url, api_key={"authorization": f"Bearer {shown}"})
-        access.ssl_ca_cert = str(plane.authority)
-        async with client.ApiClient(access) as api:
+        info = kopf.ConnectionInfo(server=plane.url, ca_path=str(plane.authority), scheme="Bearer", token=shown)
+        async with Connection(lambda: info) as api:
             return await check(Cluster(api), Settings("engine:1", lease=PLACE), seconds=seconds)
 
     return asyncio.run(ask())

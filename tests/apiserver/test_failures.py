@@ -1,5 +1,7 @@
 """What a person reads when an attempt fails or does not start: each cause its own reason and sentence."""
 
+import time
+
 import pytest
 
 from flowapi.report import RunError
@@ -119,16 +121,32 @@ def test_a_container_that_cannot_start_says_why(scene, reason, words):
     flow.until("to be on its way again", lambda status: status["phase"] == "Pending")
 
 
+def warn(scene, pod, reason, message):
+    """An event against a pod."""
+    about = {"kind": "Pod", "name": pod.name, "uid": pod.uid, "namespace": scene.namespace, "apiVersion": "v1"}
+    scene.api.post(scene.path("events"), {
+        "apiVersion": "v1", "kind": "Event", "type": "Warning", "involvedObject": about, "lastTimestamp": now(),
+        "metadata": {"name": f"{pod.name}.{reason.lower()}", "namespace": scene.namespace},
+        "reason": reason, "message": message,
+    })  # fmt: skip
+
+
 def test_a_volume_that_cannot_be_mounted_is_said_from_the_pods_events(scene):
     flow = scene.flow().apply(spec())
     pod = flow.next_pod().bind()
     pod.status("Pending", {"waiting": {"reason": "ContainerCreating"}})
-    meta = {"name": f"{pod.name}.1", "namespace": scene.namespace}
-    about = {"kind": "Pod", "name": pod.name, "uid": pod.uid, "namespace": scene.namespace, "apiVersion": "v1"}
-    scene.api.post(scene.path("events"), {
-        "apiVersion": "v1", "kind": "Event", "metadata": meta, "involvedObject": about, "type": "Warning",
-        "reason": "FailedMount", "message": "Multi-Attach error for volume pv-1", "lastTimestamp": now(),
-    })  # fmt: skip
+    warn(scene, pod, "FailedMount", "Multi-Attach error for volume pv-1")
+    assert "Multi-Attach error for volume pv-1" in flow.stalled("PodCannotStart", 30)
+
+
+def test_a_probe_is_no_reason_why_a_pod_cannot_start(scene):
+    """A kubelet that has much to do probes a container before it says that the pod runs."""
+    flow = scene.flow().apply(spec())
+    pod = flow.next_pod().bind()
+    pod.status("Pending", {"waiting": {"reason": "ContainerCreating"}})
+    warn(scene, pod, "FailedMount", "Multi-Attach error for volume pv-1")
+    time.sleep(1.1)  # events have whole seconds
+    warn(scene, pod, "Unhealthy", "Readiness probe failed: connection refused")
     assert "Multi-Attach error for volume pv-1" in flow.stalled("PodCannotStart", 30)
 
 
@@ -136,11 +154,7 @@ def test_a_readiness_probe_that_failed_in_a_pod_that_is_dead_says_nothing_of_the
     flow = scene.flow().apply(spec())
     pod = flow.next_pod().run(10)
     flow.phase("Running")
-    about = {"kind": "Pod", "name": pod.name, "uid": pod.uid, "namespace": scene.namespace, "apiVersion": "v1"}
-    scene.api.post(scene.path("events"), {
-        "apiVersion": "v1", "kind": "Event", "metadata": {"name": "probe", "namespace": scene.namespace}, "type": "Warning",
-        "involvedObject": about, "reason": "Unhealthy", "message": "Readiness probe failed", "lastTimestamp": now(),
-    })  # fmt: skip
+    warn(scene, pod, "Unhealthy", "Readiness probe failed")
     pod.end(137, message="")
     flow.until("to say how it ended", lambda status: "ended with exit code 137" in str(status["conditions"]))
     flow.next_pod(40)

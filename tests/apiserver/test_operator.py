@@ -2,17 +2,18 @@
 
 import asyncio
 import signal
+from contextlib import AsyncExitStack
 
 import aiohttp
 import kopf
 import pytest
-from kubernetes.aio import client
 
 from flowoperator.handlers import CHILDREN
 from flowoperator.main import RESYNC_SECONDS
 from flowoperator.main import Operator as OperatorProcess
 from flowoperator.settings import Settings
 from flowoperator.shell.cluster import Cluster
+from flowoperator.shell.connection import Connection
 from kit.apiserver import plane as planes
 from kit.apiserver.scene import scene as make_scene
 from kit.apiserver.scene import spec, wait_for
@@ -74,13 +75,14 @@ def test_watches_that_are_begun_again_end_nothing_else(idle_scene, plane, loop):
     """Kopf would cancel whatever was begun after it: the workers, and what asks engines."""
     url = idle_scene.operator.url
     login = kopf.ConnectionInfo(server=url, scheme="Bearer", token=plane.token)
-    access = type("Access", (), {"login": staticmethod(lambda: login)})
 
     async def begin():
-        configuration = client.Configuration(host=url, api_key={"authorization": f"Bearer {plane.token}"})
-        api, http = client.ApiClient(configuration), aiohttp.ClientSession()
+        stack = AsyncExitStack()
+        api = await stack.enter_async_context(Connection(lambda: login))
+        http = await stack.enter_async_context(aiohttp.ClientSession())
         operator = OperatorProcess(Settings("engine:1", (idle_scene.namespace,), 0), Cluster(api), http)
-        return api, http, operator, [asyncio.create_task(operator.work()), asyncio.create_task(operator.watch(access))]
+        tasks = [asyncio.create_task(operator.work()), asyncio.create_task(operator.watch(lambda: login))]
+        return stack, operator, tasks
 
     async def again(operator):
         await operator.watching.wait()
@@ -93,15 +95,14 @@ def test_watches_that_are_begun_again_end_nothing_else(idle_scene, plane, loop):
         names = [task.get_name().split(" ")[0] for task in asyncio.all_tasks()]
         return names.count("watcher"), names.count("spawner")
 
-    async def end(api, http, operator, tasks):
+    async def end(stack, operator, tasks):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         operator.engines.close()
-        await http.close()
-        await api.close()
+        await stack.aclose()
 
-    api, http, operator, tasks = loop.run(begin())
+    stack, operator, tasks = loop.run(begin())
     try:
         idle_scene.flow("before").apply(spec())
         idle_scene.flow("before").next_pod().run(100, 90)
@@ -114,7 +115,7 @@ def test_watches_that_are_begun_again_end_nothing_else(idle_scene, plane, loop):
         assert not any(task.done() for task in tasks)
         wait_for("Kopf to have left nothing behind", lambda: loop.run(of_kopf()) == before)
     finally:
-        loop.run(end(api, http, operator, tasks))
+        loop.run(end(stack, operator, tasks))
 
 
 def test_watches_that_have_ended_kill_the_process_at_no_later_time(scene, loop):
@@ -158,16 +159,13 @@ def test_a_fresh_install_is_ready_within_seconds_though_its_storage_is_still_mad
 
         async def install() -> float:
             clock = asyncio.get_running_loop().time
-            configuration = client.Configuration(host=plane.url, api_key={"authorization": f"Bearer {plane.token}"})
-            configuration.ssl_ca_cert = str(plane.authority)
             login = kopf.ConnectionInfo(
                 server=plane.url, ca_path=str(plane.authority), scheme="Bearer", token=plane.token
             )
-            async with client.ApiClient(configuration) as api, aiohttp.ClientSession() as http:
+            async with Connection(lambda: login) as api, aiohttp.ClientSession() as http:
                 operator = OperatorProcess(Settings("engine:1", (), 0), Cluster(api), http)
-                access = type("Access", (), {"login": staticmethod(lambda: login)})
                 started = clock()
-                tasks = [asyncio.create_task(operator.work()), asyncio.create_task(operator.watch(access))]
+                tasks = [asyncio.create_task(operator.work()), asyncio.create_task(operator.watch(lambda: login))]
                 while not operator.healthy(clock()):
                     for task in tasks:
                         if task.done():

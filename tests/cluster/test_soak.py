@@ -53,7 +53,7 @@ class Soak:
         """Compare what has ended."""
         for name in list(self.flows):
             status = self.flow(name).status()
-            assert status.get("phase") != "Stalled", (name, status)
+            assert status.get("phase") != "Stalled", json.dumps({name: status})
             if status.get("phase") == "Completed" and status["revision"]["current"] == status["revision"]["desired"]:
                 assert status["result"]["sha256"]["x"] == self.wanted[self.flows[name]], (name, json.dumps(status))
                 self.counts["ended with the same bits"] += 1

@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from kubernetes.aio import client
-
 from flowapi.group import GROUP, KIND, VERSION
 from flowapi.schema import PLURAL
+from flowoperator.shell.connection import Connection
 from flowoperator.shell.metrics import REQUESTS
 
 Json = dict[str, Any]
@@ -64,13 +63,13 @@ class Cluster:
     """Requests to the apiserver. Refusals that a caller does not expect leave as `ApiError`.
 
     Args:
-        api: The client.
+        api: The way there.
         may_write: Called before each write; raises where this process may not write.
         write_seconds: How long a write may take.
     """
 
     def __init__(
-        self, api: client.ApiClient, may_write: Callable[[], None] = lambda: None,
+        self, api: Connection, may_write: Callable[[], None] = lambda: None,
         write_seconds: float = TIMEOUT_SECONDS,
     ) -> None:  # fmt: skip
         self._api, self._may_write, self._write_seconds = api, may_write, write_seconds
@@ -169,21 +168,18 @@ class Cluster:
                 await asyncio.sleep(error.retry_after)
 
     async def _once(self, method: str, path: str, query: Mapping[str, str], body: Json | None, accept: str) -> Json:
-        config = self._api.configuration
         headers = {"Accept": accept, "Content-Type": "application/json"}
         if method == "PATCH":
             headers["Content-Type"] = "application/merge-patch+json"
-        await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         if method != "GET":
             self._may_write()
-        url = f"{config.host}{path}" + (f"?{urlencode(query)}" if query else "")
         seconds = TIMEOUT_SECONDS if method == "GET" else self._write_seconds
-        answer = await self._api.call_api(method, url, headers, body, _request_timeout=seconds)
+        target = path + (f"?{urlencode(query)}" if query else "")
+        answer = await self._api.request(method, target, headers, body, seconds)
         REQUESTS.labels(method, str(answer.status)).inc()
-        data: bytes = await answer.read()
         if not 200 <= answer.status <= 299:
-            raise ApiError(answer.status, data, _seconds(answer.headers.get("Retry-After")))
-        found: Json = json.loads(data)
+            raise ApiError(answer.status, answer.data, _seconds(answer.headers.get("Retry-After")))
+        found: Json = json.loads(answer.data)
         return found
 
 

@@ -3,35 +3,24 @@
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import kopf
-from kubernetes.aio import client, config
 
 _log = logging.getLogger(__name__)
 FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
-@dataclass(frozen=True)
-class Access:
-    """The way to the apiserver, for our own client and for Kopf's watches."""
-
-    configuration: client.Configuration
-    login: Callable[[], kopf.ConnectionInfo | None]
+Login = Callable[[], kopf.ConnectionInfo | None]
+"""The way to the apiserver, for our own requests and for Kopf's watches; None where there is none."""
 
 
-async def access() -> Access:
+def login() -> Login:
     """That of the service account of this pod; outside of one, the kubeconfig's."""
     if "KUBERNETES_SERVICE_HOST" in os.environ:
-        config.load_incluster_config()
-        return Access(client.Configuration.get_default_copy(), of_service_account)
-    await config.load_kube_config()
-    return Access(
-        client.Configuration.get_default_copy(),
-        partial(kopf.login_with_kubeconfig, logger=_log, settings=kopf.OperatorSettings()),
-    )
+        return of_service_account
+    return partial(kopf.login_with_kubeconfig, logger=_log, settings=kopf.OperatorSettings())
 
 
 def of_service_account(folder: Path = FOLDER) -> kopf.ConnectionInfo | None:

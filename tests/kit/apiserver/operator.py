@@ -11,11 +11,9 @@ from typing import Any, TypeVar
 import aiohttp
 import kopf
 from aiohttp import web
-from kubernetes.aio import client
 
 from flowoperator.main import run
 from flowoperator.settings import Settings
-from flowoperator.shell.credentials import Access
 from kit.apiserver.node import Engines
 from kit.apiserver.plane import ENGINE
 
@@ -98,14 +96,13 @@ class Operator:
         self._running = self._loop.start(self._run())
 
     async def _run(self) -> None:
-        configuration = client.Configuration(host=self._url, api_key={"authorization": f"Bearer {self._token}"})
-        access = Access(
-            configuration, lambda: kopf.ConnectionInfo(server=self._url, scheme="Bearer", token=self._token)
-        )
+        def login() -> kopf.ConnectionInfo:
+            return kopf.ConnectionInfo(server=self._url, scheme="Bearer", token=self._token)
+
         settings = Settings(self.image, self._namespaces, 0, "warning")
         try:
             async with aiohttp.ClientSession(connector=ToEngines(self.engines_port)) as http:
-                await run(settings, access, http)
+                await run(settings, login, http)
         finally:
             self._ended.set()
             if self._revive:

@@ -9,20 +9,17 @@ from pathlib import Path
 _CHILD = """\
 import asyncio, sys
 import aiohttp, kopf
-from kubernetes.aio import client
 from flowoperator.main import run
 from flowoperator.settings import Settings, configure_logs
-from flowoperator.shell.credentials import Access
 from flowoperator.shell.lease import LeaseName
 from kit.apiserver.operator import ToEngines
 url, token, port, namespaces, lease, identity, own_port = sys.argv[1:]
 async def main():
-    configuration = client.Configuration(host=url, api_key={"authorization": f"Bearer {token}"})
-    access = Access(configuration, lambda: kopf.ConnectionInfo(server=url, scheme="Bearer", token=token))
+    login = lambda: kopf.ConnectionInfo(server=url, scheme="Bearer", token=token)
     watched = tuple(namespaces.split(",")) if namespaces else ()
     place = LeaseName(lease, "computable-flows", identity) if lease else None
     async with aiohttp.ClientSession(connector=ToEngines(int(port))) as http:
-        await run(Settings("engine:1", watched, int(own_port), "warning", lease=place), access, http)
+        await run(Settings("engine:1", watched, int(own_port), "warning", lease=place), login, http)
 configure_logs("warning")
 asyncio.run(main())
 """
