@@ -1,9 +1,7 @@
 """The operator's process: Kopf's watches, our workers, a resync, and a health port, in one event loop."""
 
 import asyncio
-import gc
 import os
-import random
 import signal
 import sys
 from collections.abc import Collection, Coroutine, Iterator
@@ -16,27 +14,24 @@ import structlog
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
-from flowapi.group import FLOW_LABEL, KIND
 from flowoperator import handlers
 from flowoperator.settings import Settings, configure_logs
 from flowoperator.shell import credentials
-from flowoperator.shell.cluster import ApiError, Cluster
+from flowoperator.shell.cluster import Cluster
 from flowoperator.shell.connection import Connection, LoginError
 from flowoperator.shell.credentials import Login
 from flowoperator.shell.engines import Engines
-from flowoperator.shell.informer import KINDS, Informer
+from flowoperator.shell.informer import Informer
 from flowoperator.shell.lease import SECONDS, WRITING_SECONDS, Lease, clock
-from flowoperator.shell.metrics import QUEUE, RESTARTS, Flows
+from flowoperator.shell.listings import Listings
+from flowoperator.shell.metrics import QUEUE, Flows
 from flowoperator.shell.observe import Observer
 from flowoperator.shell.passes import Passes
-from flowoperator.shell.queue import Key, WorkQueue
+from flowoperator.shell.queue import WorkQueue
 
 log = structlog.get_logger()
 WORKERS = 24  # four namespaces full of slow flows leave none for a fifth
-RESYNC_SECONDS = 60.0
-EARLY_SECONDS = (3.0, 12.0)  # after the watches begin: no event tells of what went between our listing and theirs
 RETRY_SECONDS = 1.0
-GRACE_SECONDS = 5.0  # for an event to come: beginning the watches again lists everything
 STUCK_SECONDS = 180.0
 NESTING = 25_000  # of JSON that can be read: the apiserver takes flows of up to 10,000 levels
 
@@ -55,77 +50,15 @@ class Operator:
         self._flows = CollectorRegistry()
         self._flows.register(Flows(lambda: (one.value for one in self.informer.flows.entries.values())))
         self.standby: Lease | None = None
-        self.synced = 0.0
+        self.listings = Listings(cluster, self.informer, self.queue, settings.namespaces)
         self.watching = asyncio.Event()
-        self.begun = asyncio.Event()
-        self.dead_watch = asyncio.Event()
-
-    async def fill(self) -> None:
-        """List everything before anything is decided; an apiserver that is not ready yet is asked again."""
-        while True:
-            try:
-                for kind in KINDS:
-                    for namespace in self.settings.namespaces or ("",):
-                        labels = "" if kind == KIND else FLOW_LABEL
-                        self.informer.fill(kind, await self.cluster.items(kind, namespace, labels=labels))
-                break
-            except (ApiError, aiohttp.ClientError, TimeoutError) as error:
-                log.warning("the first listing failed; trying again", error=repr(error))
-                await asyncio.sleep(RETRY_SECONDS)
-        self.synced = asyncio.get_running_loop().time()
-        settle_memory()
-        for entry in self.informer.flows.entries.values():
-            self.queue.add(entry.key)
-
-    async def resync(self) -> None:
-        """Compare the cache with what is there, now and then: events get lost."""
-        early: list[float] = []
-        pause = RESYNC_SECONDS
-        while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self.begun.wait(), random.uniform(0.8, 1.2) * pause)  # noqa: S311 - jitter
-                self.begun.clear()
-                early = list(EARLY_SECONDS)
-                pause = early[0]
-                continue
-            try:
-                for kind in KINDS:
-                    for namespace in self.settings.namespaces or ("",):
-                        await self._compare(kind, namespace, early=bool(early))
-                self.synced, early = asyncio.get_running_loop().time(), early[1:]
-                pause = early[0] if early else RESYNC_SECONDS
-                settle_memory()
-            except (ApiError, aiohttp.ClientError, TimeoutError) as error:
-                log.warning("the resync failed", error=repr(error))
-                pause = RETRY_SECONDS
-
-    async def _compare(self, kind: str, namespace: str, *, early: bool = False) -> None:
-        """One kind; `early`: what the cache lacks is still on its way."""
-        labels = "" if kind == KIND else FLOW_LABEL
-        version, found = await self.cluster.listing(kind, namespace, labels=labels, metadata=True)
-        keys, missed = self.informer.compare(kind, version, found, namespace)
-        if missed and not early:
-            await asyncio.sleep(GRACE_SECONDS)  # its event may be on its way
-            missed = self.informer.compare(kind, version, found, namespace)[1]
-        late = {key for one in missed if not early and (key := await self._take_in(kind, one)) is not None}
-        if late:
-            log.warning("a watch has missed objects; beginning the watches again", kind=kind, missed=len(missed))
-            RESTARTS.inc()
-            self.dead_watch.set()
-        for key in keys | late:
-            self.queue.add_idle(key)
-
-    async def _take_in(self, kind: str, place: tuple[str, str]) -> Key | None:
-        """The flow of an object that the cache lacks, or has an older version of; None if it was deleted meanwhile."""
-        body = await self.cluster.get(kind, *place)
-        return self.informer.seen(kind, body) if body is not None else None
 
     def healthy(self, now: float) -> bool:
         """Whether it asks for the Lease; or, with it, gets answers and events, and its queue moves."""
         if self.standby is not None:
             return clock() - self.standby.asked < STUCK_SECONDS
         stuck = not self.queue.idle and now - self.queue.progress > STUCK_SECONDS
-        synced = bool(self.synced) and now - self.synced < STUCK_SECONDS
+        synced = bool(self.listings.synced) and now - self.listings.synced < STUCK_SECONDS
         return self.watching.is_set() and synced and not stuck
 
     async def serve(self) -> web.AppRunner:
@@ -149,16 +82,16 @@ class Operator:
 
     async def work(self) -> None:
         """Fill the cache, then pass over flows for ever."""
-        await self.fill()
-        await asyncio.gather(*(self.queue.worker() for _ in range(WORKERS)), self.resync())
+        await self.listings.fill()
+        await asyncio.gather(*(self.queue.worker() for _ in range(WORKERS)), self.listings.resync())
 
     async def watch(self, login: Login) -> None:
         """Kopf's watches, until a signal ends them; begun again when one is dead: Kopf itself goes on without it."""
         while True:
-            self.dead_watch.clear()
-            self.begun.set()
+            self.listings.dead_watch.clear()
+            self.listings.begun.set()
             watches = asyncio.create_task(self._kopf(login))
-            dead = asyncio.create_task(self.dead_watch.wait())
+            dead = asyncio.create_task(self.listings.dead_watch.wait())
             try:
                 await asyncio.wait({watches, dead}, return_when=asyncio.FIRST_COMPLETED)
                 if watches.done() and watches.exception() is None:
@@ -183,15 +116,6 @@ class Operator:
             clusterwide=not self.settings.namespaces,
         )
         await kopf.run_tasks(tasks, ignored=_Everything())
-
-
-def settle_memory() -> None:
-    """Keep the garbage collector off the cache: with thousands of flows a walk through it stops all work for 0.5 s.
-
-    What is kept lives on until nothing refers to it.
-    """
-    gc.collect()
-    gc.freeze()
 
 
 class _Everything(Collection[asyncio.Task[Any]]):

@@ -9,11 +9,11 @@ import kopf
 import pytest
 
 from flowoperator.handlers import CHILDREN
-from flowoperator.main import RESYNC_SECONDS
 from flowoperator.main import Operator as OperatorProcess
 from flowoperator.settings import Settings
 from flowoperator.shell.cluster import Cluster
 from flowoperator.shell.connection import Connection
+from flowoperator.shell.listings import RESYNC_SECONDS
 from kit.apiserver import plane as planes
 from kit.apiserver.scene import scene as make_scene
 from kit.apiserver.scene import spec, wait_for
@@ -86,8 +86,8 @@ def test_watches_that_are_begun_again_end_nothing_else(idle_scene, plane, loop):
 
     async def again(operator):
         await operator.watching.wait()
-        operator.dead_watch.set()
-        while operator.dead_watch.is_set():
+        operator.listings.dead_watch.set()
+        while operator.listings.dead_watch.is_set():
             await asyncio.sleep(0.01)
         await operator.watching.wait()
 

@@ -6,9 +6,9 @@ from typing import Any, cast
 import pytest
 
 from flowapi.group import FLOW_LABEL
-from flowoperator import main
 from flowoperator.main import Operator
 from flowoperator.settings import Settings
+from flowoperator.shell import listings
 
 
 def job(version: int) -> dict[str, Any]:
@@ -41,7 +41,7 @@ def compared(apiserver, *, known=None) -> Operator:
         operator = Operator(Settings("engine:1"), cast("Any", apiserver), cast("Any", None))
         if known is not None:
             operator.informer.seen("Job", known)
-        await operator._compare("Job", "")
+        await operator.listings.compare("Job", "", FLOW_LABEL)
         return operator
 
     return asyncio.run(run())
@@ -49,36 +49,36 @@ def compared(apiserver, *, known=None) -> Operator:
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch):
-    monkeypatch.setattr(main, "GRACE_SECONDS", 0.0)
+    monkeypatch.setattr(listings, "GRACE_SECONDS", 0.0)
 
 
 def test_an_object_that_is_deleted_after_the_listing_was_not_missed():
     operator = compared(Apiserver(job(5), None))
-    assert not operator.dead_watch.is_set()
+    assert not operator.listings.dead_watch.is_set()
     assert operator.queue.length == 0
 
 
 def test_an_object_that_no_watch_told_of_is_taken_in_its_flow_looked_at_and_the_watches_begin_again():
     operator = compared(Apiserver(job(5), job(5)), known=job(4))
-    assert operator.dead_watch.is_set()
+    assert operator.listings.dead_watch.is_set()
     assert operator.informer.jobs.entries["work", "denoise-1"].version == 5
     assert operator.queue.length == 1
 
 
 def test_what_the_cache_has_as_the_listing_shows_it_asks_for_nothing():
     operator = compared(Apiserver(job(5), None), known=job(5))
-    assert not operator.dead_watch.is_set()
+    assert not operator.listings.dead_watch.is_set()
     assert operator.queue.length == 0
 
 
 def test_what_went_between_our_first_listing_and_that_of_the_watches_is_noticed_soon(monkeypatch):
-    monkeypatch.setattr(main, "EARLY_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr(listings, "EARLY_SECONDS", (0.0, 0.0))
 
     async def run() -> Operator:
         operator = Operator(Settings("engine:1"), cast("Any", Empty(None, None)), cast("Any", None))
         operator.informer.seen("Job", job(4))
-        resync = asyncio.create_task(operator.resync())
-        operator.begun.set()  # as `watch` does
+        resync = asyncio.create_task(operator.listings.resync())
+        operator.listings.begun.set()  # as `watch` does
         async with asyncio.timeout(10):
             while operator.queue.length == 0:
                 await asyncio.sleep(0)
@@ -87,13 +87,13 @@ def test_what_went_between_our_first_listing_and_that_of_the_watches_is_noticed_
 
     operator = asyncio.run(run())
     assert not operator.informer.jobs.entries
-    assert not operator.dead_watch.is_set()
+    assert not operator.listings.dead_watch.is_set()
 
 
 def test_what_is_on_its_way_when_the_watches_begin_begins_none_again():
     async def run() -> Operator:
         operator = Operator(Settings("engine:1"), cast("Any", Apiserver(job(5), job(5))), cast("Any", None))
-        await operator._compare("Job", "", early=True)
+        await operator.listings.compare("Job", "", FLOW_LABEL, early=True)
         return operator
 
-    assert not asyncio.run(run()).dead_watch.is_set()
+    assert not asyncio.run(run()).listings.dead_watch.is_set()
