@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from flowengine.cli.messages import plain_errors
+from flowengine.cli.typed import program
 
 if TYPE_CHECKING:
     from flowclient.compare import Comparison
@@ -92,7 +93,8 @@ def init(
         written = begin(name, start, folder, data=data)
         sys.stdout.writelines(f"{path}\n" for path in written)
         path = f"PYTHONPATH={folder} " if any(one.suffix == ".py" for one in written) else ""
-        sys.stdout.write(f"Next: {path}cflow lint {written[0]}; {path}cflow run {written[0]}\n")
+        cflow = f"{path}{program()}"
+        sys.stdout.write(f"Next: {cflow} lint {written[0]}; {cflow} run {written[0]}\n")
 
 
 def _show(found: "Comparison") -> None:

@@ -21,6 +21,7 @@ from flowengine.cli import remembering
 from flowengine.cli.beside import Beside
 from flowengine.cli.messages import plain_errors
 from flowengine.cli.progress import Display, display
+from flowengine.cli.typed import program, same_command
 from flowengine.run import environment, platform
 from flowengine.run.board import Board
 from flowengine.run.jax_import import load_jax
@@ -70,7 +71,7 @@ def _leave_behind(request: RunRequest, *, sure: bool) -> None:
     if not hidden:
         return
     newest = next((one for one in hidden if one.good and not one.problem), hidden[0]).ref
-    back = shlex.join(["cflow", "resume", str(request.root), "--from", newest.id])
+    back = f"{program()} {shlex.join(['resume', str(request.root), '--from', newest.id])}"
     sys.stderr.write(
         f"cflow: --fresh leaves {len(hidden)} checkpoints behind, the newest at iteration {newest.iteration}. That one "
         f"is kept until the next --fresh, the others go when the fresh run saves; this goes back to it:\n  {back}\n"
@@ -192,7 +193,7 @@ def _go(request: RunRequest, shown: Display) -> None:
 
     board = Board(RunReport(revision=request.revision.hash, attempt=request.attempt))
     with ExitStack() as stack:
-        stop = stack.enter_context(StopRequest(lambda: shown.left(_same_command())))
+        stop = stack.enter_context(StopRequest(lambda: shown.left(same_command())))
         stack.enter_context(shown)
         observe = stack.enter_context(Beside(shown.observe)).observe
         session = Session(request, board, stop, observe, partial(remembering.remember, request))
@@ -200,7 +201,7 @@ def _go(request: RunRequest, shown: Display) -> None:
     if code is ExitCode.FINISHED:
         shown.result(session.summary, _shown_folder(request))
     else:
-        shown.paused(board.report, _same_command())
+        shown.paused(board.report, same_command())
     raise SystemExit(int(code))
 
 
@@ -209,15 +210,3 @@ def _shown_folder(request: RunRequest) -> Path:
     layout = Layout(request.root)
     folder = layout.result(request.revision.hash)
     return layout.result_link if os.path.realpath(layout.result_link) == os.path.realpath(folder) else folder
-
-
-def _same_command() -> str:
-    """This command without what makes it start over or pause."""
-    words = iter(sys.argv[1:])
-    kept = ["cflow"]
-    for word in words:
-        if word in ("--until", "--from"):
-            next(words, None)
-        elif word not in ("--fresh", "--yes") and not word.startswith(("--until=", "--from=")):
-            kept.append(word)
-    return shlex.join(kept)
