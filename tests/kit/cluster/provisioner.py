@@ -1,95 +1,123 @@
 """Gives each claim of a class a folder that all nodes share, grows it when asked, and removes it after its claim.
 
-Runs as a script in a pod of the cluster, on the operator's image, without the project's packages.
+Runs as a script in a pod of the cluster, on the operator's image.
 """
 
+import json
 import os
 import shutil
+import ssl
 import sys
 import threading
+import time
 from collections.abc import Callable
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
-from kubernetes import client, config, watch
-from kubernetes.client.exceptions import ApiException
-from kubernetes.utils.quantity import parse_quantity
+from flowapi.quantities import amount
 
+Json = dict[str, Any]
+ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 USER = 65532  # the flows'; Kubernetes changes no owner of a hostPath
-WATCH_SECONDS = 300
+WATCH_SECONDS, PAUSE_SECONDS = 300, 1.0
 CONFLICT, GONE = 409, 404
+VOLUMES, CLAIMS = "/api/v1/persistentvolumes", "/api/v1/persistentvolumeclaims"
 
 
-def serve(api: client.CoreV1Api, name: str, folder: Path, claim: Any) -> None:
+def ask(method: str, path: str, body: Json | None = None) -> Any:
+    """The apiserver's answer, to be read: as this pod's service account."""
+    host, port = os.environ["KUBERNETES_SERVICE_HOST"], os.environ["KUBERNETES_SERVICE_PORT"]
+    kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+    headers = {"Authorization": f"Bearer {(ACCOUNT / 'token').read_text()}", "Content-Type": kind}
+    data = None if body is None else json.dumps(body).encode()
+    request = Request(f"https://{host}:{port}{path}", data, headers, method=method)
+    return urlopen(request, context=ssl.create_default_context(cafile=ACCOUNT / "ca.crt"))  # noqa: S310
+
+
+def change(method: str, path: str, body: Json | None = None) -> None:
+    """Make, patch or delete something."""
+    with ask(method, path, body) as answer:
+        answer.read()
+
+
+def serve(name: str, folder: Path, claim: Json) -> None:
     """A volume for a claim that has none, a larger one for a claim that asks for it."""
-    if claim.spec.storage_class_name != name or claim.metadata.deletion_timestamp:
+    spec, phase = claim["spec"], claim["status"].get("phase")
+    if spec.get("storageClassName") != name or "deletionTimestamp" in claim["metadata"]:
         return
-    if claim.status.phase == "Pending" and not claim.spec.volume_name:
-        _make(api, name, folder, claim)
-    elif claim.status.phase == "Bound":
-        _grow(api, claim)
+    if phase == "Pending" and not spec.get("volumeName"):
+        _make(name, folder, claim)
+    elif phase == "Bound":
+        _grow(claim)
 
 
-def _make(api: client.CoreV1Api, name: str, folder: Path, claim: Any) -> None:
+def _make(name: str, folder: Path, claim: Json) -> None:
     """The volume, bound to this claim alone."""
-    volume = f"pvc-{claim.metadata.uid}"
+    mine = claim["metadata"]
+    volume = f"pvc-{mine['uid']}"
     place = folder / volume
     place.mkdir(exist_ok=True)
     os.chown(place, USER, USER)
     meta = {"name": volume, "annotations": {"pv.kubernetes.io/provisioned-by": name}}
-    reference = {"kind": "PersistentVolumeClaim", "namespace": claim.metadata.namespace, "name": claim.metadata.name}
+    reference = {"kind": "PersistentVolumeClaim", "namespace": mine["namespace"], "name": mine["name"]}
     spec = {
         "storageClassName": name,
-        "capacity": {"storage": claim.spec.resources.requests["storage"]},
-        "accessModes": claim.spec.access_modes,
+        "capacity": {"storage": claim["spec"]["resources"]["requests"]["storage"]},
+        "accessModes": claim["spec"]["accessModes"],
         "persistentVolumeReclaimPolicy": "Delete",
-        "claimRef": {**reference, "uid": claim.metadata.uid},
+        "claimRef": {**reference, "uid": mine["uid"]},
         "hostPath": {"path": str(place), "type": "Directory"},
     }
-    body: Any = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": meta, "spec": spec}
-    api.create_persistent_volume(body)
+    change("POST", VOLUMES, {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": meta, "spec": spec})
 
 
-def _grow(api: client.CoreV1Api, claim: Any) -> None:
+def _grow(claim: Json) -> None:
     """A folder has the room of its disk: what grows is the number."""
-    wanted = claim.spec.resources.requests["storage"]
-    if parse_quantity(wanted) <= parse_quantity(claim.status.capacity["storage"]):
+    mine, wanted = claim["metadata"], claim["spec"]["resources"]["requests"]["storage"]
+    if (amount(wanted) or 0) <= (amount(claim["status"]["capacity"]["storage"]) or 0):
         return
-    api.patch_persistent_volume(claim.spec.volume_name, {"spec": {"capacity": {"storage": wanted}}})
-    api.patch_namespaced_persistent_volume_claim_status(
-        claim.metadata.name, claim.metadata.namespace, {"status": {"capacity": {"storage": wanted}}}
-    )
+    change("PATCH", f"{VOLUMES}/{claim['spec']['volumeName']}", {"spec": {"capacity": {"storage": wanted}}})
+    path = f"/api/v1/namespaces/{mine['namespace']}/persistentvolumeclaims/{mine['name']}/status"
+    change("PATCH", path, {"status": {"capacity": {"storage": wanted}}})
 
 
-def remove(api: client.CoreV1Api, name: str, folder: Path, volume: Any) -> None:
+def remove(name: str, folder: Path, volume: Json) -> None:
     """A volume whose claim is gone, with what lies in it."""
-    if volume.spec.storage_class_name == name and volume.status.phase == "Released":
-        shutil.rmtree(folder / volume.metadata.name, ignore_errors=True)
-        api.delete_persistent_volume(volume.metadata.name)
+    if volume["spec"].get("storageClassName") == name and volume["status"].get("phase") == "Released":
+        shutil.rmtree(folder / volume["metadata"]["name"], ignore_errors=True)
+        change("DELETE", f"{VOLUMES}/{volume['metadata']['name']}")
 
 
-def follow(listing: Callable[..., Any], handle: Callable[[Any], None]) -> None:
-    """Hand each object over as it comes and changes, for ever; what went wrong is tried with the next list."""
+def follow(path: str, handle: Callable[[Json], None]) -> None:
+    """Hand each object over as it is, and as it changes, for ever; what went wrong is tried with the next watch."""
     while True:
         try:
-            for event in watch.Watch().stream(listing, timeout_seconds=WATCH_SECONDS):
-                if event["type"] in {"ADDED", "MODIFIED"}:
-                    handle(event["object"])
-        except ApiException as error:
-            if error.status not in {CONFLICT, GONE}:
-                print(error, file=sys.stderr, flush=True)
+            with ask("GET", f"{path}?watch=1&timeoutSeconds={WATCH_SECONDS}") as events:
+                for event in map(json.loads, events):
+                    if event["type"] in {"ADDED", "MODIFIED"}:
+                        _handle(event["object"], handle)
+        except (OSError, HTTPException) as error:
+            print(error, file=sys.stderr, flush=True)
+            time.sleep(PAUSE_SECONDS)
+
+
+def _handle(body: Json, handle: Callable[[Json], None]) -> None:
+    try:
+        handle(body)
+    except HTTPError as error:
+        if error.code not in {CONFLICT, GONE}:
+            raise
 
 
 def main() -> None:
     """Arguments: the class' name, and the folder that all nodes share."""
     name, folder = sys.argv[1], Path(sys.argv[2])
-    config.load_incluster_config()
-    api = client.CoreV1Api()
-    removing = threading.Thread(
-        target=follow, args=(api.list_persistent_volume, lambda one: remove(api, name, folder, one)), daemon=True
-    )
-    removing.start()
-    follow(api.list_persistent_volume_claim_for_all_namespaces, lambda one: serve(api, name, folder, one))
+    volumes = (VOLUMES, lambda one: remove(name, folder, one))
+    threading.Thread(target=follow, args=volumes, daemon=True).start()
+    follow(CLAIMS, lambda one: serve(name, folder, one))
 
 
 if __name__ == "__main__":
