@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import time
 from contextlib import AsyncExitStack
 
 import aiohttp
@@ -38,6 +39,20 @@ def test_a_restart_at_any_point_changes_nothing(scene, moment):
     assert status["attempt"]["number"] == 1
     assert status["recoveries"]["count"] == 0
     assert len(flow.jobs()) == 1
+
+
+def test_an_operator_that_starts_writes_nothing_while_nothing_has_happened(scene):
+    """Or each update of the operator would show every flow as pending for a moment."""
+    flow = scene.flow().apply(spec())
+    pod = flow.next_pod().run(100, 90)
+    flow.until("its checkpoint to be known", lambda status: status["attempt"].get("saved"))
+    version = flow.body()["metadata"]["resourceVersion"]
+    scene.operator.kill()
+    scene.node.engines.asked.clear()
+    scene.operator.start()
+    wait_for("the engine to be asked", lambda: scene.node.engines.asked.get(pod.address))
+    time.sleep(2)  # for what follows from its answer
+    assert flow.body()["metadata"]["resourceVersion"] == version
 
 
 def test_what_happened_while_the_operator_was_away_is_seen_when_it_comes_back(scene):

@@ -20,7 +20,7 @@ def with_stability(status: FlowStatus, observed: Observed, now: str) -> FlowStat
     report = observed.latest_report
     if report is None or report.revision != status.revision.current or not status.revisions:
         return status
-    if report.state == "Running" and not status.attempt.running_since:
+    if report is observed.report and report.state == "Running" and not status.attempt.running_since:
         attempt = status.attempt.model_copy(update={"running_since": now})
         status = status.model_copy(update={"attempt": attempt, "recoveries": recovered(status.recoveries, now)})
     mine = status.revisions[-1]

@@ -34,6 +34,9 @@ def watch(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetim
     report = observed.report
     if report is not None and report.attempt != status.attempt.number:
         report = None  # of the attempt before
+    if report is None and pod is not None and _ran(observed, status, pod):
+        verdict = conditions.running(f"Revision {status.revision.current} runs.")
+        return closed(observed, status, verdict, now, others, requeue_after=_later(status, now))
     if report is not None and report.state == "Running":
         status = _certified(observed, status, now)
         cause = overdue(observed, valid, status, now)
@@ -50,6 +53,12 @@ def watch(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetim
     plan = closed(observed, status, verdict, now, others, requeue_after=_later(status, now))
     unclear = (pod is None or not pod.running) and _age(status, now) > UNCLEAR_AFTER
     return replace(plan, unclear=unclear)
+
+
+def _ran(observed: Observed, status: FlowStatus, pod: Pod) -> bool:
+    """Whether this pod's engine ran when an operator last asked it; this one, which has just begun, has yet to."""
+    alive = pod.running and not pod.engine_ended
+    return alive and bool(status.attempt.running_since) and observed.silent <= UNREACHABLE_SECONDS
 
 
 def _fruitless(observed: Observed, valid: ValidSpec, status: FlowStatus) -> str | None:

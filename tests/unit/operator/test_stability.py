@@ -165,6 +165,8 @@ def test_the_time_of_a_revision_that_is_left_is_its_own(world):
 def test_a_full_volume_once_does_not_spare_a_revision_its_deadline(world):
     world.end(74)
     world.settle()
+    world.say(4, 0, controller="AMBER")
+    world.settle()
     world.now += timedelta(seconds=700)
     world.say(5, 0, controller="AMBER")
     world.settle()

@@ -44,3 +44,24 @@ def test_a_pod_that_went_before_it_had_saved_waits_for_its_jobs_back_off():
     world.forget()
     world.step()
     assert world.job == job
+
+
+def test_a_new_operator_says_what_the_last_one_saw_until_it_has_asked_the_engine(world):
+    world.report = None
+    plan = world.step()
+    assert (plan.status, plan.events) == (None, ())
+
+
+def test_another_pod_than_the_one_that_ran_is_no_engine_that_runs(world):
+    world.end(137)
+    world.forget()
+    world.kubernetes()
+    world.step()
+    assert world.status.phase == "Pending"
+
+
+def test_an_engine_that_never_answers_the_new_operator_is_said_to_be_unreachable(world):
+    world.report, world.silent = None, 11.0
+    world.step()
+    ready = next(one.message for one in world.status.conditions if one.type == "Ready")
+    assert "doesn't answer the operator" in ready
