@@ -2,25 +2,9 @@
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 from kit.denoise import spec
 from kit.flow import LiveFlow
-
-PLUGIN = Path(sys.executable).with_name("kubectl-cflow")
-
-
-def plugin(flow: LiveFlow, *words: object) -> str:
-    cluster = flow.cluster
-    path = f"{cluster.kubectl_path.parent}:{os.environ['PATH']}"
-    env = {**os.environ, "KUBECONFIG": str(cluster.kubeconfig), "PATH": path}
-    command = [str(PLUGIN), *map(str, words), "-n", flow.namespace]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=240)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def reader_is_gone(flow: LiveFlow) -> None:
@@ -34,15 +18,15 @@ def reader_is_gone(flow: LiveFlow) -> None:
 def test_a_result_is_fetched_while_the_flow_runs_and_after_it(flow, tmp_path) -> None:
     flow.apply(spec())
     flow.beyond(4000)
-    assert "has not ended" in plugin(flow, "result", flow.name, "-o", tmp_path / "early")
+    assert "has not ended" in flow.plugin("result", flow.name, "-o", tmp_path / "early")
     early = json.loads((tmp_path / "early" / "summary.json").read_text())
     assert early["provisional"] is True
-    flow.cluster.wait_for("the sparkline", lambda: "residual  " in plugin(flow, "status", flow.name), 60)
+    flow.cluster.wait_for("the sparkline", lambda: "residual  " in flow.plugin("status", flow.name), 60)
     reader_is_gone(flow)
     flow.apply(spec(iterations=early["iterations"] + 20_000))
     status = flow.phase("Completed")
-    assert "as in the status" in plugin(flow, "result", flow.name, "-o", tmp_path / "final")
+    assert "as in the status" in flow.plugin("result", flow.name, "-o", tmp_path / "final")
     digest = hashlib.sha256((tmp_path / "final" / "x.npy").read_bytes()).hexdigest()
     assert digest == status["result"]["sha256"]["x"]
-    assert "good" in plugin(flow, "checkpoints", flow.name)
+    assert "good" in flow.plugin("checkpoints", flow.name)
     reader_is_gone(flow)

@@ -23,6 +23,12 @@ T = TypeVar("T")
 TOKEN = "of-this-test"  # noqa: S105 - it guards nothing
 
 
+def marks(page: str) -> list[tuple[int, int]]:
+    """Interruptions and rollbacks that each chart of a page marks."""
+    charts = [one for one in re.findall(r"<svg.*?</svg>", page, re.DOTALL) if 'class="mark' in one]
+    return [(one.count('class="mark interruption"'), one.count('class="mark rollback"')) for one in charts]
+
+
 def flow_row(number: int, **more: Any) -> Row:
     """A row of a flow that runs, changed by `more`."""
     values: dict[str, Any] = {

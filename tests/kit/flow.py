@@ -1,6 +1,9 @@
 """A flow on a cluster, as a person with kubectl sees and handles it."""
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from kit.cluster.errors import KitError
 
 FLOW_LABEL = "computableflow.dev/flow"
 PORT = 8080
+PLUGIN = Path(sys.executable).with_name("kubectl-cflow")
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,15 @@ class LiveFlow:
         pod = self.pod()
         self.cluster.kill_engine(self.namespace, pod)
         return pod
+
+    def plugin(self, *words: object) -> str:
+        """What `kubectl cflow` prints of it."""
+        path = f"{self.cluster.kubectl_path.parent}:{os.environ['PATH']}"
+        env = {**os.environ, "KUBECONFIG": str(self.cluster.kubeconfig), "PATH": path}
+        command = [str(PLUGIN), *map(str, words), "-n", self.namespace]
+        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=240)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     def delete(self) -> None:
         """Delete the resource and wait until it is gone."""

@@ -1,21 +1,14 @@
 """A flow that was killed five times, edited and reverted has one curve: each iteration once, and a mark for each break."""
 
 import json
-import re
 
 from flowclient.dashboard.folders import Folders
-from kit.dashboards import served
+from kit.dashboards import marks, served
 from kit.manifests import write_flow
 from kit.runs import here, kill_when, progress, run, saved, start, summary
 
 KILLS = 5
 LIMIT = 10_000_000
-
-
-def marks(page: str) -> list[tuple[int, int]]:
-    """Interruptions and rollbacks that each chart of a page marks."""
-    charts = [one for one in re.findall(r"<svg.*?</svg>", page, re.DOTALL) if 'class="mark' in one]
-    return [(one.count('class="mark interruption"'), one.count('class="mark rollback"')) for one in charts]
 
 
 def test_five_interruptions_and_a_detour_are_one_curve_with_their_marks(tmp_path) -> None:
