@@ -96,6 +96,7 @@ def test_an_edit_that_diverges_ends_with_the_bits_of_the_stable_revision(flow, r
     whole, wrong = reference(spec()), spec()
     wrong["flow"] |= {"terms": wrong["flow"]["terms"][:1], "policy": {"step": 2.01}}
     wrong["flow"].pop("operators")
+    wrong["flow"]["stop"] = {"maxIterations": 3 * EVERY}  # the stable revision has a stop of its own
     flow.apply(spec())
     flow.beyond(2 * EVERY)
     stable = revision_of(spec())
@@ -109,6 +110,22 @@ def test_an_edit_that_diverges_ends_with_the_bits_of_the_stable_revision(flow, r
     assert status["recoveries"]["crashes"] == 0
     flow.apply(spec())
     assert flow.phase("Completed")["result"]["sha256"]["x"] == whole
+
+
+@pytest.mark.thorough
+def test_an_edit_that_takes_too_much_memory_leaves_the_stable_revision_its_own(flow, reference):
+    whole, tight = reference(spec()), {"engine": {"resources": {"limits": {"memory": "96Mi"}}}, "retry": {"limit": 0}}
+    flow.apply(spec())
+    flow.beyond(2 * EVERY)
+    stable = revision_of(spec())
+    flow.cluster.wait_for("it to be stable", lambda: flow.status()["revision"]["stable"] == stable)
+    flow.apply(spec(weight=0.2, iterations=3 * EVERY, **tight))
+    assert "want of memory" in flow.stalled("RevisionFailed")
+    flow.cluster.wait_for("it to run", lambda: "runs in its place" in flow.condition("Stalled")[2])
+    attempt = flow.status()["attempt"]["number"]
+    flow.apply(spec())
+    status = flow.phase("Completed")
+    assert (status["attempt"]["number"], status["result"]["sha256"]["x"]) == (attempt, whole)
 
 
 @pytest.mark.thorough
