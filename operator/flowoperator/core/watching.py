@@ -56,9 +56,9 @@ def watch(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetim
 
 
 def _ran(observed: Observed, status: FlowStatus, pod: Pod) -> bool:
-    """Whether this pod's engine ran when an operator last asked it; this one, which has just begun, has yet to."""
-    alive = pod.running and not pod.engine_ended
-    return alive and bool(status.attempt.running_since) and observed.silent <= UNREACHABLE_SECONDS
+    """Whether this pod's engine ran when an operator last asked it, or the kubelet; this operator has yet to ask."""
+    alive = pod.running and not pod.engine_ended and observed.silent <= UNREACHABLE_SECONDS
+    return alive and (pod.ready or bool(status.attempt.running_since))
 
 
 def _fruitless(observed: Observed, valid: ValidSpec, status: FlowStatus) -> str | None:

@@ -65,3 +65,15 @@ def test_an_engine_that_never_answers_the_new_operator_is_said_to_be_unreachable
     world.step()
     ready = next(one.message for one in world.status.conditions if one.type == "Ready")
     assert "doesn't answer the operator" in ready
+
+
+def test_an_engine_that_only_the_kubelet_reaches_runs_for_a_new_operator_too():
+    world = World()
+    world.settle()
+    world.pods = [replace(world.pods[0], ready=True)]
+    world.silent = 11.0
+    world.step()
+    assert world.status.phase == "Running"
+    world.silent = 0.0
+    world.step()
+    assert world.status.phase == "Running"
