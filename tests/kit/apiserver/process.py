@@ -25,6 +25,13 @@ asyncio.run(main())
 """
 
 
+def _of(checkout: Path) -> tuple[str, str]:
+    """Another version's interpreter, and what its own kit starts an operator with."""
+    script = (checkout / "tests" / "kit" / "apiserver" / "process.py").read_text()
+    code = script.split('_CHILD = """\\\n', 1)[1].split('"""', 1)[0]
+    return str(checkout / ".venv" / "bin" / "python"), code
+
+
 class OperatorProcess:
     """An operator of its own.
 
@@ -36,15 +43,17 @@ class OperatorProcess:
         lease: The namespace of the release's Lease, which it must hold; empty: none.
         identity: Its name in that Lease.
         port: Where it answers for its health and its metrics; 0: anywhere.
+        checkout: Of another version, with its environment, whose operator it is.
     """
 
     def __init__(
         self, url: str, token: str, engines_port: int, namespace: str = "", lease: str = "", identity: str = "",
-        port: int = 0,
+        port: int = 0, checkout: Path | None = None,
     ) -> None:  # fmt: skip
-        ports = str(engines_port), str(port)
-        command = [sys.executable, "-P", "-c", _CHILD, url, token, ports[0], namespace, lease, identity, ports[1]]
-        self._child = subprocess.Popen(command)
+        python, code = (sys.executable, _CHILD) if checkout is None else _of(checkout)
+        given = [url, token, str(engines_port), namespace, lease, identity, str(port)]
+        taken = next(line for line in code.splitlines() if line.endswith("= sys.argv[1:]")).count(",") + 1
+        self._child = subprocess.Popen([python, "-P", "-c", code, *given[:taken]])
 
     @property
     def pid(self) -> int:
