@@ -75,6 +75,7 @@ def test_a_pause_saves_once_and_is_gone_on_from(manifest, tmp_path, until) -> No
     at = [one for one in list_checkpoints(tmp_path) if one.ref.iteration == until]
     assert [one.reason for one in at] == ["periodic" if until == 40 else "sigterm"]
     assert events(tmp_path)[-1][1] == until
+    assert ("CHECKPOINT_CREATED", until) in events(tmp_path)
     assert (("CANCELLED", until) in events(tmp_path)) == (until == 50)
 
     again = share(request_of(manifest, tmp_path))
@@ -193,5 +194,6 @@ def test_iterates_that_leave_the_numbers_end_it_with_a_checkpoint_that_is_not_go
     assert isinstance(seen.error, DivergedError), (seen.error, seen.last)
     kept = list_checkpoints(root)[0]
     assert (kept.good, kept.reason) == (False, "final")
+    assert ("RUN_FAILED", kept.ref.iteration) in events(root)
     assert not seen.last.saved.good
     assert not (root / "result").exists()

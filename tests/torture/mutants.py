@@ -74,10 +74,12 @@ CAPSULE = Part(
 RUN = Part(
     "flowengine.run",
     ("cadence", "reporting", "saver", "telemetry", "saves", "ending", "opening", "announcing", "session"),
-    ("unit/engine/test_run.py", "session/test_saver.py", "session/test_session.py", "session/test_crash.py"),
+    ("unit/engine/test_run.py", "unit/engine/test_telemetry_rows.py", *(f"session/test_{name}.py" for name in (
+        "saver", "watched", "refused_saves", "openings", "session", "endings", "crash",
+    ))),
     (*LIBRARIES, "pyarrow.parquet", "flowengine.store", "flowengine.capsule", "flowengine.compiler", "flowengine.loop"),
     every_call=True,
-)
+)  # fmt: skip
 PARTS = (STORE, FILES, CAPSULE, RUN)
 
 
