@@ -56,9 +56,7 @@ def test_each_step_is_told_before_it_is_taken(manifest, tmp_path, monkeypatch) -
     noted(opening, "resume")
     noted(session, "announce")
     noted(session.platform, "settle")
-    seen = share(
-        request_of(manifest, tmp_path), claimed=lambda _: steps.append(("claimed", boards[-1].report.state))
-    )
+    seen = share(request_of(manifest, tmp_path), claimed=lambda _: steps.append(("claimed", boards[-1].report.state)))
     assert seen.code == 0
     assert steps == [
         ("load", "Loading"), ("resume", "Restoring"), ("claimed", "Restoring"), ("announce", "Restoring"),
@@ -146,7 +144,9 @@ def test_a_checkpoint_that_was_passed_over_is_told_and_so_is_what_was_restored(m
     assert ("CHECKPOINT_CORRUPT", 20) in events(paused)
 
 
-def test_another_revision_goes_on_from_the_point_and_saves_before_it_iterates(manifest, paused, tmp_path_factory) -> None:
+def test_another_revision_goes_on_from_the_point_and_saves_before_it_iterates(
+    manifest, paused, tmp_path_factory
+) -> None:
     """A kill right after the start must not lose where it began."""
     text = manifest.read_text().replace("weight: 0.1", "weight: 0.2")
     other = write_flow(tmp_path_factory.mktemp("other"), limit=END, size=8, every=20)
@@ -160,6 +160,15 @@ def test_another_revision_goes_on_from_the_point_and_saves_before_it_iterates(ma
     assert (first.ref.iteration, first.reason) == (0, "jump")
     rows = capsule.read(paused / "revisions" / request.revision.hash / "telemetry", "events")
     assert rows[0]["detail"] == f"from {source.id} of revision {source.revision}"
+
+
+def test_what_telemetry_needs_is_loaded_beside_the_loop_and_not_before_it(manifest, tmp_path, monkeypatch) -> None:
+    steps, chunk = [], session.Pace.measured
+    monkeypatch.setattr(session.Pace, "measured", lambda *given: steps.append("chunk") or chunk(*given))
+    monkeypatch.setattr(capsule, "prepare", lambda: steps.append(threading.current_thread().name))
+    assert share(request_of(manifest, tmp_path)).code == 0
+    assert steps.count("telemetry") == 1
+    assert steps[0] == "chunk"
 
 
 def test_what_a_killed_process_left_half_written_is_swept_away(manifest, paused) -> None:

@@ -90,7 +90,9 @@ def test_what_a_later_save_can_not_mend_ends_the_run_at_once(manifest, tmp_path,
     seen = share(request_of(manifest, tmp_path))
     assert seen.error is error
     assert tried[0] == 20
-    rescued = [] if isinstance(error, FencedError) else [seen.last.iteration]  # the volume is another's, or a bug's fault
+    rescued = (
+        [] if isinstance(error, FencedError) else [seen.last.iteration]
+    )  # the volume is another's, or a bug's fault
     assert tried[1:] == rescued == [one.ref.iteration for one in list_checkpoints(tmp_path)]
 
 

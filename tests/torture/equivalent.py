@@ -46,5 +46,4 @@ EQUIVALENT: dict[str, str] = {
     "capsule/result.write_result: delay `disk.make_folder(folder)`": "a folder that is not there yet has nothing to sweep",
     "capsule/result.write_result: delay `disk.put(folder / SUMMARY, [text])`": "it changes places with a table of the digests",
     "run/saves.Saves.heartbeat: delay `self.sign(iteration)`": "it changes places with the note of when it was",
-    "run/saves.Saves.keep_up: delay `self._settle(self._saver.outcomes())`": "a save that ended is heard of a chunk later",
 }

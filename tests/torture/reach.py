@@ -33,7 +33,9 @@ class Tests:
         """Those that reach a place: the slow ones last, file by file, in each the quickest first; without a place, all."""
         names = self.reaching.get(place, []) if place else [*self.seconds]
         files = [*dict.fromkeys(_file(name) for name in self.seconds)]
-        return sorted(names, key=lambda name: (self.seconds[name] >= SLOW, files.index(_file(name)), self.seconds[name]))
+        return sorted(
+            names, key=lambda name: (self.seconds[name] >= SLOW, files.index(_file(name)), self.seconds[name])
+        )
 
 
 class Noted:
