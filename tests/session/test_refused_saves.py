@@ -54,7 +54,7 @@ def test_a_volume_that_fills_for_a_while_is_said_counted_and_forgotten(manifest,
     assert seen.code == 0
     failing = [one for one in seen.reports if one.write_failed]
     assert failing
-    assert all(any("WriteFailed: " in sentence for sentence in one.warnings) for one in failing)
+    assert failing == [one for one in seen.reports if any("WriteFailed: " in sentence for sentence in one.warnings)]
     assert any("at iteration 20 could not be written" in sentence for sentence in failing[0].warnings)
     assert (seen.last.write_failed, seen.last.warnings, seen.last.durable) == ("", (), END)
     saves = seen.last.saves

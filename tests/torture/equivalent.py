@@ -6,6 +6,7 @@ _NEVER_FAILS = "`discard` itself never fails: it removes as far as the volume le
 _FAILS_NEXT = "the next operation needs what this one made, and fails in its place"
 _UNREAD = "a scratch file that stays is read by nobody, and a later one has another name"
 _HINT = "a sign of life is a hint: its caller takes any failure for none"
+_WAITS_FOR_NOTHING = "it changes places with a statement that waits for nothing, fails at nothing and does not look at it"
 _UNBOUND = "there are no data then, which counts as damage a few lines on"
 
 EQUIVALENT: dict[str, str] = {
@@ -46,4 +47,19 @@ EQUIVALENT: dict[str, str] = {
     "capsule/result.write_result: delay `disk.make_folder(folder)`": "a folder that is not there yet has nothing to sweep",
     "capsule/result.write_result: delay `disk.put(folder / SUMMARY, [text])`": "it changes places with a table of the digests",
     "run/saves.Saves.heartbeat: delay `self.sign(iteration)`": "it changes places with the note of when it was",
+    "run/saves.Saves.now: delay `self._watchdog.rest(ITERATING)`": _WAITS_FOR_NOTHING,
+    "run/saves.Saves._begin: delay `self._saver.submit(job)`": "it changes places with the note of when it was",
+    "run/saves.Saves._settle: delay `self._reporter.warn(outcome.warning)`": _WAITS_FOR_NOTHING,
+    "run/saves.Saves._saved: delay `self._telemetry.event('CHECKPOINT_CREATED', ref.iteration, c`": _WAITS_FOR_NOTHING,
+    "run/saver.Saver._work: delay `self._watchdog.alive(SAVING, seconds_for(job.leaves))`": _WAITS_FOR_NOTHING,
+    "run/saver.Saver._work: delay `self._outcomes.put(replace(outcome, seconds=time.monotonic()`": _WAITS_FOR_NOTHING,
+    "run/saver.Saver._work: delay `self._watchdog.rest(SAVING)`": _WAITS_FOR_NOTHING,
+    "run/telemetry.Telemetry.drain: delay `self._capsule.add(curve)`": "two lists in either order",
+    "run/opening.load: delay `environment.check_devices()`": "either is refused before anything is done",
+    "run/announcing.announce: delay `reporter.update(attempt=opened.store.attempt, epoch=claimed.`": _WAITS_FOR_NOTHING,
+    "run/session._Run.go: delay `self._reporter.update(state='Compiling')`": _WAITS_FOR_NOTHING,
+    "run/session._Run.go: delay `self._watchdog.rest(COMPILING)`": _WAITS_FOR_NOTHING,
+    "run/session._Run.go: delay `platform.settle()`": "it changes places with the first save of a warm start",
+    "run/session._Run.go: delay `self._reporter.update(state='Running')`": _WAITS_FOR_NOTHING,
+    "run/session._Run._iterate: delay `self._watchdog.alive(ITERATING)`": _WAITS_FOR_NOTHING,
 }
