@@ -85,6 +85,15 @@ def test_a_pause_saves_once_and_is_gone_on_from(manifest, tmp_path, until) -> No
     assert ("FLOW_RESUMED", until) in events(tmp_path)
 
 
+def test_a_pause_says_where_it_is_before_it_waits_for_a_save(manifest, tmp_path, monkeypatch) -> None:
+    """Killed while it waits, a later start knows what was lost."""
+    monkeypatch.setattr(saves, "HEARTBEAT_SECONDS", float("inf"))
+    drain, signs = Saver.drain, []
+    monkeypatch.setattr(Saver, "drain", lambda saver: signs.append(progress(tmp_path)) or drain(saver))
+    assert share(request_of(manifest, tmp_path, until=40)).code == ExitCode.STOPPED
+    assert signs == [40]
+
+
 def test_somebody_asks_for_an_end(manifest, tmp_path) -> None:
     stop = Asked(at=4)
     seen = share(request_of(manifest, tmp_path), stop)

@@ -6,7 +6,9 @@ _NEVER_FAILS = "`discard` itself never fails: it removes as far as the volume le
 _FAILS_NEXT = "the next operation needs what this one made, and fails in its place"
 _UNREAD = "a scratch file that stays is read by nobody, and a later one has another name"
 _HINT = "a sign of life is a hint: its caller takes any failure for none"
-_WAITS_FOR_NOTHING = "it changes places with a statement that waits for nothing, fails at nothing and does not look at it"
+_WAITS_FOR_NOTHING = (
+    "it changes places with a statement that waits for nothing, fails at nothing and does not look at it"
+)
 _UNBOUND = "there are no data then, which counts as damage a few lines on"
 
 EQUIVALENT: dict[str, str] = {
@@ -62,4 +64,16 @@ EQUIVALENT: dict[str, str] = {
     "run/session._Run.go: delay `platform.settle()`": "it changes places with the first save of a warm start",
     "run/session._Run.go: delay `self._reporter.update(state='Running')`": _WAITS_FOR_NOTHING,
     "run/session._Run._iterate: delay `self._watchdog.alive(ITERATING)`": _WAITS_FOR_NOTHING,
+    "run/session._Run._look: delay `self._watchdog.rest(ITERATING)`": _WAITS_FOR_NOTHING,
+    "run/session._Run._look: delay `self._watchdog.rest(COMPILING)`": _WAITS_FOR_NOTHING,
+    "run/session._Run._look: delay `self._watchdog.alive(ITERATING)`": "what waits until the error is raised is a save",
+    "run/session._Run._look: delay `self._reporter.update(controller='RED')`": _WAITS_FOR_NOTHING,
+    "run/session._Run._chunk: delay `self._telemetry.drain(self._carry, seconds)`": "where the sign fails, no row is written",
+    "run/session._Run._chunk: delay `self._saves.heartbeat(self._iteration)`": _WAITS_FOR_NOTHING,
+    "run/session._Run._chunk: delay `self._reporter.show(iteration=now.iteration, energy=now.ener`": _WAITS_FOR_NOTHING,
+    "run/session._Run._pause: delay `self._reporter.update(state='Stopping')`": _WAITS_FOR_NOTHING,
+    "run/session._Run._pause: delay `self._telemetry.event('CANCELLED', self._iteration)`": "one flush later it is written, too",
+    "run/session._Run._pause: delay `self._reporter.warn(self._telemetry.flush(self._iteration))`": _WAITS_FOR_NOTHING,
+    "run/session._Run._finish: delay `self._watchdog.alive(ENDING)`": _WAITS_FOR_NOTHING,
+    "run/session._Run._ended: delay `self._reporter.warn(point_at_result(self._opened.store, self`": _WAITS_FOR_NOTHING,
 }

@@ -1,7 +1,8 @@
 """Runs the tests of each part against every mutant of it: each must be caught by a test, or be named equivalent.
 
 Each mutant lives in a forked process that has everything heavy loaded but the part itself. First all tests run once without a
-mutant, and it is noted which reach which statement (`torture.reach`); a mutant then meets those that reach it, until one fails. Alone, for one part or for mutants
+mutant, and it is noted which reach which statement (`torture.reach`); a mutant then meets those that reach it, until one
+fails; one that is named equivalent only the quick ones of them. Alone, for one part or for mutants
 whose names contain a word: `python -P -m torture.mutation run/ fence.check`.
 """
 
@@ -83,7 +84,7 @@ def _of_part(part: Part, left: list[Mutant], workers: int) -> Iterator[Verdict]:
     while left or running:
         while left and len(running) < workers:
             mutant = left.pop(0)
-            names = tests.of(mutant.place)
+            names = tests.of(mutant.place, quick=mutant.name in EQUIVALENT)
             if names:
                 running.append(_Trial.start(mutant, {name: tests.seconds[name] for name in names}))
             else:
