@@ -159,11 +159,12 @@ def with_rule(template: str, rule: str) -> str:
     return template.replace(STOPS, f"stop: {{{{maxIterations: {{limit}}, {rule}}}}}")
 
 
-def test_an_accuracy_that_was_missed_is_said_with_what_would_help(tmp_path) -> None:
+def test_an_accuracy_that_was_missed_is_said_with_what_would_help(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("flowengine.compiler.plan.fewer_iterations", lambda _: ["measure in other units."])
     flow = write_flow(tmp_path / "flow", with_rule(DENOISE, "residual: 1.0e-30"), limit=30, size=8)
     seen = share(request_of(flow, tmp_path / "root"))
     (said,) = [one for one in seen.last.warnings if "ended by its limit" in one]
-    assert "1e-30 was asked for: raise spec.flow.stop.maxIterations" in said
+    assert "1e-30 was asked for: raise spec.flow.stop.maxIterations; measure in other units" in said
     assert "contradict" not in said
     found = summary(tmp_path / "root")
     assert said in found["warnings"]

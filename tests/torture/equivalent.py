@@ -46,6 +46,7 @@ EQUIVALENT: dict[str, str] = {
     "capsule/parts.Capsule.compact: delay `damaged.append(name)`": "where the rename fails nobody hears of the names",
     "capsule/parts.part: drop `raise DamagedPartError(str(error)) from error`": _UNBOUND,
     "capsule/parts.part: drop `raise DamagedPartError(error.message) from error`": _UNBOUND,
+    "capsule/parts._digest: delay `found.update(json.dumps(coded.dictionary.to_pylist()).encode`": _WAITS_FOR_NOTHING,
     "capsule/result.write_result: delay `disk.make_folder(folder)`": "a folder that is not there yet has nothing to sweep",
     "capsule/result.write_result: delay `disk.put(folder / SUMMARY, [text])`": "it changes places with a table of the digests",
     "run/saves.Saves.heartbeat: delay `self.sign(iteration)`": "it changes places with the note of when it was",

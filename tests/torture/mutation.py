@@ -176,7 +176,7 @@ class _Trial:
         with os.fdopen(self.pipe) as stream:
             caught = stream.read()
         shutil.rmtree(self.folder, ignore_errors=True)
-        if caught.startswith("BROKEN") or not (caught or os.WIFSIGNALED(self.status)):
+        if caught.startswith("BROKEN") or not (caught or self.status):
             raise RuntimeError(f"the tests could not run: {caught}")
         return "" if caught == NOTHING else caught or "the process was killed: it hung or died"
 
