@@ -77,4 +77,6 @@ EQUIVALENT: dict[str, str] = {
     "run/session._Run._pause: delay `self._reporter.warn(self._telemetry.flush(self._iteration))`": _WAITS_FOR_NOTHING,
     "run/session._Run._finish: delay `self._watchdog.alive(ENDING)`": _WAITS_FOR_NOTHING,
     "run/session._Run._ended: delay `self._reporter.warn(point_at_result(self._opened.store, self`": _WAITS_FOR_NOTHING,
+    "run/signals.StopRequest.__enter__: delay `self._thread.start()`": "what comes before it listens waits in the pipe",
+    "run/signals.StopRequest.__exit__: delay `signal.set_wakeup_fd(self._wakeup)`": "whoever asks between the two is not heard",
 }
