@@ -111,8 +111,9 @@ def share(
     stop: Asked | None = None,
     look: Callable[[RunReport], None] = lambda _: None,
     claimed: Callable[[CheckpointStore], None] = lambda _: None,
+    io: IO | None = None,
 ) -> Seen:
-    """A session from start to end; `look` sees each report that is shown."""
+    """A session from start to end, with its volume behind `io`; `look` sees each report that is shown."""
     from flowengine.run.session import Session
 
     board = Board(RunReport(revision=request.revision.hash, attempt=request.attempt))
@@ -122,10 +123,11 @@ def share(
         seen.reports.append(report)
         look(report)
 
-    try:
-        seen.code = Session(request, board, cast("Any", stop or Asked()), observe, claimed).run()
-    except Exception as error:
-        seen.error = error
+    with mock.patch.object(module_of_store, "IO", return_value=io or IO()):
+        try:
+            seen.code = Session(request, board, cast("Any", stop or Asked()), observe, claimed).run()
+        except Exception as error:
+            seen.error = error
     seen.last = board.report
     return seen
 

@@ -1,8 +1,12 @@
 """Back to an earlier revision or checkpoint, or past a damaged one: the bits are those of a run without detours."""
 
-from flowengine.store import list_checkpoints
+import errno
+import os
+
+from flowengine.store import IO, list_checkpoints
 from kit.manifests import write_flow
 from kit.runs import here, run, same_end, saved, summary
+from kit.sessions import run_here
 
 
 def test_edit_and_revert_resume_the_first_revision_where_it_was(tmp_path, whole) -> None:
@@ -62,4 +66,38 @@ def test_a_corrupt_newest_checkpoint_is_passed_over_and_said(tmp_path, whole) ->
     out = run("run", manifest, "--root", root)
     assert "is corrupt" in out
     assert "going on from iteration 400" in out
+    same_end(root, whole)
+
+
+class Rotten(IO):
+    """A medium that can't give back some states."""
+
+    def __init__(self, *ids: str) -> None:
+        self._ids = ids
+
+    def open_read(self, path):
+        if path.name == "state.safetensors" and path.parent.name in self._ids:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return super().open_read(path)
+
+
+def test_a_checkpoint_that_the_medium_can_not_give_back_is_passed_over_and_said(tmp_path, whole, monkeypatch) -> None:
+    """Where it can give back none, that is the volume's fault, and nothing is begun anew."""
+    monkeypatch.setattr("flowengine.store.io.RETRY_SECONDS", (0, 0))
+    manifest = write_flow(tmp_path / "flow", limit=900)
+    root = tmp_path / "root"
+    run("run", manifest, "--root", root, "--until", "400", code=75)
+    run("run", manifest, "--root", root, "--until", "500", code=75)
+    ids = [one.ref.id for one in list_checkpoints(root)]
+    (state,) = root.glob(f"revisions/*/ckpts/{ids[0]}/state.safetensors")
+    ended = run_here(Rotten(*ids), "run", manifest, "--root", root)
+    assert (ended.code, ended.said.count("Traceback")) == (74, 0)
+    assert f"cflow: the volume can't be read (Input/output error: {state}). Check the volume." in ended.said
+    ended = run_here(Rotten(ids[0]), "run", manifest, "--root", root)
+    assert ended.code == 0
+    assert (
+        f"warning: checkpoint {ids[0]} is unreadable (the volume can't be read (Input/output error: {state}))"
+        in ended.said
+    )
+    assert "going on from iteration 400" in ended.said
     same_end(root, whole)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import sys
 import threading
 
 import jax
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from flowapi.errors import FencedError, VolumeError
-from flowengine.run.saver import Job, Saver, SaverDiedError
+from flowengine.run.saver import NICENESS, SAVING, Job, Saver, SaverDiedError, seconds_for
 from flowengine.run.watchdog import Watchdog
 from flowengine.store import IO, CheckpointStore, Latest, Leaf, Lineage, Owner, Retention, SaveMeta, list_checkpoints
 
@@ -35,13 +36,29 @@ class Gate(IO):
         return super().create(path)
 
 
+class Told(Watchdog):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[tuple[str, float | None]] = []
+
+    def alive(self, what, seconds=None) -> None:
+        self.told.append((what, seconds))
+        super().alive(what, seconds)
+
+    def rest(self, what) -> None:
+        self.told.append((what, None))
+        super().rest(what)
+
+
 @pytest.fixture
 def disk(tmp_path):
     io = Gate()
     store = CheckpointStore.open(tmp_path, Owner(namespace="n", name="f", uid="u"), io=io)
     store.claim(REVISION, b"{}", Latest())
     flushed: list[int] = []
-    watchdog = Watchdog()
+    watchdog = Told()
     saver = Saver(store, POLICY, lambda k: flushed.append(k) or "", watchdog)
     yield io, store, saver, flushed
     io.open.set()
@@ -160,13 +177,84 @@ def test_what_goes_along_with_a_save_is_told(disk, monkeypatch) -> None:
 
 def test_a_thread_that_died_is_told_to_whoever_waits_for_it(disk, monkeypatch) -> None:
     _, _, saver, _ = disk
+    waiting = threading.Event()
+    wait_for = saver._changed.wait_for
+
+    def waits(ready):
+        if threading.current_thread() is threading.main_thread():
+            waiting.set()
+        return wait_for(ready)
 
     def dies(_) -> None:
-        raise SystemExit(3)
+        waiting.wait()
+        with saver._changed:  # whoever waits has let go of it: nothing but the thread's end wakes them
+            raise SystemExit(3)
 
+    monkeypatch.setattr(saver._changed, "wait_for", waits)
     monkeypatch.setattr(saver, "_saved", dies)
     saver.submit(job(1))
     for look in (saver.drain, saver.outcomes):
         with pytest.raises(SaverDiedError, match="has died"):
             look()
+    assert saver._watchdog.told[-1] == (SAVING, None), "what has died does not hang"
     saver.close()
+
+
+def test_each_save_is_watched_for_as_long_as_its_size_may_take(disk) -> None:
+    _, _, saver, _ = disk
+    jobs = [job(1), Job(2, {"k": Leaf(np.zeros(1_000_000))}, META)]
+    for one in jobs:
+        saver.submit(one)
+        (outcome,) = saver.drain()
+        assert outcome.seconds > 0
+    limits = [seconds_for(one.leaves) for one in jobs]
+    assert limits[0] < limits[1]
+    assert saver._watchdog.told == [(SAVING, limits[0]), (SAVING, None), (SAVING, limits[1]), (SAVING, None)]
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_only_a_full_volume_is_tried_again_at_once(disk, monkeypatch, full) -> None:
+    """Anything else is the cadence's to decide, and nothing goes for it."""
+    _, store, saver, _ = disk
+    tried, went = [], []
+
+    def fails(*_):
+        tried.append(1)
+        error = VolumeError("broken")
+        error.full = full
+        raise error
+
+    def collect(policy):
+        went.append(policy.keep)
+        return [object()]
+
+    monkeypatch.setattr(store, "save", fails)
+    monkeypatch.setattr(store, "collect", collect)
+    saver.submit(job(1))
+    (outcome,) = saver.drain()
+    assert isinstance(outcome.error, VolumeError)
+    assert (len(tried), went) == ((2, [POLICY.least.keep]) if full else (1, []))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have a priority of their own on Linux alone")
+@pytest.mark.parametrize("refused", [False, True])
+def test_the_thread_that_saves_gives_way_to_those_that_compute(tmp_path, monkeypatch, refused) -> None:
+    asked = []
+
+    def priority(*what) -> None:
+        asked.append((*what, threading.get_native_id()))
+        if refused:
+            raise OSError(errno.EACCES, "no")
+
+    monkeypatch.setattr(os, "setpriority", priority)
+    watchdog, store = Watchdog(), CheckpointStore.open(tmp_path, Owner(namespace="n", name="f", uid="u"))
+    store.claim(REVISION, b"{}", Latest())
+    saver = Saver(store, POLICY, lambda _: "", watchdog)
+    saver.submit(job(1))
+    assert saver.drain()[0].ref.iteration == 1
+    ((kind, thread, niceness, itself),) = asked
+    assert (kind, thread, niceness) == (os.PRIO_PROCESS, itself, NICENESS)
+    assert itself != threading.get_native_id()
+    saver.close()
+    watchdog.close()
+    store.close()

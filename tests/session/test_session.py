@@ -75,6 +75,7 @@ def test_a_pause_saves_once_and_is_gone_on_from(manifest, tmp_path, until) -> No
     at = [one for one in list_checkpoints(tmp_path) if one.ref.iteration == until]
     assert [one.reason for one in at] == ["periodic" if until == 40 else "sigterm"]
     assert events(tmp_path)[-1][1] == until
+    assert ("CHECKPOINT_CREATED", until) in events(tmp_path)
     assert (("CANCELLED", until) in events(tmp_path)) == (until == 50)
 
     again = share(request_of(manifest, tmp_path))
@@ -82,6 +83,15 @@ def test_a_pause_saves_once_and_is_gone_on_from(manifest, tmp_path, until) -> No
     assert (again.reports[0].restored_from.iteration, again.reports[0].lost_iterations) == (until, 0)
     assert again.reports[0].durable == again.reports[0].saved.iteration == again.reports[0].iteration == until
     assert ("FLOW_RESUMED", until) in events(tmp_path)
+
+
+def test_a_pause_says_where_it_is_before_it_waits_for_a_save(manifest, tmp_path, monkeypatch) -> None:
+    """Killed while it waits, a later start knows what was lost."""
+    monkeypatch.setattr(saves, "HEARTBEAT_SECONDS", float("inf"))
+    drain, signs = Saver.drain, []
+    monkeypatch.setattr(Saver, "drain", lambda saver: signs.append(progress(tmp_path)) or drain(saver))
+    assert share(request_of(manifest, tmp_path, until=40)).code == ExitCode.STOPPED
+    assert signs == [40]
 
 
 def test_somebody_asks_for_an_end(manifest, tmp_path) -> None:
@@ -193,5 +203,6 @@ def test_iterates_that_leave_the_numbers_end_it_with_a_checkpoint_that_is_not_go
     assert isinstance(seen.error, DivergedError), (seen.error, seen.last)
     kept = list_checkpoints(root)[0]
     assert (kept.good, kept.reason) == (False, "final")
+    assert ("RUN_FAILED", kept.ref.iteration) in events(root)
     assert not seen.last.saved.good
     assert not (root / "result").exists()

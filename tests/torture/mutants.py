@@ -73,11 +73,17 @@ CAPSULE = Part(
 )
 RUN = Part(
     "flowengine.run",
-    ("cadence", "reporting", "saver", "telemetry", "saves", "ending", "opening", "announcing", "session"),
-    ("unit/engine/test_run.py", "session/test_saver.py", "session/test_session.py", "session/test_crash.py"),
+    (
+        "watchdog", "signals", "leaves", "cadence", "reporting", "saver", "telemetry", "saves", "ending", "opening",
+        "announcing", "session",
+    ),
+    (*(f"unit/engine/test_{name}.py" for name in ("run", "telemetry_rows", "leaves", "watchdog", "stop_request")),
+     *(f"session/test_{name}.py" for name in (
+        "saver", "watched", "refused_saves", "openings", "session", "endings", "crash",
+    ))),
     (*LIBRARIES, "pyarrow.parquet", "flowengine.store", "flowengine.capsule", "flowengine.compiler", "flowengine.loop"),
     every_call=True,
-)
+)  # fmt: skip
 PARTS = (STORE, FILES, CAPSULE, RUN)
 
 

@@ -1,7 +1,8 @@
 """Runs the tests of each part against every mutant of it: each must be caught by a test, or be named equivalent.
 
 Each mutant lives in a forked process that has everything heavy loaded but the part itself. First all tests run once without a
-mutant, and it is noted which reach which statement (`torture.reach`); a mutant then meets those that reach it, until one fails. Alone, for one part or for mutants
+mutant, and it is noted which reach which statement (`torture.reach`); a mutant then meets those that reach it, until one
+fails; one that is named equivalent only the quick ones of them. Alone, for one part or for mutants
 whose names contain a word: `python -P -m torture.mutation run/ fence.check`.
 """
 
@@ -11,9 +12,11 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import json
+import mmap
 import os
 import shutil
 import signal
+import struct
 import sys
 import tempfile
 import time
@@ -33,8 +36,9 @@ from torture.reach import Noted, Tests
 TESTS = Path(__file__).parent.parent
 MEMORY = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 NOTHING = "nothing"
-SLOWER, AT_LEAST = 10, 120  # a mutant hangs beyond so many times what its tests took without it, and so many seconds
+SLOWER, AT_LEAST = 10, 60  # a mutant hangs when a test takes so many times what it took without it, and so many seconds
 LOOK_SECONDS = 0.2
+_COUNT = struct.Struct("q")
 OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-W", "ignore::pytest.PytestAssertRewriteWarning",
            "-W", "ignore::pytest.PytestUnraisableExceptionWarning")  # fmt: skip
 
@@ -80,9 +84,9 @@ def _of_part(part: Part, left: list[Mutant], workers: int) -> Iterator[Verdict]:
     while left or running:
         while left and len(running) < workers:
             mutant = left.pop(0)
-            names = tests.of(mutant.place)
+            names = tests.of(mutant.place, quick=mutant.name in EQUIVALENT)
             if names:
-                running.append(_Trial.start(mutant, names, sum(tests.seconds[name] for name in names)))
+                running.append(_Trial.start(mutant, {name: tests.seconds[name] for name in names}))
             else:
                 yield Verdict(mutant, "")
         time.sleep(LOOK_SECONDS)
@@ -121,7 +125,10 @@ class _Trial:
         child: The process.
         pipe: Where it writes what caught it.
         folder: Its own.
-        looks: How often it is looked at before it counts as hanging: a machine that stands still looks at nothing.
+        seconds: How long each of its tests took without it.
+        begun: How many of them have begun, in memory that the process shares.
+        looked_at: Which of them it was at the last look.
+        looks: How often a test is looked at before it counts as hanging: a machine that stands still looks at nothing.
         status: How the process ended.
     """
 
@@ -129,26 +136,35 @@ class _Trial:
     child: int
     pipe: int
     folder: Path
-    looks: int
+    seconds: Sequence[float]
+    begun: mmap.mmap
+    looked_at: int = -1
+    looks: int = 0
     status: int = 0
 
     @classmethod
-    def start(cls, mutant: Mutant, names: Sequence[str], seconds: float) -> Self:
-        """Fork a process that runs these tests until one fails."""
+    def start(cls, mutant: Mutant, tests: Mapping[str, float]) -> Self:
+        """Fork a process that runs these tests, each of which took so long, until one fails."""
         folder = Path(tempfile.mkdtemp(dir=MEMORY, prefix="cflow-mutant-"))
-        seen = _First()
+        begun = mmap.mmap(-1, _COUNT.size)
+        seen = _First(begun)
 
         def work() -> str:
             sys.meta_path.insert(0, _Finder(mutant.part, {mutant.module: mutant.source}))
-            code = pytest.main([*OPTIONS, *(str(TESTS.parent / name) for name in names)], plugins=[seen])
+            code = pytest.main([*OPTIONS, *(str(TESTS.parent / name) for name in tests)], plugins=[seen])
             return seen.failed or (NOTHING if not code else f"pytest ended with {code!r}")
 
         child, pipe = _fork(folder, work)
-        return cls(mutant, child, pipe, folder, int(max(AT_LEAST, SLOWER * seconds) / LOOK_SECONDS))
+        return cls(mutant, child, pipe, folder, [*tests.values()], begun)
 
     def over(self) -> bool:
         """Whether its process has ended, or has been ended because it hung."""
         ended, self.status = os.waitpid(self.child, os.WNOHANG)
+        (begun,) = _COUNT.unpack(self.begun[:])
+        if begun != self.looked_at:
+            self.looked_at = begun
+            usual = self.seconds[min(begun, len(self.seconds)) - 1] if begun else 0.0
+            self.looks = int(max(AT_LEAST, SLOWER * usual) / LOOK_SECONDS)
         self.looks -= 1
         if not ended and self.looks < 0:
             os.killpg(self.child, signal.SIGKILL)
@@ -160,7 +176,7 @@ class _Trial:
         with os.fdopen(self.pipe) as stream:
             caught = stream.read()
         shutil.rmtree(self.folder, ignore_errors=True)
-        if caught.startswith("BROKEN") or not (caught or os.WIFSIGNALED(self.status)):
+        if caught.startswith("BROKEN") or not (caught or self.status):
             raise RuntimeError(f"the tests could not run: {caught}")
         return "" if caught == NOTHING else caught or "the process was killed: it hung or died"
 
@@ -188,10 +204,16 @@ def _fork(folder: Path, work: Callable[[], str]) -> tuple[int, int]:
 
 
 class _First:
-    """Remembers the first test that failed."""
+    """Remembers the first test that failed, and counts those that begin."""
 
-    def __init__(self) -> None:
-        self.failed = ""
+    def __init__(self, begun: mmap.mmap | None = None) -> None:
+        self.failed, self._begun, self._count = "", begun, 0
+
+    def pytest_runtest_logstart(self) -> None:
+        """Of each test."""
+        self._count += 1
+        if self._begun is not None:
+            self._begun[:] = _COUNT.pack(self._count)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Of each phase of each test."""

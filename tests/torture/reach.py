@@ -14,6 +14,7 @@ import pytest
 from torture.mutants import Part, blocks, place_of
 
 NOTE = "_reached"
+SLOW = 3.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,18 @@ class Tests:
     seconds: dict[str, float]
     reaching: dict[str, list[str]]
 
-    def of(self, place: str) -> list[str]:
-        """Those that reach a place, file by file, in each the quickest first; without a place, all."""
+    def of(self, place: str, *, quick: bool = False) -> list[str]:
+        """Those that reach a place: the slow ones last, file by file, in each the quickest first; without a place, all.
+
+        Args:
+            place: Of a statement.
+            quick: Leave out the slow ones.
+        """
         names = self.reaching.get(place, []) if place else [*self.seconds]
         files = [*dict.fromkeys(_file(name) for name in self.seconds)]
-        return sorted(names, key=lambda name: (files.index(_file(name)), self.seconds[name]))
+        return sorted(
+            names, key=lambda name: (self.seconds[name] >= SLOW, files.index(_file(name)), self.seconds[name])
+        )
 
 
 class Noted:

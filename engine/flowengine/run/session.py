@@ -214,7 +214,7 @@ class _Run:
         self._saves.now(self._carry, "final", by_time=why == "TimeLimit")
         self._watchdog.alive(ENDING, seconds_for(leaves.to_leaves(self._carry)))
         summary = write_result(self._opened, self._request, self._carry, now, why, self._wall_seconds)
-        self._watchdog.rest(ENDING)
+        self._watchdog.alive(ENDING)  # what only goes along may take its time, too, but not for ever
         self._telemetry.event("RUN_FINISHED", now.iteration, detail=why)
         for sentence in (self._telemetry.flush(now.iteration), self._telemetry.compact(), *summary["warnings"]):
             self._reporter.warn(sentence)

@@ -164,6 +164,13 @@ def test_the_digest_of_a_part_is_of_every_value(change) -> None:
     assert digest(rows) != digest([rows[0] | {"phase": "r"}, rows[1] | {"phase": "un"}])  # the same letters
 
 
+def test_the_digest_of_a_part_is_what_it_was_in_older_versions() -> None:
+    """One that takes it otherwise would set the telemetry of every older run aside as damaged."""
+    rows = [{"run_id": "r", "epoch": 1, "iter": 3, "E": 0.5, "controller": "AMBER"}, {"iter": 5, "gap": 0.25}]
+    digest = capsule.parts._digest(capsule.parts._table_of("telemetry", rows))
+    assert digest == b"d07eb897f275db6d28e27546bc6c3f526982ed90a08c6a8c290dd6460b79b79c"
+
+
 def test_a_part_that_is_as_it_was_is_read_once(tmp_path) -> None:
     filled(tmp_path, parts=1)
     (path,) = tmp_path.glob("telemetry-*.parquet")

@@ -1,11 +1,13 @@
 """The rows of a run, from the ring to the volume and to whoever asks: the same certificates, whole arrays at a time."""
 
+import errno
 import json
 import math
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 
 from flowengine import capsule
 from flowengine.certify import COLOURS
@@ -72,3 +74,21 @@ def test_rows_that_can_not_be_written_wait_but_not_without_bound(tmp_path, monke
     folder.unlink()
     assert telemetry.flush(60) == ""
     assert [row["iter"] for row in capsule.read(folder, "telemetry")] == [40, 50, 60]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "/volume/part"), "(No space left on device: /volume/part)"),
+        (ImportError("broken"), "(ImportError: broken)"),
+        (SystemExit(), "(SystemExit)"),
+    ],
+)
+def test_whatever_ends_writing_is_a_sentence(tmp_path, error, said) -> None:
+    class Fails(Files):
+        def put(self, *_) -> None:
+            raise error
+
+    telemetry = Telemetry(capsule.Capsule(tmp_path, COMMON, Fails()), None, 0)
+    telemetry.event("RUN_STARTED", 0)
+    assert telemetry.flush(0) == f"telemetry could not be written {said}"
