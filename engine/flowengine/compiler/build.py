@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from flowengine.compiler.choose import choose
 from flowengine.compiler.classify import classify, merge
 from flowengine.compiler.entry import built_by_entry
 from flowengine.compiler.load import Arrays, digest_of, load_data
+from flowengine.compiler.magnitudes import Largest, check_gradient, largest
 from flowengine.compiler.roles import Classified
 from flowengine.compiler.sampling import chains_of, named_chains, sample
 from flowengine.compiler.site import Site
@@ -54,6 +55,7 @@ class CompiledFlow:
         settings: The static part of the loop.
         roles: Every term's role, with the reason.
         digest: Hash of the canonical flow and of every input array; a checkpoint of another is refused.
+        largest: The largest number that it was given.
     """
 
     document: FlowDocument
@@ -62,6 +64,7 @@ class CompiledFlow:
     settings: LoopSettings
     roles: tuple[Classified, ...]
     digest: str
+    largest: Largest
 
 
 def compile_flow(document: FlowDocument, inputs: Path, *, at: str = "flow") -> CompiledFlow:
@@ -95,19 +98,27 @@ def compile_flow(document: FlowDocument, inputs: Path, *, at: str = "flow") -> C
             remedy="Remove `manifold`, or leave `policy.family` out to minimise.",
         )
     blank = Problem((), None, (), _start(document, data, unknowns, at), unknowns, document.dtype, _invariants(maps))
-    policy, roles, problem = _with_roles(blank, terms, forced, document)
+    chained = document.policy.samples and named_chains(document) is not None
+    biggest = largest(document, data, at)
+    policy, roles, problem = _with_roles(
+        blank, terms, forced, document, lambda one: check_gradient(one, biggest, chained=chained)
+    )
     _check_gap(document.stop, problem, at)
-    settings = _settings(document, chained=policy.samples and named_chains(document) is not None)
+    settings = _settings(document, chained=chained)
     choice = sample(problem, document, at) if policy.samples else choose(problem, policy, at)
     idle = tuple(f"{path}: nothing uses it" for path in unused(document, at))
     choice = replace(choice, warnings=(*choice.warnings, *idle))
     if not policy.samples:
         problem = replace(problem, units=units_of(problem), equations=choice.equations)
-    return CompiledFlow(document, problem, choice, settings, tuple(roles), _digest(document, data))
+    return CompiledFlow(document, problem, choice, settings, tuple(roles), _digest(document, data), biggest)
 
 
 def _with_roles(
-    blank: Problem, terms: Sequence[Term], forced: Sequence[str | None], document: FlowDocument
+    blank: Problem,
+    terms: Sequence[Term],
+    forced: Sequence[str | None],
+    document: FlowDocument,
+    check: Callable[[Problem], None],
 ) -> tuple[Policy, list[Classified], Problem]:
     """The policy that is followed, every term's role, and the problem: by the exact `admm` where that serves better."""
     gap = document.stop.gap is not None
@@ -124,6 +135,7 @@ def _with_roles(
 
     policy = document.policy
     roles, problem = usual(policy)
+    check(problem)
     if exactly(problem, policy):
         exact = policy.model_copy(update={"algorithm": "admm"})
         others, other = usual(exact)
@@ -168,7 +180,7 @@ def _by_entry(document: FlowDocument, entrypoint: str, data: Arrays, at: str) ->
     _check_gap(document.stop, problem, at)
     settings = _settings(document, relative=not isinstance(choice.method, External))
     digest = hashlib.sha256(f"{_digest(document, data)} {source}".encode()).hexdigest()
-    return CompiledFlow(document, problem, choice, settings, (), digest)
+    return CompiledFlow(document, problem, choice, settings, (), digest, largest(document, data, at))
 
 
 def stops_of(stop: Stop, dtype: str) -> Stops:
