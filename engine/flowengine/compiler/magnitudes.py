@@ -36,7 +36,7 @@ class Largest:
 
     def beyond(self, power: int = 2) -> bool:
         """Whether a product of so many such numbers has no place in the precision."""
-        return self.size > float(np.finfo(self.dtype).max) ** (1 / power)
+        return self.size > math.exp(math.log(np.finfo(self.dtype).max) / power)
 
     @property
     def remedy(self) -> str:

@@ -126,7 +126,7 @@ def _unmet(
     if constrained and feasibility is not None and feasibility > APART:
         remedy += f"; where `feasibility`, now {feasibility:.3g}, falls no further, constraints contradict each other"
     if missed:
-        remedy = "; ".join((remedy, *_sooner(opened.compiled, carry)))
+        remedy = "; ".join((remedy, *_helped(opened, now, carry)))
     return [
         *(
             f"ended by its limit, for {request.at}.stop.{name} can't hold: {why}. Stop at a `residual`"
@@ -139,12 +139,13 @@ def _unmet(
     ]
 
 
-def _sooner(compiled: CompiledFlow, carry: Carry) -> list[str]:
+def _helped(opened: Opened, now: Snapshot, carry: Carry) -> list[str]:
     """What would have helped."""
-    from flowengine.compiler.plan import fewer_iterations  # noqa: PLC0415 - only where a limit came first
+    from flowengine.run.sooner import sooner  # noqa: PLC0415 - only where a limit came first
 
+    compiled = opened.compiled
     problem = replace(compiled.problem, init=compiled.choice.method.point(carry.state))
-    return [one.rstrip(".") for one in fewer_iterations(replace(compiled, problem=problem))]
+    return sooner(replace(compiled, problem=problem), now)
 
 
 def _never(request: RunRequest, now: Snapshot) -> list[tuple[str, str]]:
