@@ -36,7 +36,7 @@ PASSED_ON = {("local.py", "_as_error"), ("model.py", "_explain")}
 """Functions that make an error of a sentence that comes from elsewhere, where it is found, too."""
 WARNINGS = {
     ENGINE / "cli/local.py": ("_tight",),
-    ENGINE / "compiler/build.py": ("compile_flow",),
+    ENGINE / "compiler/build.py": ("_planned",),
     ENGINE / "compiler/choice.py": ("explicit",),
     ENGINE / "compiler/plan.py": ("advice", "fewer_iterations"),
     ENGINE / "compiler/sampling.py": ("_cautions",),
@@ -44,6 +44,7 @@ WARNINGS = {
     ENGINE / "run/mixing.py": ("unmixed", "_helps", "bias"),
     ENGINE / "run/opening.py": ("_with_state",),
     ENGINE / "run/saver.py": ("_saved",),
+    ENGINE / "run/sooner.py": ("sentence",),
     ENGINE / "run/telemetry.py": ("flush", "compact"),
 }
 """Functions whose texts are warnings and advice."""

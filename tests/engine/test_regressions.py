@@ -56,6 +56,19 @@ def test_a_group_lasso_of_more_columns_than_rows_without_a_policy(l1, l21) -> No
     assert np.isclose(end.energy, np.sum((A @ x - b) ** 2) / 2 + l21 * sizes + l1 * np.abs(x).sum(), rtol=1e-12)
 
 
+def test_a_classification_in_raw_units_without_a_policy() -> None:
+    """1, age, income and a share, of curvatures nine orders of magnitude apart: optimal where the gradient is 0."""
+    rng = np.random.default_rng(3)
+    age, income, share = rng.uniform(18, 80, 500), rng.lognormal(10.5, 0.5, 500), rng.random(500)
+    A = np.stack([np.ones(500), age, income, share], axis=1)
+    y = np.sign(0.05 * (age - 45) + (np.log(income) - 10.5) + share - 0.5 + rng.logistic(size=500))
+    loss = {"atom": "logistic", "arg": "A w", "data": "y"}
+    w, end, _ = solve(regression({"A": A, "y": y}, loss, columns=4, stop={"maxIterations": 1_000, "residual": 1e-8}))
+    assert (end.reason, end.controller) == ("Converged", "GREEN")
+    slope = -(y / (1 + np.exp(y * (A @ w)))) @ A
+    assert np.abs(slope / np.linalg.norm(A, axis=0)).max() < 1e-5
+
+
 def test_nonnegative_least_squares_against_scipy() -> None:
     rng = np.random.default_rng(2)
     A = rng.random((40, 12))

@@ -90,6 +90,15 @@ def test_sparse_matrices_are_theirs_and_complex_ones_have_their_adjoint(rng) -> 
     assert np.allclose(turned.adjoint(jnp.asarray(y)), (SPARSE * (1 + 2j)).conj().T @ y)
 
 
+@pytest.mark.parametrize(("columns", "size"), [(2**16, 2), (2**16 + 1, 4)])
+def test_numbers_of_columns_take_two_bytes_where_the_last_one_fits(columns, size) -> None:
+    matrix = sparse.csr_array(([2.0, 3.0, 5.0], ([0, 0, 1], [0, columns - 1, 2**15])), (2, columns))
+    ours, x = linops.build_sparse(matrix, (columns,)), np.arange(1.0, columns + 1)
+    assert {one.dtype.itemsize for one in ours.rows.columns} == {size}
+    assert np.array_equal(ours.apply(jnp.asarray(x)), matrix @ x)
+    assert np.array_equal(ours.adjoint(jnp.ones(2)), matrix.T @ np.ones(2))
+
+
 def test_sparse_rows_of_any_lengths_are_stored_with_few_zeros(rng) -> None:
     """One long row, rows without an entry, and lengths that halve; also of many vectors at once."""
     lengths = np.concatenate([[400], np.repeat([64, 32, 16, 8, 4, 2, 1, 0], 50)])

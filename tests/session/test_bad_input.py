@@ -289,8 +289,7 @@ flow:
   data: {b: {inline: [1.0e+200, 2.0e+200]}, A: {inline: [[1, 2], [3, 4]]}}
   variables: {x: {shape: [2]}}
   operators: {A: {matrix: {matrix: A}}}
-  terms: [{atom: quadratic, arg: A x, data: b}, {atom: l1, arg: x}]
-  policy: {algorithm: fista}
+  terms: [{atom: quadratic, arg: A x, data: b, as: dual}, {atom: l1, arg: x}]
   stop: {maxIterations: 1000}
 """
 
@@ -300,7 +299,7 @@ flow:
     [
         (UNBOUNDED, "flow.terms", "falls without end"),
         (CROSSING, "flow.policy", "refuse to cross a barrier"),
-        (HUGE, "flow.data", "Squares of numbers up to 1e+201 are beyond float64: measure in larger units."),
+        (HUGE, "flow.data.b", "Sums of squares of numbers up to 2e+200 are beyond float64: measure in larger units"),
     ],
     ids=["an energy that falls for ever", "a draw beyond a barrier", "squares that overflow"],
 )

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import jax
-import numpy as np
 
 from flowapi.errors import DocumentError
-from flowapi.flow import FlowDocument, Stop
+from flowapi.flow import FlowDocument
 from flowapi.frozen import frozen
 from flowapi.model import join
 from flowapi.numbers import canonical_json
@@ -27,20 +26,20 @@ from flowengine.compiler.choose import choose
 from flowengine.compiler.classify import classify, merge
 from flowengine.compiler.entry import built_by_entry
 from flowengine.compiler.load import Arrays, digest_of, load_data
+from flowengine.compiler.magnitudes import Largest, check_gradient, largest
 from flowengine.compiler.roles import Classified
 from flowengine.compiler.sampling import chains_of, named_chains, sample
 from flowengine.compiler.site import Site
 from flowengine.compiler.splitting import exactly, not_by_admm
+from flowengine.compiler.stops import check_gap, check_thresholds
 from flowengine.compiler.terms import build_terms
 from flowengine.compiler.units import units_of
 from flowengine.compiler.variables import initial_value, structure, unknowns_of
 from flowengine.linops import Matrix
-from flowengine.loop import LoopSettings, Stops
+from flowengine.loop import LoopSettings
 from flowengine.methods import External
 from flowengine.problem import Invariant, Problem, Role, Scalar, Term, Tree, Unknown
 from flowengine.xla import placed
-
-FLOAT32_FLOOR = 1e-6  # below this float32 residuals are rounding
 
 
 @frozen
@@ -54,6 +53,8 @@ class CompiledFlow:
         settings: The static part of the loop.
         roles: Every term's role, with the reason.
         digest: Hash of the canonical flow and of every input array; a checkpoint of another is refused.
+        largest: The largest number that it was given.
+        by: The same flow by another policy, its data shared; None of an entry point's.
     """
 
     document: FlowDocument
@@ -62,6 +63,8 @@ class CompiledFlow:
     settings: LoopSettings
     roles: tuple[Classified, ...]
     digest: str
+    largest: Largest
+    by: Callable[[Policy], CompiledFlow] | None = None
 
 
 def compile_flow(document: FlowDocument, inputs: Path, *, at: str = "flow") -> CompiledFlow:
@@ -76,7 +79,7 @@ def compile_flow(document: FlowDocument, inputs: Path, *, at: str = "flow") -> C
         DocumentError: wrong from the document alone.
         DataError: wrong in the light of the data.
     """
-    _check_thresholds(document.stop, document.dtype, at)
+    check_thresholds(document.stop, document.dtype, at)
     data = load_data(document, inputs, at)
     if document.entrypoint is not None:
         return _by_entry(document, document.entrypoint, data, at)
@@ -95,35 +98,58 @@ def compile_flow(document: FlowDocument, inputs: Path, *, at: str = "flow") -> C
             remedy="Remove `manifold`, or leave `policy.family` out to minimise.",
         )
     blank = Problem((), None, (), _start(document, data, unknowns, at), unknowns, document.dtype, _invariants(maps))
-    policy, roles, problem = _with_roles(blank, terms, forced, document)
-    _check_gap(document.stop, problem, at)
-    settings = _settings(document, chained=policy.samples and named_chains(document) is not None)
+    known = _Known(blank, terms, forced, largest(document, data, at), _digest(document, data), at)
+    return _planned(document, known)
+
+
+@frozen
+class _Known:
+    """What is known of a flow before a method is chosen: variables, terms and the roles that they are given."""
+
+    blank: Problem
+    terms: Sequence[Term]
+    forced: Sequence[str | None]
+    largest: Largest
+    digest: str
+    at: str
+
+
+def _planned(document: FlowDocument, known: _Known) -> CompiledFlow:
+    """Choose how to run."""
+    at = known.at
+    chained = document.policy.samples and named_chains(document) is not None
+    policy, roles, problem = _with_roles(known, document, chained=chained)
+    check_gap(document.stop, problem, at)
+    settings = _settings(document, chained=chained)
     choice = sample(problem, document, at) if policy.samples else choose(problem, policy, at)
     idle = tuple(f"{path}: nothing uses it" for path in unused(document, at))
     choice = replace(choice, warnings=(*choice.warnings, *idle))
     if not policy.samples:
         problem = replace(problem, units=units_of(problem), equations=choice.equations)
-    return CompiledFlow(document, problem, choice, settings, tuple(roles), _digest(document, data))
+
+    def by(other: Policy) -> CompiledFlow:
+        return _planned(replace(document, policy=other), known)
+
+    return CompiledFlow(document, problem, choice, settings, tuple(roles), known.digest, known.largest, by)
 
 
-def _with_roles(
-    blank: Problem, terms: Sequence[Term], forced: Sequence[str | None], document: FlowDocument
-) -> tuple[Policy, list[Classified], Problem]:
+def _with_roles(known: _Known, document: FlowDocument, *, chained: bool) -> tuple[Policy, list[Classified], Problem]:
     """The policy that is followed, every term's role, and the problem: by the exact `admm` where that serves better."""
-    gap = document.stop.gap is not None
+    gap, blank = document.stop.gap is not None, known.blank
 
     def usual(policy: Policy) -> tuple[list[Classified], Problem]:
         """The usual roles; others where a gap is asked for that those do not have."""
-        roles = classify(terms, forced, policy, blank.unknowns)
+        roles = classify(known.terms, known.forced, policy, blank.unknowns)
         problem = _filled(blank, roles)
         if not gap or policy.samples or has_conjugate(problem):
             return roles, problem
-        others = classify(terms, forced, policy, blank.unknowns, bounding=True)
+        others = classify(known.terms, known.forced, policy, blank.unknowns, bounding=True)
         other = _filled(blank, others)
         return (others, other) if has_conjugate(other) else (roles, problem)
 
     policy = document.policy
     roles, problem = usual(policy)
+    check_gradient(problem, known.largest, chained=chained)
     if exactly(problem, policy):
         exact = policy.model_copy(update={"algorithm": "admm"})
         others, other = usual(exact)
@@ -165,20 +191,10 @@ def _settings(document: FlowDocument, *, chained: bool = False, relative: bool =
 def _by_entry(document: FlowDocument, entrypoint: str, data: Arrays, at: str) -> CompiledFlow:
     """As `compile_flow`, of what a function builds."""
     problem, choice, source = built_by_entry(document, entrypoint, data, at)
-    _check_gap(document.stop, problem, at)
+    check_gap(document.stop, problem, at)
     settings = _settings(document, relative=not isinstance(choice.method, External))
     digest = hashlib.sha256(f"{_digest(document, data)} {source}".encode()).hexdigest()
-    return CompiledFlow(document, problem, choice, settings, (), digest)
-
-
-def stops_of(stop: Stop, dtype: str) -> Stops:
-    """The traced thresholds of a document's stop rules."""
-    return Stops(
-        limit=placed(stop.max_iterations or 2**53, np.int64),
-        residual=placed(stop.residual or 0, real_dtype(dtype)),
-        gap=placed(stop.gap or 0, real_dtype(dtype)),
-        change=placed(stop.relative_change or 0, real_dtype(dtype)),
-    )
+    return CompiledFlow(document, problem, choice, settings, (), digest, largest(document, data, at))
 
 
 def _start(document: FlowDocument, data: Arrays, unknowns: tuple[Unknown, ...], at: str) -> Tree:
@@ -206,27 +222,6 @@ def _with_pull(term: Term, like: Tree) -> Term:
         return Term(term.atom, operator, zero_for(like), term.path)
     pulled = jax.jit(lambda one: one.operator.adjoint(one.atom.data))(term)
     return Term(term.atom, operator, pulled, term.path)
-
-
-def _check_thresholds(stop: Stop, dtype: str, at: str) -> None:
-    for key, value in (("residual", stop.residual), ("gap", stop.gap), ("relativeChange", stop.relative_change)):
-        if real_dtype(dtype) == "float32" and value is not None and value < FLOAT32_FLOOR:
-            raise DocumentError(
-                f"{dtype} can't reach {value:g}",
-                path=join(at, "stop", key),
-                remedy=f"Use at least {FLOAT32_FLOOR:g}, or a dtype of twice the bits.",
-            )
-
-
-def _check_gap(stop: Stop, problem: Problem, at: str) -> None:
-    if stop.gap is None or has_conjugate(problem):
-        return
-    reason, remedy = "no finite dual of this energy is known", "Stop at a `residual`."
-    if away := next((term.path for term in problem.dual if term.atom.indicator), None):
-        reason = f"{away}, a constraint that is not in the prox, is met at the end only"
-    elif problem.convex:
-        remedy = "Stop at a `residual`, or bound the variable with a box."
-    raise DocumentError(f"{reason}, so there is no gap to stop at", path=join(at, "stop", "gap"), remedy=remedy)
 
 
 def _digest(document: FlowDocument, data: Arrays) -> str:

@@ -36,7 +36,7 @@ class Choice:
 
 def lipschitz(terms: Sequence[Term]) -> float:
     """An upper bound of the Lipschitz constant of ∇f: Σ L_ψ · ‖A‖²."""
-    return float(sum(term.atom.lipschitz * term.operator.norm**2 for term in terms))
+    return float(sum(term.atom.lipschitz * term.operator.norm * term.operator.norm for term in terms))
 
 
 def explicit(

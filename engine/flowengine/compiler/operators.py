@@ -33,7 +33,7 @@ from flowengine.compiler.load import Arrays, Sparse
 from flowengine.problem import Tree
 from flowengine.xla import placed
 
-MOST_RADON_ENTRIES = 50_000_000
+MOST_RADON_ENTRIES = 100_000_000  # 512² at 180 angles
 
 
 def gives_complex(spec: OperatorSpec, data: Arrays) -> bool:
@@ -196,8 +196,7 @@ def _radon(spec: Radon, data: Arrays, shape: tuple[int, ...], place: str) -> lin
             path=place,
             remedy="Use a smaller picture or fewer angles.",
         )
-    matrix = linops.radon_matrix(picture, beam, np.finfo(data.dtype).dtype)
-    return linops.build_sparse(matrix, shape, beam.output)
+    return linops.build_sparse(linops.radon_matrix(picture, beam, np.finfo(data.dtype).dtype), shape, beam.output)
 
 
 def _select(spec: Select, data: Arrays, shape: tuple[int, ...], place: str) -> linops.Slice | linops.Gather:

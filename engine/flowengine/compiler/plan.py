@@ -10,8 +10,9 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from flowapi.frozen import frozen
-from flowengine.compiler.build import FLOAT32_FLOOR, CompiledFlow
+from flowengine.compiler.build import CompiledFlow
 from flowengine.compiler.metric import UNEVEN, jacobi_steps, metric_hindrance
+from flowengine.compiler.stops import FLOAT32_FLOOR
 from flowengine.linops import Chain, Conv
 from flowengine.loop import Carry, run_key, start
 from flowengine.methods import AnchoredPD3O, External

@@ -37,7 +37,7 @@ def choose_pd3o(problem: Problem, policy: Policy, at: str) -> Choice:
     natural = PD3O_SMOOTH_STEP / bound if bound > 0 else _balanced_step(problem, norms)
     tau, warnings = explicit(policy.step, natural, limit, at, below=True)
     # τ Σ σ_j‖W_j‖² = margin, each block taking an equal share of it, σ_j ∝ 1/‖W_j‖²
-    sigma = tuple(PD3O_DUAL_MARGIN / (tau * len(norms) * norm**2) for norm in norms)
+    sigma = tuple(PD3O_DUAL_MARGIN / (tau * len(norms) * norm * norm) for norm in norms)
     paths = ", ".join(term.path for term in problem.dual)
     shown = ", ".join(f"{value:.4g}" for value in sigma)
     steps = f"tau = {tau:.4g}, sigma = {shown}, with L = {bound:.4g}"
@@ -62,4 +62,4 @@ def _balanced_step(problem: Problem, norms: list[float]) -> float:
     """
     if problem.prox is not None and problem.prox.quadratic is not None:
         return STRONGLY_CONVEX_STEP / float(problem.prox.quadratic.weight)
-    return float((PD3O_DUAL_MARGIN / sum(norm**2 for norm in norms)) ** 0.5)
+    return float((PD3O_DUAL_MARGIN / sum(norm * norm for norm in norms)) ** 0.5)

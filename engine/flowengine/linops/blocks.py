@@ -48,7 +48,7 @@ class Blocks:
     @property
     def norm(self) -> float:
         """√Σ ‖A_v‖²."""
-        return math.sqrt(sum(part.norm**2 for part in self.parts.values()))
+        return math.hypot(*(part.norm for part in self.parts.values()))
 
 
 @pytree()

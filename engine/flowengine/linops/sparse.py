@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
@@ -13,9 +14,10 @@ from flowengine.problem import pytree
 from flowengine.xla import on_cpu, placed
 
 if TYPE_CHECKING:
-    from jaxtyping import Int
+    from jaxtyping import Int, Integer
 
 PADDING, SMALL = 0.1, 0.01  # zeros that a group may hold: of its own entries, or of all
+NARROW = 2**16  # columns whose numbers take two bytes: a product is as quick as what it reads
 AT_ONCE = 8  # entries of each row by which sums grow between two stores
 POWER_ITERATIONS = 50
 POWER_MARGIN = 1.05  # power iteration comes from below, by up to a percent
@@ -37,7 +39,7 @@ class PaddedRows:
     """
 
     values: tuple[Array, ...]
-    columns: tuple[Int[Array, "entries rows"], ...]
+    columns: tuple[Integer[Array, "entries rows"], ...]
     places: Int[Array, " rows"] | None
     length: int
 
@@ -101,13 +103,12 @@ class SparseMatrix:
 
 def build_sparse(matrix: Any, shape: tuple[int, ...], output: tuple[int, ...] | None = None) -> SparseMatrix:
     """Build the operator of a SciPy sparse matrix on arrays of this shape; its output is a vector unless it says."""
-    return SparseMatrix(
-        rows=padded_rows(matrix.tocsr()),
-        columns=padded_rows(matrix.conj().T.tocsr()),
-        shape=shape,
-        output=output or (matrix.shape[0],),
-        norm=sparse_norm(matrix),
-    )
+    matrix, count = matrix.tocsr(), matrix.shape[0]
+    adjoint = matrix.T.conj(copy=False).tocsr()
+    norm = _norm(matrix, adjoint)
+    rows = padded_rows(matrix)
+    del matrix  # a large one is not in memory more often than it must
+    return SparseMatrix(rows, padded_rows(adjoint), shape, output or (count,), norm)
 
 
 def padded_rows(matrix: Any) -> PaddedRows:
@@ -143,20 +144,26 @@ def _padded(matrix: Any, rows: np.ndarray, count: np.ndarray) -> tuple[np.ndarra
     """Values and columns of some rows, each row a column of the arrays."""
     chosen = matrix if len(rows) == len(matrix.indptr) - 1 else matrix[rows]
     taken = np.arange(count.max(initial=0)) < count[:, None]
-    values, columns = np.zeros(taken.shape, matrix.dtype), np.zeros(taken.shape, np.int32)
-    values[taken], columns[taken] = chosen.data, chosen.indices
-    return np.ascontiguousarray(values.T), np.ascontiguousarray(columns.T)
+    places = np.uint16 if matrix.shape[1] <= NARROW else np.int32
+    values, columns = (np.zeros(taken.T.shape, dtype) for dtype in (matrix.dtype, places))
+    values.T[taken], columns.T[taken] = chosen.data, chosen.indices
+    return values, columns
 
 
-def sparse_norm(matrix: Any) -> float:
+def _norm(matrix: Any, adjoint: Any) -> float:
     """An upper bound of the largest singular value: √(‖A‖₁‖A‖_∞), or what power iteration finds and a margin."""
     if matrix.nnz == 0:
         return 0.0
-    size = abs(matrix)
-    bound = float(np.sqrt(size.sum(axis=0).max() * size.sum(axis=1).max()))
+    sums = (_absolute(one).sum(axis=1).max() for one in (matrix, adjoint))
+    bound = float(np.sqrt(math.prod(sums)))
     vector = np.asarray(np.random.default_rng(0).standard_normal(matrix.shape[1]), matrix.dtype)
-    adjoint, value = matrix.conj().T.tocsr(), 0.0
+    value = 0.0
     for _ in range(POWER_ITERATIONS):
         vector = adjoint @ (matrix @ (vector / (np.linalg.norm(vector) or 1.0)))
         value = float(np.sqrt(np.linalg.norm(vector)))
     return min(bound * (1 + 1e-6), value * POWER_MARGIN)
+
+
+def _absolute(matrix: Any) -> Any:
+    """The absolute values of a CSR matrix's entries, which share its places."""
+    return type(matrix)((np.abs(matrix.data), matrix.indices, matrix.indptr), shape=matrix.shape)

@@ -171,7 +171,7 @@ class Stack:
     @property
     def norm(self) -> float:
         """√Σ ‖W_i‖²."""
-        return math.sqrt(sum(one.norm**2 for one in self.operators))
+        return math.hypot(*(one.norm for one in self.operators))
 
 
 @pytree("axis", "start", "stop", "step", "shape")

@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, cast
 
-import jax
 import numpy as np
 
 from flowapi.errors import DivergedError
@@ -97,19 +96,10 @@ def diverged(opened: Opened, request: RunRequest, iteration: int) -> DivergedErr
         return DivergedError(message, path=f"{request.at}.policy", remedy=remedy)
     if isinstance(policy.step, int | float):
         return DivergedError(message, path=f"{request.at}.policy.step", remedy="Use a smaller step, or leave it out.")
-    if (size := _overflowing(opened.compiled)) is not None:
-        dtype = opened.compiled.problem.dtype
-        remedy = f"Squares of numbers up to {size:.3g} are beyond {dtype}: measure in larger units."
-        return DivergedError(message, path=f"{request.at}.data", remedy=remedy)
+    if (biggest := opened.compiled.largest).beyond(4):
+        return DivergedError(message, path=biggest.path, remedy=biggest.remedy)
     remedy = "The step was no longer than is safe, so look for a direction in which the energy falls without end."
     return DivergedError(message, path=f"{request.at}.terms", remedy=remedy)
-
-
-def _overflowing(compiled: CompiledFlow) -> float | None:
-    """The largest number of the problem, where its square is none."""
-    arrays = (np.abs(np.asarray(one)) for one in jax.tree.leaves(compiled.problem) if one.dtype.kind in "fc")
-    size = max((float(one[np.isfinite(one)].max(initial=0)) for one in arrays), default=0.0)
-    return size if size > float(np.finfo(compiled.problem.dtype).max) ** 0.5 else None
 
 
 def results_of(compiled: CompiledFlow, carry: Carry) -> dict[str, np.ndarray]:
@@ -136,7 +126,7 @@ def _unmet(
     if constrained and feasibility is not None and feasibility > APART:
         remedy += f"; where `feasibility`, now {feasibility:.3g}, falls no further, constraints contradict each other"
     if missed:
-        remedy = "; ".join((remedy, *_sooner(opened.compiled, carry)))
+        remedy = "; ".join((remedy, *_helped(opened, now, carry)))
     return [
         *(
             f"ended by its limit, for {request.at}.stop.{name} can't hold: {why}. Stop at a `residual`"
@@ -149,12 +139,13 @@ def _unmet(
     ]
 
 
-def _sooner(compiled: CompiledFlow, carry: Carry) -> list[str]:
+def _helped(opened: Opened, now: Snapshot, carry: Carry) -> list[str]:
     """What would have helped."""
-    from flowengine.compiler.plan import fewer_iterations  # noqa: PLC0415 - only where a limit came first
+    from flowengine.run.sooner import sooner  # noqa: PLC0415 - only where a limit came first
 
+    compiled = opened.compiled
     problem = replace(compiled.problem, init=compiled.choice.method.point(carry.state))
-    return [one.rstrip(".") for one in fewer_iterations(replace(compiled, problem=problem))]
+    return sooner(replace(compiled, problem=problem), now)
 
 
 def _never(request: RunRequest, now: Snapshot) -> list[tuple[str, str]]:
