@@ -1,5 +1,5 @@
 # Two images from one file: `engine` runs a flow, `operator` runs flows' pods.
-# Both run as a user without a name or a home, on a root file system that is read-only, and neither holds pip.
+# Both run as a user without a name or a home, on a root file system that is read-only, and their environment holds no pip.
 #
 # What they hold comes in layers, so that another version of ours is a small pull: first the locked dependencies without
 # their tests, then our own package, then the list of all that is there.

@@ -148,7 +148,7 @@ class RestoreStatus(Model):
         "", description="Hash of the revision that starts there, until that has saved a checkpoint since."
     )
     done: Annotated[tuple[Short, ...], Field(max_length=MOST_RESTORES)] = Field(
-        (), description="Those before it that have happened, oldest first; each happens once."
+        (), description="Ids of earlier restores that have happened, oldest first."
     )
 
 

@@ -8,7 +8,7 @@ from flowapi.group import KIND
 from flowoperator.settings import Settings
 from flowoperator.shell import credentials
 from flowoperator.shell.cluster import ApiError, Cluster
-from flowoperator.shell.connection import Connection
+from flowoperator.shell.connection import Connection, LoginError
 from flowoperator.shell.lease import SECONDS, TROUBLES, LeaseName
 
 LOOK_SECONDS = 1.0
@@ -53,6 +53,10 @@ async def _main() -> str:
 
 
 if __name__ == "__main__":
-    if sentence := asyncio.run(_main()):
+    try:
+        sentence = asyncio.run(_main())
+    except LoginError as error:
+        sentence = str(error)
+    if sentence:
         sys.exit(sentence)
     sys.stdout.write("An operator holds the Lease and renews it, and the apiserver serves flows.\n")

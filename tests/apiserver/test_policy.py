@@ -6,7 +6,7 @@ import pytest
 
 from flowapi.group import API_VERSION, KIND
 from kit.apiserver.api import ApiError
-from kit.apiserver.plane import RELEASE
+from kit.apiserver.plane import NAMESPACE, RELEASE
 from kit.apiserver.scene import spec, wait_for
 from kit.cluster import tools
 from kit.cluster.operator import CHART
@@ -47,7 +47,11 @@ BAD = [
 def policed(plane, idle_scene):
     """The apiserver with the policy in force, and without it afterwards."""
     found = tools.ensure()
-    options = [f"--set-json=allowed={json.dumps(ALLOWED)}", "--show-only=templates/policy.yaml"]
+    options = [
+        f"--namespace={NAMESPACE}",
+        f"--set-json=allowed={json.dumps(ALLOWED)}",
+        "--show-only=templates/policy.yaml",
+    ]
     text = run([found["helm"], "template", RELEASE, CHART, *options])
     kubectl = [found["kubectl"], f"--kubeconfig={plane.kubeconfig}"]
     run([*kubectl, "apply", "--server-side", "-f", "-"], data=text)
@@ -74,3 +78,16 @@ def test_flows_name_what_is_allowed_and_nothing_else(policed):
     assert [said(policed, change) for change in GOOD] == [""] * len(GOOD)
     for change, path in BAD:
         assert f"{path}" in said(policed, change), change
+
+
+def test_only_the_operator_says_what_a_revision_is(policed):
+    """A ConfigMap made by hand could name an account that the lists forbid."""
+    meta = {"name": "denoise-0123456789", "namespace": policed.namespace}
+    body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": {}}
+    path = policed.path("configmaps")
+    policed.api.post(path, body)
+    label = {"metadata": {"labels": {"computableflow.dev/revision": "0123456789"}}}
+    with pytest.raises(ApiError, match="only the operator writes ConfigMaps"):
+        policed.api.merge(f"{path}/{meta['name']}", label)
+    policed.operator.start()
+    policed.flow().apply(spec()).next_pod()

@@ -59,7 +59,9 @@ def test_more_memory_tries_the_failed_revision_once_more(scene):
 def test_an_operator_that_starts_anew_goes_on_with_the_stable_revision(scene):
     flow, back, _ = given_up(scene)
     flow.stalled("RevisionFailed")
+    scene.node.engines.asked.clear()
     scene.operator.restart()
+    wait_for("it to ask the engine", lambda: scene.node.engines.asked)  # or nobody sees how its pod ends
     back.evict()
     again = flow.next_pod().run(120, 110)
     assert (again.revision, again.attempt) == (revision_of(STABLE), back.attempt + 1)

@@ -135,8 +135,9 @@ def test_engines_of_listed_namespaces_are_reached_by_the_operator_alone(render):
 
 def test_a_policy_comes_with_the_first_list_and_holds_those_lists_alone(render):
     assert not of_kind(render(), "ValidatingAdmissionPolicy")
-    (policy,) = of_kind(render("--set-json=allowed.priorityClasses=[]"), "ValidatingAdmissionPolicy")
-    (rule,) = policy["spec"]["validations"]
+    lists, revisions = of_kind(render("--set-json=allowed.priorityClasses=[]"), "ValidatingAdmissionPolicy")
+    (rule,) = lists["spec"]["validations"]
+    assert revisions["metadata"]["name"] == f"{lists['metadata']['name']}-revisions"
     assert rule["message"] == "spec.engine.priorityClassName: only [] may be used here"
 
 

@@ -21,7 +21,7 @@ from flowoperator.core.observed import (
     ValidSpec,
 )
 from flowoperator.core.parse import whole_revision_map
-from flowoperator.core.plan import Action, Create, Delete, GrowClaim, Plan, SetClaimOwners
+from flowoperator.core.plan import Action, Create, Delete, GrowClaim, NoteSettings, Plan, SetClaimOwners
 from flowoperator.objects.meta import ATTEMPT_LABEL, QUEUE_LABELS, REVISION_LABEL, SETTINGS_ANNOTATION, FlowRef
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -114,6 +114,8 @@ class World:
             case SetClaimOwners(_, _, owners):
                 assert self.claim is not None
                 self.claim = replace(self.claim, flow_uids=frozenset(owner["uid"] for owner in owners))
+            case NoteSettings(name, _, settings):
+                self.maps[name] = replace(self.maps[name], settings=settings)
             case GrowClaim(_, _, size):
                 assert self.claim is not None
                 self.claim = replace(self.claim, requested=size)

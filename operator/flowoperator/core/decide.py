@@ -84,7 +84,7 @@ def _run(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetime
     settled = _is_settled(observed, status)
     if not settled and (lost := volume_trouble(observed, valid, status)) is not None:
         return _without_volume(observed, status, lost, now)
-    if job is not None and not job.deleting and job.settings != valid.settings_hash:
+    if job is not None and not job.deleting and not valid.unsure and job.settings != valid.settings_hash:
         return again(observed, status, now, Event("Restarted", "Run-time settings changed; going on at a checkpoint."))
     if job is not None and not job.deleting and not job.finished and ending is not None and ending.final:
         return ended(observed, valid, status, job, now)

@@ -7,13 +7,13 @@ from datetime import datetime
 from flowapi.spec import FlowSpec
 from flowapi.status import FlowStatus
 from flowoperator.core import conditions
-from flowoperator.core.attempts import next_attempt, without_failures
+from flowoperator.core.attempts import advanced, next_attempt, without_failures
 from flowoperator.core.observed import Job, Observed, ValidSpec
-from flowoperator.core.plan import Action, Create, Delete, Event, Plan
+from flowoperator.core.plan import Action, Create, Delete, Event, NoteSettings, Plan
 from flowoperator.core.reporting import due_in
 from flowoperator.core.revisions import revision_file
 from flowoperator.core.volume import claim_note, claim_repairs, growth, is_refused
-from flowoperator.objects.configmap import build_configmap
+from flowoperator.objects.configmap import build_configmap, saved_settings
 
 _ASKED_FOR = frozenset({"Retried", "Resumed", "Restarted", "Restoring"})
 _NAMED_BY_REASON = frozenset({"Suspended", "ImagePullFailed", "VolumeLost"})
@@ -113,7 +113,7 @@ def with_claim(plan: Plan, observed: Observed, spec: FlowSpec) -> Plan:
 def _map_repairs(observed: Observed, valid: ValidSpec) -> tuple[Action, ...]:
     """Pods of a Job wait for ever for a ConfigMap that was deleted; those of forgotten revisions go.
 
-    One whose revision has saved under other run-time settings is made anew with those: they are what it goes back to.
+    One whose revision has saved under other run-time settings notes those: they are what it goes back to.
     """
     job, status, ref = observed.job, observed.flow.status, observed.flow.ref
     known = {one.hash for one in status.revisions} | {valid.hash, valid.asked}
@@ -124,9 +124,9 @@ def _map_repairs(observed: Observed, valid: ValidSpec) -> tuple[Action, ...]:
     ]
     if job is None or job.deleting or job.revision != valid.asked or is_refused(observed, "ConfigMap"):
         return tuple(found)
-    mine, saved = observed.map_of(valid.asked), status.attempt.saved and job.settings == valid.settings_hash
-    if mine is not None and saved and mine.settings != valid.asked_settings:
-        found.append(Delete("ConfigMap", mine.name, mine.uid))
-    elif mine is not None or job.finished:
-        return tuple(found)
-    return (*found, Create(build_configmap(ref, revision_file(observed, valid), valid.asked_settings)))
+    mine, saved = observed.map_of(valid.asked), advanced(observed) and job.settings == valid.settings_hash
+    if mine is None and not job.finished:
+        found.append(Create(build_configmap(ref, revision_file(observed, valid), valid.asked_settings)))
+    elif mine is not None and saved and mine.settings != valid.asked_settings and saved_settings(valid.asked_settings):
+        found.append(NoteSettings(mine.name, mine.uid, valid.asked_settings))
+    return tuple(found)

@@ -11,7 +11,7 @@ from flowapi.revision import RevisionTuple, RuntimeSettings
 from flowapi.spec import FlowSpec, RetrySpec
 from flowapi.status import FlowStatus
 from flowoperator.objects.meta import FlowRef
-from flowoperator.objects.settings import asked_settings, settings_hash
+from flowoperator.objects.settings import asked_settings, settings_hash, without_pins
 
 FINAL = frozenset({ExitCode.DOCUMENT, ExitCode.DATA, ExitCode.DIVERGED, ExitCode.FENCED})
 
@@ -22,11 +22,13 @@ class ValidSpec:
 
     Attributes:
         stable: Hash of the revision that runs in place of the one that the spec asks for; empty while none does.
+        unsure: Whether nobody knows with which settings that one ran: then it goes on with those that its Job has.
     """
 
     spec: FlowSpec
     document: FlowDocument
     stable: str = ""
+    unsure: bool = False
 
     @cached_property
     def revision(self) -> RevisionTuple:
@@ -57,6 +59,11 @@ class ValidSpec:
     def settings_hash(self) -> str:
         """A change of it restarts the pod."""
         return settings_hash(self.asked_settings)
+
+    @cached_property
+    def trial(self) -> str:
+        """Hash of the settings by which a failure is remembered: with others the revision is tried again."""
+        return settings_hash(without_pins(self.asked_settings))
 
 
 @dataclass(frozen=True)

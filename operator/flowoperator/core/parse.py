@@ -13,12 +13,12 @@ from flowapi.revision import REVISION_KEY, RevisionFile
 from flowapi.spec import FlowSpec, parse_spec
 from flowapi.status import FlowStatus
 from flowoperator.core.observed import Claim, Flow, InvalidSpec, Job, Pod, RevisionMap, TerminationRecord, ValidSpec
-from flowoperator.objects.configmap import SETTINGS_KEY
 from flowoperator.objects.job import CONTAINER
 from flowoperator.objects.meta import (
     ATTEMPT_LABEL,
     QUEUE_LABELS,
     REVISION_LABEL,
+    SAVED_SETTINGS_ANNOTATION,
     SETTINGS_ANNOTATION,
     VOLUME_LABEL,
     FlowRef,
@@ -186,7 +186,8 @@ def revision_map(body: Json) -> RevisionMap:
     except (ValueError, AttributeError):
         image = ""
     owner, revision = controller_uid(body), _label(body, REVISION_LABEL)
-    return RevisionMap(meta["name"], meta["uid"], owner, revision, str(image), data.get(SETTINGS_KEY, ""))
+    settings = (meta.get("annotations") or {}).get(SAVED_SETTINGS_ANNOTATION, "")
+    return RevisionMap(meta["name"], meta["uid"], owner, revision, str(image), settings)
 
 
 def whole_revision_map(body: Json) -> RevisionMap:

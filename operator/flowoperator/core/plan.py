@@ -40,7 +40,16 @@ class GrowClaim:
     size: str
 
 
-Action = Create | Delete | SetClaimOwners | GrowClaim
+@dataclass(frozen=True)
+class NoteSettings:
+    """Write into a revision's ConfigMap under which settings it saved, if the map still is the one that was seen."""
+
+    name: str
+    uid: str
+    settings: str
+
+
+Action = Create | Delete | SetClaimOwners | GrowClaim | NoteSettings
 
 
 @dataclass(frozen=True)

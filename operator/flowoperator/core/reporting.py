@@ -52,6 +52,7 @@ def _with_pod(observed: Observed, now: str) -> FlowStatus:
     """
     status, pod = observed.flow.status, observed.pod
     if observed.job is None:
+        status = paused(status)
         return status.model_copy(update={"attempt": status.attempt.model_copy(update={"pod_name": ""})})
     if pod is None:
         return status

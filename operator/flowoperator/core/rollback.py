@@ -39,14 +39,14 @@ def _as_it_ran(observed: Observed, valid: ValidSpec, stable: str) -> ValidSpec:
     try:
         spec, document = with_settings(valid.spec, valid.document, known.settings if known else "")
     except ValueError:  # its ConfigMap is gone, or not as the operator made it
-        return replace(valid, stable=stable)
+        return replace(valid, stable=stable, unsure=True)
     return ValidSpec(spec, document, stable)
 
 
 def _is_as_it_was(observed: Observed, valid: ValidSpec, failed: FailedRevision) -> bool:
     """Whether the revision would fail again: same settings, same inputs or none to try it with, no more time."""
     others = observed.inputs and failed.inputs and observed.inputs != failed.inputs and not observed.missing_inputs
-    same = (valid.asked, valid.settings_hash) == (failed.hash, failed.settings)
+    same = (valid.asked, valid.trial) == (failed.hash, failed.settings)
     wanted = valid.spec.rollback
     return bool(same and not others and wanted.automatic and wanted.deadline_seconds <= failed.deadline_seconds)
 
@@ -82,7 +82,7 @@ def roll_back(observed: Observed, valid: ValidSpec, status: FlowStatus, cause: s
         return None
     stamp, given_up, stable = stamp_of(now), status.revision.current, status.revision.stable
     failed = FailedRevision(
-        hash=given_up, settings=valid.settings_hash, inputs=status.attempt.inputs, time=stamp,
+        hash=given_up, settings=valid.trial, inputs=status.attempt.inputs, time=stamp,
         deadline_seconds=valid.spec.rollback.deadline_seconds, message=f"{cause[:LONGEST_CAUSE].rstrip('.')}.",
     )  # fmt: skip
     ended, status = record(status, stable), paused(status)

@@ -10,6 +10,7 @@ ATTEMPT_LABEL = f"{GROUP}/attempt"
 QUEUE_LABELS = ("kueue.x-k8s.io/queue-name", "kueue.x-k8s.io/priority-class")  # of a flow, passed on to its Jobs
 VOLUME_LABEL = f"{GROUP}/checkpoint-volume"  # of a claim that its owner offers: "true"
 SETTINGS_ANNOTATION = f"{GROUP}/settings"
+SAVED_SETTINGS_ANNOTATION = f"{GROUP}/saved-settings"  # of a revision's ConfigMap
 MANAGER = "computable-flows"
 
 

@@ -1,6 +1,7 @@
 """Run-time settings: everything outside the revision that a pod is told, as it was asked for."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
@@ -36,6 +37,15 @@ def asked_settings(spec: FlowSpec, settings: RuntimeSettings) -> str:
 def settings_hash(asked: str) -> str:
     """A change of it restarts the pod."""
     return hashlib.sha256(asked.encode()).hexdigest()[:16]
+
+
+def without_pins(asked: str) -> str:
+    """The same but for the checkpoints that are to stay: naming those makes no other attempt of a failed one."""
+    found = json.loads(asked)
+    found["settings"].get("checkpoint", {}).pop("pin", None)
+    if not found["settings"].get("checkpoint", True):
+        del found["settings"]["checkpoint"]
+    return canonical_json(found).decode()
 
 
 def with_settings(spec: FlowSpec, document: FlowDocument, asked: str) -> tuple[FlowSpec, FlowDocument]:

@@ -8,7 +8,8 @@ from datetime import datetime
 from flowapi.group import API_VERSION, KIND
 from flowoperator.core.moves import stamp_of
 from flowoperator.core.observed import Flow
-from flowoperator.core.plan import Action, Create, Delete, Event, GrowClaim, Plan, SetClaimOwners
+from flowoperator.core.plan import Action, Create, Delete, Event, GrowClaim, NoteSettings, Plan, SetClaimOwners
+from flowoperator.objects.meta import SAVED_SETTINGS_ANNOTATION
 from flowoperator.shell.cluster import ApiError, Cluster, Json
 from flowoperator.shell.informer import Informer
 
@@ -59,15 +60,18 @@ async def _act(cluster: Cluster, informer: Informer, flow: Flow, actions: Iterab
                 informer.deleting(kind, namespace, name)
             case SetClaimOwners(name=name, uid=uid, owners=owners):
                 change: Json = {"metadata": {"uid": uid, "ownerReferences": list(owners) or None}}
-                await _change_claim(cluster, informer, flow, name, change)
+                await _change(cluster, informer, flow, CLAIM, name, change)
             case GrowClaim(name=name, uid=uid, size=size):
                 change = {"metadata": {"uid": uid}, "spec": {"resources": {"requests": {"storage": size}}}}
-                await _change_claim(cluster, informer, flow, name, change)
+                await _change(cluster, informer, flow, CLAIM, name, change)
+            case NoteSettings(name=name, uid=uid, settings=settings):
+                change = {"metadata": {"uid": uid, "annotations": {SAVED_SETTINGS_ANNOTATION: settings}}}
+                await _change(cluster, informer, flow, "ConfigMap", name, change)
 
 
-async def _change_claim(cluster: Cluster, informer: Informer, flow: Flow, name: str, change: Json) -> None:
-    with _refusals_of(CLAIM, changing=True):
-        informer.seen(CLAIM, await cluster.merge(CLAIM, flow.ref.namespace, name, change))
+async def _change(cluster: Cluster, informer: Informer, flow: Flow, kind: str, name: str, change: Json) -> None:
+    with _refusals_of(kind, changing=True):
+        informer.seen(kind, await cluster.merge(kind, flow.ref.namespace, name, change))
 
 
 @contextmanager

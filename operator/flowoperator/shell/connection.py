@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import aiohttp
-import kopf
+import structlog
 from yarl import URL
 
 from flowoperator.shell.credentials import Login
 
+log = structlog.get_logger()
 REFRESH_SECONDS = 60.0  # the kubelet writes a new token well before the old one expires
 
 
@@ -39,19 +40,29 @@ class Connection:
     """
 
     def __init__(self, login: Login) -> None:
-        self._login, self._seen = login, 0.0
-        self._info = self._who()
-
-    def _who(self) -> kopf.ConnectionInfo:
-        found = self._login()
+        self._login, self._asked = login, time.monotonic()
+        try:
+            found = login()
+        except Exception as error:
+            raise LoginError(f"the service account or the kubeconfig can't be read ({error}). Check it.") from error
         if found is None:
             raise LoginError("there is neither a service account nor a kubeconfig. Run it in a pod, or set KUBECONFIG.")
-        self._seen = time.monotonic()
-        return found
+        self._info = found
+
+    def _look_up(self) -> None:
+        """Who asks now. What can't be read, or names another apiserver, changes nothing: a file may be half written."""
+        self._asked = time.monotonic()
+        try:
+            found = self._login()
+        except Exception as error:  # noqa: BLE001 - of Kopf, of YAML, of the system
+            log.warning("the login can't be read; going on with the last one", error=repr(error))
+            return
+        if found is not None and found.server == self._info.server:
+            self._info = found
 
     async def __aenter__(self) -> Self:
-        connector = aiohttp.TCPConnector(ssl=self._info.as_ssl_context())
-        # without the environment's proxies, which also means a look for ~/.netrc at each request
+        connector = aiohttp.TCPConnector(limit=0, ssl=self._info.as_ssl_context())  # the Lease waits for nobody
+        # trust_env would also read ~/.netrc at each request
         self._session = aiohttp.ClientSession(connector=connector, proxy=self._info.proxy_url, trust_env=False)
         return self
 
@@ -74,8 +85,8 @@ class Connection:
             aiohttp.ClientError: the apiserver can't be reached, or broke off.
             TimeoutError: it took longer.
         """
-        if time.monotonic() - self._seen > REFRESH_SECONDS:
-            self._info = self._who()
+        if time.monotonic() - self._asked > REFRESH_SECONDS:
+            self._look_up()
         async with self._session.request(
             method,
             URL(f"{self._info.server.rstrip('/')}{path}", encoded=True),
@@ -85,5 +96,5 @@ class Connection:
         ) as answer:
             data = await answer.read()
         if answer.status == 401:
-            self._seen = -REFRESH_SECONDS
+            self._asked = -REFRESH_SECONDS
         return Answer(answer.status, data, answer.headers)

@@ -8,12 +8,10 @@ from pathlib import Path
 
 import kopf
 
-_log = logging.getLogger(__name__)
-FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-
-
 Login = Callable[[], kopf.ConnectionInfo | None]
 """The way to the apiserver, for our own requests and for Kopf's watches; None where there is none."""
+_log = logging.getLogger(__name__)
+FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
 def login() -> Login:

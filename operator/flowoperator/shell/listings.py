@@ -23,7 +23,7 @@ GRACE_SECONDS = 5.0  # for an event to come: beginning the watches again lists e
 
 
 class Listings:
-    """What lists.
+    """Fills the cache, and compares it with the apiserver's listings.
 
     Args:
         cluster: Where.

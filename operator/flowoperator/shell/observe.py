@@ -189,7 +189,7 @@ class Observer:
         return tuple(said[key] for key in (("Evicted", "True"), ("QuotaReserved", "False")) if said.get(key))
 
     async def _events(self, observed: Observed, selector: str) -> list[Json]:
-        """Warnings about an object, except of probes: what they ask has started."""
+        """Warnings about an object, except failed probes: a container that is probed has started."""
         wanted = f"{selector},type=Warning,reason!=Unhealthy"
         return await self.cluster.items("Event", observed.flow.ref.namespace, fields=wanted)
 

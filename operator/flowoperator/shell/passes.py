@@ -8,7 +8,7 @@ import structlog
 from flowapi.group import KIND
 from flowoperator.core.decide import decide
 from flowoperator.core.observed import Observed, Refusal
-from flowoperator.core.plan import Create, GrowClaim, Plan, SetClaimOwners
+from flowoperator.core.plan import Create, GrowClaim, NoteSettings, Plan, SetClaimOwners
 from flowoperator.shell.apply import RefusedError, apply
 from flowoperator.shell.cluster import Cluster, ConflictError
 from flowoperator.shell.engines import Engines, Target
@@ -122,7 +122,8 @@ def _target(observed: Observed) -> Target | None:
 def _lifts(plan: Plan, refusal: Refusal) -> bool:
     """Whether a plan that was carried out did what was refused before."""
     if refusal.changing:
-        return any(isinstance(action, GrowClaim | SetClaimOwners) for action in (*plan.before, *plan.actions))
+        changes = GrowClaim | SetClaimOwners | NoteSettings
+        return any(isinstance(action, changes) for action in (*plan.before, *plan.actions))
     return any(isinstance(action, Create) and action.body["kind"] == "Job" for action in plan.actions)
 
 

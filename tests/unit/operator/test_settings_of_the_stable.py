@@ -1,6 +1,7 @@
 """A stable revision runs as it ran: with the run-time settings under which it last saved, not those of the failed spec."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -108,17 +109,60 @@ def test_settings_under_which_it_never_saved_are_not():
     assert pod_of(world)["containers"][0]["resources"]["limits"]["memory"] == "2Gi"
 
 
-@pytest.mark.parametrize("writes", range(3))
-def test_an_operator_that_dies_while_it_notes_them_does_so_later(writes):
+def noted(world):
+    text = world.maps[configmap_name(REF.name, A.hash)].settings
+    return json.loads(text)["settings"]["stop"]
+
+
+def test_settings_count_from_the_pass_in_which_a_checkpoint_under_them_is_known():
     world = running_flow(wanted=A)
     world.edit(spec(limit=5000))
     world.settle()
     world.say(180, 170, base=100)
     world.step()
-    world.step(writes=writes)
+    assert noted(world) == {"maxIterations": 5000}
+
+
+def test_an_operator_that_dies_before_it_has_noted_them_does_so_later():
+    world = running_flow(wanted=A)
+    world.edit(spec(limit=5000))
     world.settle()
-    settings = json.loads(world.maps[configmap_name(REF.name, A.hash)].settings)["settings"]
-    assert settings["stop"] == {"maxIterations": 5000}
+    world.say(180, 170, base=100)
+    world.step(writes=0)
+    assert noted(world) == {"maxIterations": 1000}
+    world.step()
+    assert noted(world) == {"maxIterations": 5000}
+
+
+def test_the_stable_revision_runs_on_though_somebody_deletes_its_configmap(replaced):
+    job = replaced.job
+    del replaced.maps[configmap_name(REF.name, A.hash)]
+    replaced.settle()
+    assert replaced.job == job
+
+
+def test_the_stable_revision_runs_on_though_its_settings_cannot_be_read(replaced):
+    job, name = replaced.job, configmap_name(REF.name, A.hash)
+    replaced.maps[name] = replace(replaced.maps[name], settings='{"engine": {"later": 1}, "settings": {}}')
+    replaced.settle()
+    assert replaced.job == job
+
+
+def test_a_pin_is_told_to_the_stable_revision_and_no_new_try_of_the_failed_one(replaced):
+    other = "000000000140-e000002-0a1b2c"
+    checkpoint = {"everyIterations": 7, "pin": [PINNED, other]}
+    replaced.edit(spec(weight=0.2, limit=40, engine=SMALL, retry={"limit": 9}, checkpoint=checkpoint))
+    replaced.settle()
+    assert replaced.job.revision == A.hash
+    assert settings_of(replaced)["checkpoint"]["pin"] == [PINNED, other]
+
+
+def test_settings_too_long_for_an_annotation_are_not_noted():
+    notes = {f"example.com/{number}": "x" * 4096 for number in range(32)}
+    world = running_flow(wanted=spec(engine={"podAnnotations": notes}))
+    (found,) = world.maps.values()
+    assert found.settings == ""
+    assert not world.step().before
 
 
 def test_the_configmap_keeps_its_image_when_its_settings_change():
@@ -131,7 +175,7 @@ def test_the_configmap_keeps_its_image_when_its_settings_change():
 def test_settings_that_cannot_be_read_are_those_of_the_spec():
     world = edited_flow(A, B)
     name = configmap_name(REF.name, A.hash)
-    world.maps[name] = world.maps[name].__class__(**{**vars(world.maps[name]), "settings": '{"engine": 3}'})
+    world.maps[name] = replace(world.maps[name], settings='{"engine": 3}')
     failed(world)
     assert (world.job.revision, settings_of(world)["stop"]) == (A.hash, {"maxIterations": 40})
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from kit.world import World, running_flow
+from kit.world import World, edited_flow, running_flow, spec
 
 
 @pytest.fixture
@@ -77,3 +77,18 @@ def test_an_engine_that_only_the_kubelet_reaches_runs_for_a_new_operator_too():
     world.silent = 0.0
     world.step()
     assert world.status.phase == "Running"
+
+
+def test_a_job_deleted_by_hand_is_not_said_to_run_before_its_successors_engine_has_answered():
+    world = edited_flow(spec(), spec(weight=0.2))
+    world.end(76, job="Failed")
+    world.settle()
+    world.say(150, 140, base=100)
+    world.step()
+    world.jobs, world.pods, world.report = [], [], None
+    for _ in range(2):
+        world.step()
+    world.kubernetes()
+    world.report = None
+    world.step()
+    assert "is to run in its place" in next(one.message for one in world.status.conditions if one.type == "Ready")
