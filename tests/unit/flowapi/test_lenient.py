@@ -44,7 +44,7 @@ STATUS = {
          "green": 1, "ranSeconds": 5}
         for n in (1, 2)
     ],
-    "retryNonce": "again", "restore": {"nonce": "n", "place": "r1/latest", "revision": "r2"},
+    "retryNonce": "again", "restore": {"nonce": "n", "place": "r1/latest", "revision": "r2", "done": ["restore-0123456789"]},
     "attempt": {"number": 5, "since": 2, "reason": "Evicted", "inputs": "f", "jobName": "j", "podName": "p", "nodeName": "n",
                 "startedAt": "t", "runningSince": "t", "epoch": 3, "fruitless": 1, "saved": True},
     "progress": {"iteration": 9, "maxIterations": 10, "energy": 1.25, "residual": 0.5, "health": "GREEN",
