@@ -30,6 +30,7 @@ def test_the_one_without_the_lease_writes_nothing_and_takes_over_when_it_is_hand
     first, to_first, _, to_second = pair
     flow = idle_scene.flow().apply(spec())
     pod = flow.next_pod(60).run(100, 90)
+    flow.until("its checkpoint to be known", lambda status: status["attempt"].get("saved"), 60)
     assert writes(to_first)
     assert not writes(to_second)
     assert first.drain() == 0

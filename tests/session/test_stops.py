@@ -1,6 +1,7 @@
 """What ends a run before its flow is done, and how the same command goes on."""
 
 import json
+import re
 import signal
 
 import pytest
@@ -72,7 +73,13 @@ def test_a_limit_that_comes_first_names_what_would_have_helped(tmp_path) -> None
         "  terms: [{atom: quadratic, arg: A x, data: b}, {atom: l1, arg: x, weight: 0.1}]\n"
         "  policy: {algorithm: pg}\n  stop: {maxIterations: 20, residual: 1.0e-9}\n"
     )
-    run("run", tmp_path / "flow.yaml", "--root", tmp_path / "root")
+    out = run("run", tmp_path / "flow.yaml", "--root", tmp_path / "root")
     (said,) = summary(tmp_path / "root")["warnings"]
     assert "raise flow.stop.maxIterations; `policy: {algorithm: fista}` adds momentum" in said
     assert "`policy: {preconditioner: jacobi}`" in said
+    assert "tried on the same problem" not in out
+
+    manifest = (tmp_path / "flow.yaml").read_text()
+    (tmp_path / "flow.yaml").write_text(manifest.replace("maxIterations: 20", "maxIterations: 1000"))
+    out = run("run", tmp_path / "flow.yaml", "--root", tmp_path / "root")
+    assert re.search(r"tried on the same problem, `policy: \{.*\}` was there after \d+ iterations", out)

@@ -126,7 +126,7 @@ def _unmet(
     if constrained and feasibility is not None and feasibility > APART:
         remedy += f"; where `feasibility`, now {feasibility:.3g}, falls no further, constraints contradict each other"
     if missed:
-        remedy = "; ".join((remedy, *_helped(opened, now, carry)))
+        remedy = "; ".join((remedy, *_advice(opened, carry)))
     return [
         *(
             f"ended by its limit, for {request.at}.stop.{name} can't hold: {why}. Stop at a `residual`"
@@ -139,13 +139,26 @@ def _unmet(
     ]
 
 
-def _helped(opened: Opened, now: Snapshot, carry: Carry) -> list[str]:
-    """What would have helped."""
-    from flowengine.run.sooner import sooner  # noqa: PLC0415 - only where a limit came first
+def _advice(opened: Opened, carry: Carry) -> list[str]:
+    """What lets the method arrive sooner."""
+    from flowengine.compiler.plan import fewer_iterations  # noqa: PLC0415 - only where a limit came first
 
     compiled = opened.compiled
     problem = replace(compiled.problem, init=compiled.choice.method.point(carry.state))
-    return sooner(replace(compiled, problem=problem), now)
+    return [one.rstrip(".") for one in fewer_iterations(replace(compiled, problem=problem))]
+
+
+def tried(opened: Opened, request: RunRequest, now: Snapshot, reason: str) -> list[str]:
+    """Which policy would have been there, of those that are tried for a few seconds once the result is written.
+
+    Only on a person's machine: a pod has no memory to spare, and what runs out of it must not run again.
+    """
+    stop = request.settings.stop
+    if reason not in LIMITS or request.attempt or (stop.residual is None and stop.gap is None):
+        return []
+    from flowengine.run.sooner import sooner  # noqa: PLC0415 - only where a limit came first
+
+    return sooner(opened.compiled, now)
 
 
 def _never(request: RunRequest, now: Snapshot) -> list[tuple[str, str]]:

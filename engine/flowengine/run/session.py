@@ -15,7 +15,7 @@ from flowengine.run import leaves, platform
 from flowengine.run.announcing import announce, recording
 from flowengine.run.board import Board
 from flowengine.run.cadence import Pace, per_second
-from flowengine.run.ending import LIMITS, diverged, finished_before, point_at_result, result_of, write_result
+from flowengine.run.ending import LIMITS, diverged, finished_before, point_at_result, result_of, tried, write_result
 from flowengine.run.opening import Opened, open_run
 from flowengine.run.reporting import Observer, Reporter
 from flowengine.run.request import RunRequest
@@ -212,11 +212,14 @@ class _Run:
         if why != "Converged":
             self._look(now)
         self._saves.now(self._carry, "final", by_time=why == "TimeLimit")
-        self._watchdog.alive(ENDING, COMPILING_SECONDS if why in LIMITS else seconds_for(leaves.to_leaves(self._carry)))
+        self._watchdog.alive(ENDING, seconds_for(leaves.to_leaves(self._carry)))
         summary = write_result(self._opened, self._request, self._carry, now, why, self._wall_seconds)
-        self._watchdog.alive(ENDING)  # what only goes along may take its time, too, but not for ever
+        # what only goes along may take its time, too, but not for ever
+        self._watchdog.alive(ENDING, COMPILING_SECONDS if why in LIMITS else None)
         self._telemetry.event("RUN_FINISHED", now.iteration, detail=why)
         for sentence in (self._telemetry.flush(now.iteration), self._telemetry.compact(), *summary["warnings"]):
+            self._reporter.warn(sentence)
+        for sentence in tried(self._opened, self._request, now, why):
             self._reporter.warn(sentence)
         return self._ended(summary)
 

@@ -14,16 +14,13 @@ from flowapi.errors import FlowError
 from flowapi.frozen import frozen
 from flowapi.policy import Policy
 from flowengine.compiler import CompiledFlow, stops_of
-from flowengine.compiler.plan import fewer_iterations
 from flowengine.loop import Snapshot, advance, run_key, snapshot, start
 from flowengine.xla import placed
 
 LONG = 1_000  # iterations from which a run was more than a first look
 SMALL = 2**26  # bytes of a problem; a trial of a larger one may not fit beside the run
-SECONDS, TURN = (
-    5.0,
-    1_000,
-)  # after which no trial begins, and for each at most; iterations between two looks at the clock
+SECONDS = 5.0  # after which no trial begins, and for each at most
+TURN = 1_000  # iterations between two looks at the clock
 NEARER = 10.0  # times less of a residual are worth a word
 ABOUT = 2
 POLICIES: tuple[dict[str, Any], ...] = (
@@ -53,21 +50,22 @@ class Trial:
         """For a person."""
         given = ", ".join(f"{key}: {value}" for key, value in self.policy.items())
         if self.end.reason == "Converged":
-            return f"`policy: {{{given}}}` was there after {self.end.iteration} iterations"
-        return f"`policy: {{{given}}}` came to a residual of {self.end.residual:.3g} in {self.end.iteration}"
+            return f"tried on the same problem, `policy: {{{given}}}` was there after {self.end.iteration} iterations"
+        reached, spent = f"{self.end.residual:.3g}", self.end.iteration
+        return f"tried on the same problem, `policy: {{{given}}}` came to a residual of {reached} in {spent} iterations"
 
 
 def sooner(compiled: CompiledFlow, now: Snapshot) -> list[str]:
-    """What would have helped, one sentence each, without a full stop.
+    """What would have helped: at most one sentence, without a full stop.
 
     Args:
-        compiled: The flow, from where it ended.
+        compiled: The flow.
         now: Its last certificate.
     """
     problem, by = compiled.problem, compiled.by
     size = sum(one.nbytes for one in jax.tree.leaves(problem))
     if by is None or not problem.convex or problem.curved or now.iteration < LONG or size > SMALL:
-        return [one.rstrip(".") for one in fewer_iterations(compiled)]
+        return []
     found, begin, known = list[Trial](), time.monotonic(), {_kind(compiled)}
     for policy in POLICIES:
         if time.monotonic() - begin > SECONDS:

@@ -58,7 +58,8 @@ def watch(observed: Observed, valid: ValidSpec, status: FlowStatus, now: datetim
 def _ran(observed: Observed, status: FlowStatus, pod: Pod) -> bool:
     """Whether this pod's engine ran when an operator last asked it, or the kubelet; this operator has yet to ask."""
     alive = pod.running and not pod.engine_ended and observed.silent <= UNREACHABLE_SECONDS
-    return alive and (pod.ready or bool(status.attempt.running_since))
+    known = bool(status.attempt.running_since) or (pod.ready and observed.flow.status.phase == "Running")
+    return alive and known
 
 
 def _fruitless(observed: Observed, valid: ValidSpec, status: FlowStatus) -> str | None:
