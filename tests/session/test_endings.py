@@ -112,7 +112,7 @@ def test_the_link_for_people_is_said_where_something_else_stands_in_its_place(tm
         ([1.0, 2], {"algorithm": "ula"}, "spec.flow.policy", "Give a step below"),
         ([1.0, 2], {"algorithm": "ula", "step": 1e-3}, "spec.flow.policy.step", "Use a smaller step"),
         ([1.0, 2], {"step": 1e-3}, "spec.flow.policy.step", "Use a smaller step"),
-        ([1.0, 1e30], {}, "spec.flow.data", "beyond float32: measure in larger units"),
+        ([1.0, 1e12], {}, "flow.data.b", "beyond float32: measure in larger units"),
         ([1.0, 2], {}, "spec.flow.terms", "look for a direction in which the energy falls without end"),
     ],
 )
