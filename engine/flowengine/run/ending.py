@@ -148,14 +148,17 @@ def _advice(opened: Opened, carry: Carry) -> list[str]:
     return [one.rstrip(".") for one in fewer_iterations(replace(compiled, problem=problem))]
 
 
-def tried(opened: Opened, request: RunRequest, now: Snapshot, reason: str) -> list[str]:
-    """Which policy would have been there, of those that are tried for a few seconds once the result is written.
+def is_tried(request: RunRequest, reason: str) -> bool:
+    """Whether other policies are tried once the result is written: where a limit came before the accuracy asked for.
 
     Only on a person's machine: a pod has no memory to spare, and what runs out of it must not run again.
     """
     stop = request.settings.stop
-    if reason not in LIMITS or request.attempt or (stop.residual is None and stop.gap is None):
-        return []
+    return reason in LIMITS and not request.attempt and (stop.residual is not None or stop.gap is not None)
+
+
+def tried(opened: Opened, now: Snapshot) -> list[str]:
+    """Which policy would have been there."""
     from flowengine.run.sooner import sooner  # noqa: PLC0415 - only where a limit came first
 
     return sooner(opened.compiled, now)

@@ -15,7 +15,7 @@ from flowengine.run import leaves, platform
 from flowengine.run.announcing import announce, recording
 from flowengine.run.board import Board
 from flowengine.run.cadence import Pace, per_second
-from flowengine.run.ending import LIMITS, diverged, finished_before, point_at_result, result_of, tried, write_result
+from flowengine.run.ending import diverged, finished_before, is_tried, point_at_result, result_of, tried, write_result
 from flowengine.run.opening import Opened, open_run
 from flowengine.run.reporting import Observer, Reporter
 from flowengine.run.request import RunRequest
@@ -214,13 +214,14 @@ class _Run:
         self._saves.now(self._carry, "final", by_time=why == "TimeLimit")
         self._watchdog.alive(ENDING, seconds_for(leaves.to_leaves(self._carry)))
         summary = write_result(self._opened, self._request, self._carry, now, why, self._wall_seconds)
-        # what only goes along may take its time, too, but not for ever
-        self._watchdog.alive(ENDING, COMPILING_SECONDS if why in LIMITS else None)
+        self._watchdog.alive(ENDING)  # what only goes along may take its time, too, but not for ever
         self._telemetry.event("RUN_FINISHED", now.iteration, detail=why)
         for sentence in (self._telemetry.flush(now.iteration), self._telemetry.compact(), *summary["warnings"]):
             self._reporter.warn(sentence)
-        for sentence in tried(self._opened, self._request, now, why):
-            self._reporter.warn(sentence)
+        if is_tried(self._request, why):
+            self._watchdog.alive(ENDING, COMPILING_SECONDS)
+            for sentence in tried(self._opened, now):
+                self._reporter.warn(sentence)
         return self._ended(summary)
 
     def _finished_before(self) -> ExitCode | None:

@@ -5,8 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from flowapi.flow import Stop
-from flowengine.run import sooner
-from flowengine.run.ending import tried
+from flowengine.run.ending import is_tried
 
 
 @pytest.mark.parametrize(
@@ -19,7 +18,6 @@ from flowengine.run.ending import tried
         (0, "IterationLimit", {"maxIterations": 7}, False),
     ],
 )
-def test_when_other_policies_are_tried(monkeypatch, attempt, reason, stop, tries):
-    monkeypatch.setattr(sooner, "sooner", lambda *_: ["something"])
+def test_when_other_policies_are_tried(attempt, reason, stop, tries):
     request = SimpleNamespace(attempt=attempt, settings=SimpleNamespace(stop=Stop.model_validate(stop)))
-    assert bool(tried(SimpleNamespace(compiled=None), request, None, reason)) == tries
+    assert is_tried(request, reason) == tries
