@@ -10,7 +10,8 @@ from kit.runs import here
 
 
 @pytest.mark.thorough
-def test_five_interruptions_are_five_marks_on_one_curve(flow, tmp_path) -> None:
+def test_five_interruptions_are_five_marks_on_one_curve(cluster, flow, tmp_path) -> None:
+    cluster.arm()
     flow.apply(spec())
     reached, interruptions = 0, (flow.evict, flow.kill, flow.evict, flow.kill, flow.evict)
     for number, interrupt in enumerate(interruptions):
