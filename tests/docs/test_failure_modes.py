@@ -9,7 +9,8 @@ import pytest
 
 from flowapi.errors import ENLARGE
 from flowapi.report import RunError
-from flowoperator.core.observed import Claim, InvalidSpec, Job, Pod, Refusal
+from flowoperator.core.observed import Claim, Job, Pod, Refusal
+from flowoperator.core.wanted import InvalidSpec
 from kit import messages
 from kit.world import NOW, REF, World, edited_flow, running_flow, spec
 

@@ -8,20 +8,10 @@ from flowapi.report import RestoredFrom, RunError, RunReport, RunResult, SavedCh
 from flowapi.spec import parse_spec
 from flowapi.status import FlowStatus
 from flowoperator.core.decide import decide
-from flowoperator.core.observed import (
-    Claim,
-    Flow,
-    InvalidSpec,
-    Job,
-    Observed,
-    Pod,
-    Refusal,
-    RevisionMap,
-    TerminationRecord,
-    ValidSpec,
-)
+from flowoperator.core.observed import Claim, Flow, Job, Observed, Pod, Refusal, RevisionMap, TerminationRecord
 from flowoperator.core.parse import whole_revision_map
 from flowoperator.core.plan import Action, Create, Delete, GrowClaim, NoteSettings, Plan, SetClaimOwners
+from flowoperator.core.wanted import InvalidSpec, ValidSpec
 from flowoperator.objects.meta import ATTEMPT_LABEL, QUEUE_LABELS, REVISION_LABEL, SETTINGS_ANNOTATION, FlowRef
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -17,7 +17,7 @@ from flowoperator.core.attempts import (
 )
 from flowoperator.core.ending import completed, ended
 from flowoperator.core.moves import again, closed, highest, stamp_of, stop, stop_all, with_claim, with_repairs
-from flowoperator.core.observed import InvalidSpec, Observed, TerminationRecord, ValidSpec
+from flowoperator.core.observed import Observed, TerminationRecord
 from flowoperator.core.plan import Event, Plan
 from flowoperator.core.reporting import observed_status
 from flowoperator.core.revisions import record, restores, switched, with_restore, without_withdrawn
@@ -25,6 +25,7 @@ from flowoperator.core.rollback import placed, reverted
 from flowoperator.core.stability import with_stability
 from flowoperator.core.starting import start
 from flowoperator.core.volume import says_lost, volume_trouble, without_checkpoints
+from flowoperator.core.wanted import InvalidSpec, ValidSpec
 from flowoperator.core.watching import watch
 
 VOLUME_SECONDS = 10.0  # a claim that bears no label of ours can't be watched

@@ -8,12 +8,13 @@ from flowapi.report import LAST_ATTEMPT, ExitCode
 from flowapi.status import FlowStatus
 from flowoperator.core import conditions
 from flowoperator.core.moves import again, closed
-from flowoperator.core.observed import Job, Observed, ValidSpec
+from flowoperator.core.observed import Job, Observed
 from flowoperator.core.plan import Delete, Event, Plan
 from flowoperator.core.revisions import record, with_outcome
 from flowoperator.core.rollback import roll_back
 from flowoperator.core.troubles import moment
 from flowoperator.core.volume import growth
+from flowoperator.core.wanted import ValidSpec
 
 INPUTS_SECONDS = 30.0
 _OF_THE_VOLUME = frozenset({ExitCode.VOLUME, ExitCode.FENCED})  # another revision would meet the same

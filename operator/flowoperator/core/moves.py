@@ -8,11 +8,12 @@ from flowapi.spec import FlowSpec
 from flowapi.status import FlowStatus
 from flowoperator.core import conditions
 from flowoperator.core.attempts import advanced, next_attempt, without_failures
-from flowoperator.core.observed import Job, Observed, ValidSpec
+from flowoperator.core.observed import Job, Observed
 from flowoperator.core.plan import Action, Create, Delete, Event, NoteSettings, Plan
 from flowoperator.core.reporting import due_in
 from flowoperator.core.revisions import revision_file
 from flowoperator.core.volume import claim_note, claim_repairs, growth, is_refused
+from flowoperator.core.wanted import ValidSpec
 from flowoperator.objects.configmap import build_configmap, saved_settings
 
 _ASKED_FOR = frozenset({"Retried", "Resumed", "Restarted", "Restoring"})

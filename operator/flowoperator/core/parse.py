@@ -12,7 +12,8 @@ from flowapi.report import MAX_BYTES, RunReport
 from flowapi.revision import REVISION_KEY, RevisionFile
 from flowapi.spec import FlowSpec, parse_spec
 from flowapi.status import FlowStatus
-from flowoperator.core.observed import Claim, Flow, InvalidSpec, Job, Pod, RevisionMap, TerminationRecord, ValidSpec
+from flowoperator.core.observed import Claim, Flow, Job, Pod, RevisionMap, TerminationRecord
+from flowoperator.core.wanted import InvalidSpec, ValidSpec
 from flowoperator.objects.job import CONTAINER
 from flowoperator.objects.meta import (
     ATTEMPT_LABEL,

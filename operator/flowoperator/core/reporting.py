@@ -7,9 +7,10 @@ from flowapi.report import RunReport
 from flowapi.status import DisplayStatus, FlowStatus, ProgressStatus, RestoredFromStatus, ResultStatus
 from flowoperator.core import conditions
 from flowoperator.core.attempts import counted, has_saved, paused, with_losses
-from flowoperator.core.observed import Observed, ValidSpec
+from flowoperator.core.observed import Observed
 from flowoperator.core.revisions import checkpoint_status, with_outcome, with_saved
 from flowoperator.core.troubles import moment
+from flowoperator.core.wanted import ValidSpec
 
 WRITE_SECONDS = 30.0
 

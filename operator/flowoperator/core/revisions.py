@@ -16,7 +16,8 @@ from flowapi.status import (
     RevisionStatus,
 )
 from flowoperator.core import conditions
-from flowoperator.core.observed import Observed, ValidSpec
+from flowoperator.core.observed import Observed
+from flowoperator.core.wanted import ValidSpec
 from flowoperator.objects.job import Start
 
 Outcome = Literal["Running", "Superseded", "Completed", "Failed"]

@@ -7,10 +7,11 @@ from flowapi.status import MOST_FAILED, FailedRevision, FlowStatus
 from flowoperator.core import conditions
 from flowoperator.core.attempts import next_attempt, paused, without_failures
 from flowoperator.core.moves import highest, stamp_of, stop_all
-from flowoperator.core.observed import Observed, ValidSpec
+from flowoperator.core.observed import Observed
 from flowoperator.core.plan import Event, Plan
 from flowoperator.core.revisions import record, restores, switched, with_outcome, without_failure
 from flowoperator.core.stability import goes_back
+from flowoperator.core.wanted import ValidSpec
 from flowoperator.objects.settings import with_settings
 
 LONGEST_CAUSE, LONGEST_BEFORE = 400, 100  # so that all failures that are remembered fit into a status of 16 KiB

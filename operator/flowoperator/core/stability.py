@@ -6,8 +6,9 @@ from flowapi.report import RunReport
 from flowapi.spec import RollbackSpec
 from flowapi.status import FlowStatus, RevisionRecord
 from flowoperator.core.attempts import has_saved, recovered, running_seconds
-from flowoperator.core.observed import Observed, ValidSpec
+from flowoperator.core.observed import Observed
 from flowoperator.core.reporting import duration
+from flowoperator.core.wanted import ValidSpec
 
 _SURE = frozenset({"Running", "Stopping", "Stopped"})
 

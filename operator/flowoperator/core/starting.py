@@ -6,9 +6,10 @@ from flowapi.status import FlowStatus
 from flowoperator.core import conditions, troubles
 from flowoperator.core.attempts import recent_failures
 from flowoperator.core.moves import closed, stamp_of, stop_all
-from flowoperator.core.observed import Observed, Pod, ValidSpec
+from flowoperator.core.observed import Observed, Pod
 from flowoperator.core.plan import Action, Create, Plan
 from flowoperator.core.revisions import revision_file, start_of
+from flowoperator.core.wanted import ValidSpec
 from flowoperator.objects.claim import build_claim
 from flowoperator.objects.configmap import build_configmap
 from flowoperator.objects.job import Attempt, build_job

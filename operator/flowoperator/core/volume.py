@@ -4,8 +4,9 @@ from flowapi.quantities import amount
 from flowapi.spec import FlowSpec
 from flowapi.status import CheckpointStatus, DisplayStatus, FlowStatus, ProgressStatus
 from flowoperator.core import conditions, troubles
-from flowoperator.core.observed import Claim, Observed, ValidSpec
+from flowoperator.core.observed import Claim, Observed
 from flowoperator.core.plan import Action, GrowClaim, SetClaimOwners
+from flowoperator.core.wanted import ValidSpec
 from flowoperator.objects.claim import claim_owners
 from flowoperator.objects.meta import VOLUME_LABEL, FlowRef
 

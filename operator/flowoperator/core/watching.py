@@ -8,11 +8,12 @@ from flowapi.status import FlowStatus
 from flowoperator.core import conditions
 from flowoperator.core.attempts import advanced
 from flowoperator.core.moves import again, closed, stamp_of, stop_all
-from flowoperator.core.observed import Observed, Pod, ValidSpec
+from flowoperator.core.observed import Observed, Pod
 from flowoperator.core.plan import Delete, Event, Plan
 from flowoperator.core.rollback import roll_back
 from flowoperator.core.stability import overdue, time_left
 from flowoperator.core.troubles import IMAGE, UNREACHABLE_SECONDS, moment, trouble, unreachable
+from flowoperator.core.wanted import ValidSpec
 
 UNCLEAR_AFTER = timedelta(seconds=3)
 UNKNOWN_SECONDS = 60.0

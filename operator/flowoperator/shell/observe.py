@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from flowapi.group import FLOW_LABEL
 from flowoperator.core import parse
-from flowoperator.core.observed import Claim, Flow, Job, Observed, Pod, Refusal, ValidSpec
+from flowoperator.core.observed import Claim, Flow, Job, Observed, Pod, Refusal
+from flowoperator.core.wanted import ValidSpec
 from flowoperator.shell.cluster import ApiError, Cluster, Json
 from flowoperator.shell.engines import Engines
 from flowoperator.shell.informer import Informer

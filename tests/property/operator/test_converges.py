@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flowoperator.core.observed import InvalidSpec
+from flowoperator.core.wanted import InvalidSpec
 from kit.world import World, spec
 
 EDITS = {

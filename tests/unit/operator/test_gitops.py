@@ -6,7 +6,7 @@ import lupa.lua51 as lua
 import pytest
 import yaml
 
-from flowoperator.core.observed import InvalidSpec
+from flowoperator.core.wanted import InvalidSpec
 from kit.world import World, spec
 
 FOLDER = Path(__file__).parents[3] / "docs" / "how-to" / "gitops"

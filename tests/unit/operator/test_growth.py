@@ -6,8 +6,9 @@ import pytest
 
 from flowapi.report import RunError
 from flowoperator.core import parse
-from flowoperator.core.observed import InvalidSpec, Refusal
+from flowoperator.core.observed import Refusal
 from flowoperator.core.plan import GrowClaim
+from flowoperator.core.wanted import InvalidSpec
 from kit.world import World, running_flow, spec
 
 CANNOT = (

@@ -7,8 +7,9 @@ import pytest
 from flowapi.report import LAST_ATTEMPT, RunError
 from flowapi.status import FlowStatus
 from flowoperator.core import parse
-from flowoperator.core.observed import Claim, InvalidSpec, Refusal
+from flowoperator.core.observed import Claim, Refusal
 from flowoperator.core.plan import Create
+from flowoperator.core.wanted import InvalidSpec
 from kit.world import World, running_flow, spec
 
 

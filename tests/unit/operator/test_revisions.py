@@ -2,7 +2,7 @@
 
 import pytest
 
-from flowoperator.core.observed import InvalidSpec
+from flowoperator.core.wanted import InvalidSpec
 from kit.world import REF, World, running_flow, spec
 
 

@@ -140,7 +140,7 @@ def test_a_suspend_toggle_is_no_new_try(replaced):
 
 
 def test_an_invalid_spec_is_said_and_the_stable_revision_goes_on(replaced):
-    from flowoperator.core.observed import InvalidSpec
+    from flowoperator.core.wanted import InvalidSpec
 
     job = replaced.job
     replaced.edit(InvalidSpec("spec.flow.terms[0]: no such atom"))
